@@ -1,0 +1,1 @@
+"""Async-first identity-pool federation for Amazon Cognito."""

@@ -1,0 +1,1 @@
+"""What is said to Cognito Identity and how its answers are understood. Pure."""

@@ -1,0 +1,1 @@
+"""Pure rooms: no async, no clock, no randomness, no path, no environment; attrs alone."""

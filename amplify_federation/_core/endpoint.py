@@ -1,0 +1,77 @@
+"""Region -> URL, by the rules that AWS publishes for `cognito-identity`.
+
+This file owns the partitions and the shape of a region. It must not read the environment.
+A host is never built from anything but a checked region. Patterns are matched whole and in ASCII,
+because Python's `\\w` is Unicode and its `$` passes a newline.
+"""
+
+import re
+
+from attrs import frozen
+
+from amplify_federation.errors import ConfigurationError
+
+REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+# us regions whose FIPS host also answers IPv6, from the service's endpoint rule set.
+_FIPS_DUALSTACK_PLAIN = frozenset({"us-east-1", "us-east-2", "us-west-1", "us-west-2"})
+
+
+@frozen
+class Partition:
+    """A separate AWS: its regions and its two DNS suffixes."""
+
+    name: str
+    regions: re.Pattern[str]
+    suffix: str
+    dualstack_suffix: str
+
+
+def _partition(name: str, regions: str, suffix: str, dualstack_suffix: str) -> Partition:
+    return Partition(name, re.compile(regions, re.ASCII), suffix, dualstack_suffix)
+
+
+PARTITIONS = (
+    _partition("aws", r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", "amazonaws.com", "api.aws"),
+    _partition("aws-cn", r"cn-\w+-\d+", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    _partition("aws-eusc", r"eusc-(de)-\w+-\d+", "amazonaws.eu", "api.amazonwebservices.eu"),
+    _partition("aws-iso", r"us-iso-\w+-\d+", "c2s.ic.gov", "api.aws.ic.gov"),
+    _partition("aws-iso-b", r"us-isob-\w+-\d+", "sc2s.sgov.gov", "api.aws.scloud"),
+    _partition("aws-iso-e", r"eu-isoe-\w+-\d+", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    _partition("aws-iso-f", r"us-isof-\w+-\d+", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    _partition("aws-us-gov", r"us-gov-\w+-\d+", "amazonaws.com", "api.aws"),
+)
+
+
+def partition_of(region: str) -> Partition:
+    """Return the partition of a region; one that no rule names is taken for `aws`."""
+    for partition in PARTITIONS:
+        if partition.regions.fullmatch(region):
+            return partition
+    return PARTITIONS[0]
+
+
+def checked_region(region: object) -> tuple[str, bool]:
+    """Return the plain region and whether its spelling asks for FIPS.
+
+    Raises `ConfigurationError` for anything that is not a host label.
+    """
+    if not isinstance(region, str) or not REGION.fullmatch(region):
+        message = f"{region!r:.80} is not an AWS region; give one such as 'us-west-2'."
+        raise ConfigurationError(message)
+    plain = region.removeprefix("fips-").removesuffix("-fips")
+    if not REGION.fullmatch(plain):
+        message = f"{region!r} names no region beside FIPS; give one such as 'us-west-2'."
+        raise ConfigurationError(message)
+    return plain, plain != region
+
+
+def endpoint_for(region: str, *, use_fips: bool = False, use_dualstack: bool = False) -> str:
+    """Return the endpoint URL of a checked region, without a trailing slash."""
+    partition = partition_of(region)
+    service = "cognito-identity-fips" if use_fips else "cognito-identity"
+    if use_fips and use_dualstack:
+        plain = region in _FIPS_DUALSTACK_PLAIN
+    else:
+        plain = not use_dualstack or partition.name == "aws"
+    suffix = partition.suffix if plain else partition.dualstack_suffix
+    return f"https://{service}.{region}.{suffix}"

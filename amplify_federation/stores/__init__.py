@@ -1,0 +1,1 @@
+"""What keeps a session: bytes by name, with a version."""

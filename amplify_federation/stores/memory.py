@@ -1,0 +1,61 @@
+"""MemoryStore: sessions that live as long as the process."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from amplify_federation.errors import StoreConflictError, StoreLockedError
+from amplify_federation.stores.protocol import Record
+
+
+class MemoryStore:
+    """Keeps sessions in this process's memory, unsealed. One store may serve many sessions."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Record] = {}
+        self._leases: dict[str, anyio.Event] = {}
+        self._writes = 0
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore of {len(self._records)} sessions>"
+
+    async def read(self, name: str) -> Record | None:
+        """Return the record, or `None`."""
+        return self._records.get(name)
+
+    async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
+        """Write the record if its version is `expected`; see `SessionStore`."""
+        self._expect(name, expected)
+        self._writes += 1
+        record = Record(str(self._writes), data)
+        self._records[name] = record
+        return record.version
+
+    async def delete(self, name: str, *, expected: str | None) -> None:
+        """Delete the record if its version is `expected`; see `SessionStore`."""
+        if expected is not None and name in self._records:
+            self._expect(name, expected)
+        self._records.pop(name, None)
+
+    @asynccontextmanager
+    async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:
+        """Hold a lease on a name; see `SessionStore`."""
+        with anyio.move_on_after(timeout) as waiting:
+            while (held := self._leases.get(name)) is not None and timeout > 0:
+                await held.wait()
+        if held is not None and (waiting.cancelled_caught or timeout <= 0):
+            message = f"Another task held the lease of this session for {timeout:g} s."
+            raise StoreLockedError(message)
+        released = self._leases[name] = anyio.Event()
+        try:
+            yield
+        finally:
+            del self._leases[name]
+            released.set()
+
+    def _expect(self, name: str, expected: str | None) -> None:
+        present = self._records.get(name)
+        if (present.version if present else None) != expected:
+            message = "Somebody else wrote this session in between."
+            raise StoreConflictError(message)

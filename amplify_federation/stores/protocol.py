@@ -1,0 +1,57 @@
+"""SessionStore: what every store of sessions promises. Anyone may write one.
+
+This file must not know what the bytes mean. The promises are tested by
+`amplify_federation.testing.StoreContract`.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from attrs import field, frozen
+
+
+@frozen
+class Record:
+    """The bytes kept under a name, and their version.
+
+    A version is opaque; two records of one name with equal versions hold the same bytes.
+    """
+
+    version: str
+    data: bytes = field(repr=False)
+
+
+class SessionStore(Protocol):
+    """Keeps bytes by name with a version. Names are any text of up to 256 characters."""
+
+    async def read(self, name: str) -> Record | None:
+        """Return the record, or `None` if there is none.
+
+        Called often to notice what other processes wrote, so an unchanged record must be cheap.
+        Raises `StoreError` if the store cannot tell.
+        """
+        ...
+
+    async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
+        """Write the record whole if its version is `expected` (`None`: there is no record).
+
+        Return the new version. Raises `StoreConflictError` if the version is another, and any
+        other `StoreError` with the old record left as it was.
+        """
+        ...
+
+    async def delete(self, name: str, *, expected: str | None) -> None:
+        """Delete the record if its version is `expected` (`None`: whatever is there).
+
+        Also deletes what was set aside under this name as corrupt. No record is no error.
+        Raises `StoreConflictError` if the version is another.
+        """
+        ...
+
+    def lock(self, name: str, *, timeout: float) -> AbstractAsyncContextManager[None]:
+        """Hold a lease on a name across all users of the store, waiting at most `timeout` seconds.
+
+        A lease keeps nobody from reading or writing; it is how one of many is chosen to renew.
+        Entering raises `StoreLockedError` when the time is over; 0 tries once.
+        """
+        ...
