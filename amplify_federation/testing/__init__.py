@@ -1,1 +1,18 @@
 """A test kit: an embedded Cognito, a movable clock, a store contract, a pytest plugin."""
+
+from amplify_federation.testing._service.credentials import IssuedCredentials
+from amplify_federation.testing._service.pools import DEFAULT_CLIENT_ID, PoolRoles
+from amplify_federation.testing._wire.faults import AWS_QUOTAS
+from amplify_federation.testing._wire.messages import Call
+from amplify_federation.testing.clock import ManualClock
+from amplify_federation.testing.cognito import FakeCognito
+
+__all__ = [
+    "AWS_QUOTAS",
+    "DEFAULT_CLIENT_ID",
+    "Call",
+    "FakeCognito",
+    "IssuedCredentials",
+    "ManualClock",
+    "PoolRoles",
+]

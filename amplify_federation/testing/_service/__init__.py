@@ -1,0 +1,1 @@
+"""What Cognito decides, without a wire: pools, tokens, identities, the four operations."""

@@ -1,0 +1,50 @@
+"""Credentials that the service gives: unique, one hour, and readable by the test alone."""
+
+import base64
+import json
+import secrets
+from typing import Any
+
+from attrs import frozen
+
+LIFETIME = 3600.0  # seconds, enhanced flow
+_PREFIX = "IQoJb3JpZ2luX2Vj"  # what session tokens of AWS begin with
+_TOKEN_BYTES = 720  # padded: session tokens of AWS are about 1,000 characters
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+@frozen
+class IssuedCredentials:
+    """What a session token of the fake stands for. `expiration`: seconds since the epoch."""
+
+    access_key_id: str
+    identity_id: str
+    role_arn: str
+    expiration: float
+
+
+def issue(identity_id: str, role_arn: str, expiration: float) -> dict[str, Any]:
+    """Return the `Credentials` member of GetCredentialsForIdentity's answer."""
+    random = secrets.token_bytes(16)
+    access_key_id = "ASIA" + "".join(_ALPHABET[byte & 31] for byte in random)
+    record = json.dumps([access_key_id, identity_id, role_arn, expiration]).encode()
+    padding = secrets.token_bytes(max(32, _TOKEN_BYTES - len(record)))
+    return {
+        "AccessKeyId": access_key_id,
+        "SecretKey": base64.b64encode(secrets.token_bytes(30)).decode(),
+        "SessionToken": _PREFIX + base64.b64encode(record + b"\0" + padding).decode(),
+        "Expiration": expiration,
+    }
+
+
+def read(session_token: str) -> IssuedCredentials:
+    """Return what a session token stands for. Raises `ValueError` if it is not the fake's."""
+    try:
+        record = base64.b64decode(session_token.removeprefix(_PREFIX), validate=True)
+        access_key_id, identity_id, role_arn, expiration = json.loads(record.partition(b"\0")[0])
+    except (ValueError, TypeError):
+        access_key_id = None
+    if access_key_id is None:
+        message = "This session token was not issued by a FakeCognito."
+        raise ValueError(message)
+    return IssuedCredentials(access_key_id, identity_id, role_arn, expiration)

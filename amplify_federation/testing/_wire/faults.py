@@ -1,0 +1,83 @@
+"""What goes wrong on purpose: injected faults, and the quotas. Must not know HTTP."""
+
+from collections.abc import Mapping
+
+from attrs import define, evolve, frozen
+
+from amplify_federation.testing.clock import ServerClock
+
+# Calls per second, account and region: the default quotas of AWS.
+AWS_QUOTAS: Mapping[str, float] = {"GetId": 25.0, "GetCredentialsForIdentity": 200.0}
+
+
+@frozen
+class Fault:
+    """What shall go wrong; `code` None leaves the operation to succeed or fail by itself."""
+
+    code: str | None
+    operation: str | None = None
+    times: int = 1
+    status: int | None = None
+    retry_after_ms: object = None
+    delay: float = 0.0
+    cut_connection: bool = False
+    message: str | None = None
+
+
+class Faults:
+    """The faults still to come, first in first out."""
+
+    def __init__(self) -> None:
+        self._queue: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Queue a fault. Raises `ValueError` if it would never happen."""
+        if fault.times < 1:
+            message = f"A fault must happen at least once, not {fault.times} times."
+            raise ValueError(message)
+        self._queue.append(fault)
+
+    def clear(self) -> None:
+        """Forget the faults still to come."""
+        self._queue.clear()
+
+    def take(self, operation: str) -> Fault | None:
+        """Return the fault of this call, if there is one, and count it."""
+        for index, fault in enumerate(self._queue):
+            if fault.operation in (None, operation):
+                if fault.times == 1:
+                    del self._queue[index]
+                else:
+                    self._queue[index] = evolve(fault, times=fault.times - 1)
+                return fault
+        return None
+
+
+@define
+class _Bucket:
+    rate: float
+    filled: float
+    at: float
+
+
+class Quotas:
+    """A token bucket for each operation; a full one holds one second's worth of calls."""
+
+    def __init__(self, rates: Mapping[str, float], clock: ServerClock) -> None:
+        now = clock.time()
+        self._clock = clock
+        self._buckets = {name: _Bucket(rate, rate, now) for name, rate in rates.items()}
+
+    def allow(self, operation: str) -> bool:
+        """Return whether a call is within the quota, and count it if so."""
+        bucket = self._buckets.get(operation)
+        if bucket is None:
+            return True
+        now = self._clock.time()
+        passed = max(0.0, now - bucket.at)
+        bucket.filled = min(bucket.rate, bucket.filled + passed * bucket.rate)
+        bucket.at = now
+        if bucket.filled < 1.0:
+            return False
+        bucket.filled -= 1.0
+        return True

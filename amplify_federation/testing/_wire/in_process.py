@@ -1,0 +1,60 @@
+"""The fake as an httpx transport, without a socket. The only file here that knows httpx."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+
+from amplify_federation.testing._wire.messages import WireAnswer, WireRequest
+
+if TYPE_CHECKING:
+    import respx
+
+# Every endpoint that the published rules give for `cognito-identity`.
+ENDPOINT_HOST = r"^cognito-identity(-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+$"
+_ISSUER_PAGE = r"/\.well-known/(openid-configuration|jwks\.json)$"
+
+
+class InProcessTransport(httpx.AsyncBaseTransport):
+    """Answers httpx requests from the fake, with its delays, timeouts and cut connections."""
+
+    def __init__(self, answer: Callable[[WireRequest], WireAnswer]) -> None:
+        self._answer = answer
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer to one request."""
+        wire_request = WireRequest(
+            request.method,
+            request.url.netloc.decode(),
+            request.url.path,
+            {name.decode().lower(): value.decode() for name, value in request.headers.raw},
+            await request.aread(),
+        )
+        answer = self._answer(wire_request)
+        if answer.delay:
+            await _delay(request, answer.delay)
+        if answer.cut:
+            message = "Server disconnected without sending a response."
+            raise httpx.RemoteProtocolError(message, request=request)
+        return httpx.Response(
+            answer.status, headers=dict(answer.headers), content=answer.body, request=request
+        )
+
+
+async def _delay(request: httpx.Request, delay: float) -> None:
+    # A socket would time out by itself; without one, the read timeout is kept here.
+    patience = request.extensions.get("timeout", {}).get("read")
+    if patience is None or delay <= patience:
+        await anyio.sleep(delay)
+        return
+    await anyio.sleep(patience)
+    message = "The read operation timed out."
+    raise httpx.ReadTimeout(message, request=request)
+
+
+def add_route(router: "respx.Router", transport: InProcessTransport) -> "respx.Route":
+    """Add routes for the endpoints and for the issuers' pages; return that of the endpoints."""
+    router.get(path__regex=_ISSUER_PAGE).mock(side_effect=transport.handle_async_request)
+    route = router.post(host__regex=ENDPOINT_HOST)
+    return route.mock(side_effect=transport.handle_async_request)

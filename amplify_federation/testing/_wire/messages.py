@@ -1,0 +1,57 @@
+"""One HTTP request, its answer, and the record of the call. Frozen, silent on tokens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+
+@frozen
+class WireRequest:
+    """An HTTP request. Header names are lower-case."""
+
+    method: str
+    host: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@frozen
+class WireAnswer:
+    """An HTTP answer; `delay` seconds late, or the connection `cut` in its place."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    delay: float = 0.0
+    cut: bool = False
+
+
+def _masked(value: Any) -> str:  # noqa: ANN401  # JSON from outside
+    if not isinstance(value, dict):
+        return repr(value)
+    logins = value.get("Logins")
+    if isinstance(logins, dict):
+        value = value | {"Logins": dict.fromkeys(logins, "[secure]")}
+    elif logins is not None:
+        value = value | {"Logins": "[secure]"}
+    return repr(value)
+
+
+@frozen
+class Call:
+    """One call of an operation, as the service saw it.
+
+    `operation` is what was asked for, known or not; `input` the decoded body (`None` if it is no
+    JSON object), whose tokens `repr` masks; `headers` have lower-case names; `code` is the error
+    code of the answer, `None` for success; `cut` tells that the caller got no answer at all.
+    """
+
+    operation: str
+    input: Mapping[str, Any] | None = field(repr=_masked)
+    headers: Mapping[str, str] = field(repr=False)
+    status: int
+    code: str | None
+    request_id: str
+    cut: bool = False
