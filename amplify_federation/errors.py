@@ -11,14 +11,11 @@
     │   ├── NotAuthorizedError          .reason says why, as far as Cognito's message tells
     │   ├── ResourceNotFoundError       no such pool or identity
     │   ├── ResourceConflictError       the login belongs to another identity
-    │   ├── InvalidParameterError
-    │   ├── InvalidIdentityPoolConfigurationError
-    │   ├── LimitExceededError
+    │   ├── InvalidParameterError, InvalidIdentityPoolConfigurationError, LimitExceededError
     │   ├── TooManyRequestsError        throttled
     │   ├── ExternalServiceError        the identity provider did not answer Cognito
-    │   ├── InternalServiceError
     │   ├── MalformedResponseError      the answer is not Cognito's
-    │   └── UnknownServiceError
+    │   └── InternalServiceError, UnknownServiceError
     ├── NetworkError                    connection, TLS, proxy
     │   └── CallTimeoutError            the deadline of the call
     └── StoreError
@@ -26,13 +23,10 @@
         ├── SessionKeyError             the key is wrong or missing; the file was left alone
         ├── SessionFormatTooNewError
         ├── StoreConflictError          somebody wrote in between
-        ├── StoreLockedError
-        ├── StoreUnavailableError
-        └── UnsafePermissionsError
+        └── StoreLockedError, StoreUnavailableError, UnsafePermissionsError
 
-Imports nothing of this package. Every error has `message` and `recovery_suggestion`, survives
-pickling, and holds no secret. Constructors take the message and keyword arguments with defaults,
-which is what the default pickling of exceptions needs.
+Every error has `message` and `recovery_suggestion`, survives pickling (so constructors take a
+message and keyword arguments with defaults), and holds no secret. Imports nothing of the package.
 """
 
 import copy
@@ -43,7 +37,7 @@ from typing import ClassVar, Self
 class AuthError(Exception):
     """Root of every error that this package raises on purpose."""
 
-    recovery: ClassVar[str] = "Read the message, and report a bug if it does not help."
+    recovery: ClassVar[str] = "The message says what to look at."
 
     def __init__(self, message: str, *, recovery_suggestion: str | None = None) -> None:
         super().__init__(message)
@@ -99,14 +93,11 @@ class SessionExpiredError(AuthError):
 class ServiceError(AuthError):
     """Cognito, or something in its place, answered with an error.
 
-    `operation` is the Cognito operation, `code` its error code and `request_id` its request id
-    (`None` where the answer has none), `status` the HTTP status, `retryable` whether the same call
-    may succeed later.
+    `code` and `request_id` are `None` where the answer has none; `status` is the HTTP status;
+    `retryable` tells whether the same call may succeed later.
     """
 
-    recovery = "Read the message of the service."
-
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a service error carries, all keyword-only
         self,
         message: str,
         *,
@@ -142,9 +133,7 @@ class NotAuthorizedReason(StrEnum):
 class NotAuthorizedError(ServiceError):
     """Cognito refused the login, the guest or the identity; `reason` says why."""
 
-    recovery = (
-        "Get a new token from the identity provider and call `federate_to_identity_pool` with it."
-    )
+    recovery = SessionExpiredError.recovery
     reason: NotAuthorizedReason = NotAuthorizedReason.UNKNOWN
 
 
@@ -173,9 +162,7 @@ class InvalidIdentityPoolConfigurationError(ServiceError):
 
 
 class LimitExceededError(ServiceError):
-    """A preset limit of the pool or the account is reached."""
-
-    recovery = "Ask for a higher Cognito quota."
+    """A preset limit of the pool or the account is reached; ask for a higher quota."""
 
 
 class TooManyRequestsError(ServiceError):
@@ -205,19 +192,14 @@ class MalformedResponseError(ServiceError):
 class UnknownServiceError(ServiceError):
     """The answer is an error without a code that we know, from a proxy perhaps."""
 
-    recovery = "Check the endpoint and the proxies on the way to it."
+    recovery = MalformedResponseError.recovery
 
 
 class NetworkError(AuthError):
     """No answer: connection, TLS, proxy or protocol."""
 
     recovery = "Check the network, the proxy and the endpoint, then call again."
-
-    def __init__(
-        self, message: str, *, retryable: bool = True, recovery_suggestion: str | None = None
-    ) -> None:
-        super().__init__(message, recovery_suggestion=recovery_suggestion)
-        self.retryable = retryable
+    retryable = True
 
 
 class CallTimeoutError(NetworkError):
@@ -263,9 +245,7 @@ class StoreLockedError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be read or written now."""
-
-    recovery = "Check the disk or the server of the store, then call again."
+    """The store cannot be read or written now; check its disk or server."""
 
 
 class UnsafePermissionsError(StoreError):

@@ -13,8 +13,8 @@ from amplify_federation.errors import ValidationError
 
 MAX_LOGIN_KEY = 128  # characters; service model of Cognito Identity, IdentityProviderName
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
-_ISSUER = re.compile(rf"{_HOST}(?::\d{{1,5}})?(?:/[A-Za-z0-9._~%!$&'()*+,;=:@/-]*)?", re.ASCII)
-_SCHEME = re.compile(r"https?://", re.ASCII | re.IGNORECASE)
+_ISSUER = rf"{_HOST}(?::\d{{1,5}})?(?:/[A-Za-z0-9._~%!$&'()*+,;=:@/-]*)?"
+_ISSUER_URL = re.compile(rf"(?:[hH][tT][tT][pP][sS]?://)?({_ISSUER})", re.ASCII)
 _SAML_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:saml-provider/[\w+=,.@-]+", re.ASCII)
 _USER_POOL_ID = re.compile(r"([a-z0-9-]+)_[0-9A-Za-z]+", re.ASCII)
 _MAX_USER_POOL_ID = 55  # characters; service model of Cognito user pools, UserPoolIdType
@@ -59,9 +59,8 @@ class AuthProvider:
         Raises `ValidationError` if `issuer` is no issuer URL.
         """
         wanted = "an OpenID Connect issuer such as 'https://issuer.example.com'"
-        if isinstance(issuer, str):
-            issuer = _SCHEME.sub("", issuer, count=1).rstrip("/")
-        return cls(_matched(_ISSUER, issuer, wanted).group())
+        found = _matched(_ISSUER_URL, issuer, wanted)
+        return cls(found.group(1).rstrip("/"))
 
     @classmethod
     def saml(cls, provider_arn: str) -> "AuthProvider":

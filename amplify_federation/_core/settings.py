@@ -1,7 +1,8 @@
 """AuthSettings: what a user may turn, and within which bounds."""
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from attrs import Attribute, field, frozen
 
@@ -20,7 +21,10 @@ class Clock(Protocol):
         ...
 
 
-def _duration(minimum: float) -> "object":
+MAX_ATTEMPTS = 10
+
+
+def _duration(minimum: float) -> "Callable[[object, Attribute[float], float], None]":
     def check(_instance: object, attribute: "Attribute[float]", value: object) -> None:
         # `not (value >= minimum)` also refuses NaN; infinity is refused by name.
         if (
@@ -35,12 +39,12 @@ def _duration(minimum: float) -> "object":
 
 
 def _attempts(_instance: object, _attribute: "Attribute[int]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10:
-        message = "`max_attempts` must be a whole number from 1 to 10."
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:
+        message = f"`max_attempts` must be a whole number from 1 to {MAX_ATTEMPTS}."
         raise ValidationError(message)
 
 
-def _clock(_instance: object, _attribute: "Attribute[Clock]", value: object) -> None:
+def _clock(_instance: object, _attribute: "Attribute[Any]", value: object) -> None:
     if not callable(getattr(value, "time", None)) or not callable(
         getattr(value, "monotonic", None)
     ):
@@ -63,8 +67,8 @@ class AuthSettings:
     """
 
     remember_token: bool = True
-    expiry_margin: float = field(default=10.0, validator=_duration(0.0))  # type: ignore[arg-type]
-    refresh_window: float = field(default=300.0, validator=_duration(0.0))  # type: ignore[arg-type]
-    timeout: float = field(default=30.0, validator=_duration(0.001))  # type: ignore[arg-type]
+    expiry_margin: float = field(default=10.0, validator=_duration(0.0))
+    refresh_window: float = field(default=300.0, validator=_duration(0.0))
+    timeout: float = field(default=30.0, validator=_duration(0.001))
     max_attempts: int = field(default=3, validator=_attempts)
-    clock: Clock = field(default=time, validator=_clock)
+    clock: Clock = field(factory=lambda: time, validator=_clock)

@@ -1,0 +1,159 @@
+"""Code -> error, in one table; message -> reason, in another.
+
+This file owns what an error answer means. A known code decides; without one only the statuses of
+throttling and of service faults say anything: a proxy's 403 page is never a refusal.
+"""
+
+import re
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from amplify_federation._cognito.requests import Call
+from amplify_federation._core.values import Secret
+from amplify_federation.errors import (
+    ExternalServiceError,
+    InternalServiceError,
+    InvalidIdentityPoolConfigurationError,
+    InvalidParameterError,
+    LimitExceededError,
+    NotAuthorizedError,
+    NotAuthorizedReason,
+    ResourceConflictError,
+    ResourceNotFoundError,
+    ServiceError,
+    TooManyRequestsError,
+    UnknownServiceError,
+)
+
+MAX_MESSAGE = 500  # characters of a service's message that an error keeps
+_THROTTLING = (
+    # botocore's standard mode takes all of these for throttling.
+    "TooManyRequestsException", "Throttling", "ThrottlingException", "ThrottledException",
+    "RequestThrottled", "RequestThrottledException", "RequestLimitExceeded",
+    "BandwidthLimitExceeded", "SlowDown", "PriorRequestNotComplete",
+)  # fmt: skip
+_BY_CODE: dict[str, type[ServiceError]] = {
+    "NotAuthorizedException": NotAuthorizedError,
+    "InvalidParameterException": InvalidParameterError,
+    "ResourceNotFoundException": ResourceNotFoundError,
+    "ResourceConflictException": ResourceConflictError,
+    "LimitExceededException": LimitExceededError,
+    "InvalidIdentityPoolConfigurationException": InvalidIdentityPoolConfigurationError,
+    "ExternalServiceException": ExternalServiceError,
+    "InternalErrorException": InternalServiceError,
+    **dict.fromkeys(_THROTTLING, TooManyRequestsError),
+}
+_BY_STATUS: dict[int, type[ServiceError]] = {
+    429: TooManyRequestsError,
+    **dict.fromkeys((500, 502, 503, 504), InternalServiceError),
+}
+_RETRYABLE = (TooManyRequestsError, InternalServiceError, ExternalServiceError)
+
+# A piece of a token, where a message was cut; shorter ones give nothing away.
+_WORD = re.compile(r"[\w.~+/-]{12,}", re.ASCII)
+
+_R = NotAuthorizedReason
+# Fragments of the messages in public logs, lower-case; the first that fits decides.
+_REASONS = (
+    ("token expired", _R.TOKEN_EXPIRED),
+    ("not a valid openid connect", _R.TOKEN_MALFORMED),
+    ("couldn't verify signed token", _R.TOKEN_SIGNATURE),
+    ("token is inactive", _R.TOKEN_INACTIVE),
+    ("issuer doesn't match", _R.WRONG_PROVIDER),
+    ("can't pass in a cognito token", _R.WRONG_PROVIDER),
+    ("not from a supported provider", _R.PROVIDER_NOT_CONFIGURED),
+    ("unauthenticated access is not supported", _R.GUESTS_OFF),
+    ("logins don't match", _R.IDENTITY_MISMATCH),
+    ("is forbidden", _R.IDENTITY_MISMATCH),
+)
+_ABOUT_THE_TOKEN = frozenset(
+    {_R.TOKEN_EXPIRED, _R.TOKEN_MALFORMED, _R.TOKEN_SIGNATURE, _R.TOKEN_INACTIVE, _R.UNKNOWN}
+)
+_RECOVERY = {
+    _R.WRONG_PROVIDER: "Pass the provider that issued this token.",
+    _R.PROVIDER_NOT_CONFIGURED: "Add this provider to the identity pool's settings.",
+    _R.GUESTS_OFF: "Allow guest access in the identity pool, or call `federate_to_identity_pool`.",
+    _R.IDENTITY_MISMATCH: "Pass a login that is linked to this identity, or no identity id.",
+}
+
+
+@frozen
+class Refusal:
+    """What an error answer says, before it is an error."""
+
+    status: int
+    code: str | None
+    message: str
+    request_id: str | None
+
+
+def error_code(members: Mapping[str, object], headers: Mapping[str, str]) -> str | None:
+    """Return the error code: `__type`, else `code`, else the header, without its ornaments."""
+    for raw in (members.get("__type"), members.get("code"), headers.get("x-amzn-errortype")):
+        if isinstance(raw, str) and raw.strip():
+            return raw.partition(",")[0].partition(":")[0].rpartition("#")[2].strip() or None
+    return None
+
+
+def error_message(members: Mapping[str, object]) -> str:
+    """Return the message of an error answer, or an empty string."""
+    for raw in (members.get("message"), members.get("Message")):
+        if isinstance(raw, str):
+            return raw
+    return ""
+
+
+def error_of(call: Call, refusal: Refusal) -> ServiceError:
+    """Return the typed error of an error answer, with the call's secrets blotted out."""
+    kind = _BY_CODE.get(refusal.code or "") or _BY_STATUS.get(refusal.status, UnknownServiceError)
+    if refusal.code and refusal.code not in _BY_CODE and refusal.status not in _BY_STATUS:
+        kind = UnknownServiceError
+    said = blotted(call, refusal.message) or refusal.code or f"HTTP status {refusal.status}"
+    error = kind(
+        f"{call.operation}: {said}",
+        operation=call.operation,
+        code=refusal.code,
+        status=refusal.status,
+        request_id=refusal.request_id,
+        retryable=issubclass(kind, _RETRYABLE),
+        recovery_suggestion=_RECOVERY.get(reason_of(refusal.message))
+        if kind is NotAuthorizedError
+        else None,
+    )
+    if isinstance(error, NotAuthorizedError):
+        error.reason = reason_of(refusal.message)
+    return error
+
+
+def reason_of(message: str) -> NotAuthorizedReason:
+    """Read Cognito's message for the reason of a refusal."""
+    lowered = message.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return next((reason for part, reason in _REASONS if part in lowered), _R.UNKNOWN)
+
+
+def blotted(call: Call, text: str) -> str:
+    """Return the text with every secret of the call as `[secure]`, capped and on one line."""
+    for secret in call.secrets:
+        text = _veiled(text.replace(secret.reveal(), "[secure]"), secret)
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return line[:MAX_MESSAGE]
+
+
+def _veiled(text: str, secret: Secret) -> str:
+    def veil(word: re.Match[str]) -> str:
+        return "[secure]" if word.group() in secret.reveal() else word.group()
+
+    return _WORD.sub(veil, text)
+
+
+def is_about_the_token(error: Exception) -> bool:
+    """Tell whether a refusal means that this token never helps again."""
+    return isinstance(error, NotAuthorizedError) and error.reason in _ABOUT_THE_TOKEN
+
+
+def identity_is_lost(error: Exception) -> bool:
+    """Tell whether Cognito no longer knows the identity or no longer gives it to this login."""
+    if isinstance(error, NotAuthorizedError):
+        return error.reason is _R.IDENTITY_MISMATCH
+    return isinstance(error, ResourceNotFoundError)

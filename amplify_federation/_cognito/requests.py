@@ -1,0 +1,112 @@
+"""One Cognito call as bytes: which members go out, and the limits that they must keep.
+
+This file owns the operations and their input limits (service model of Cognito Identity). What is
+out of limits is refused here, before anything is sent. It must not know HTTP or the answers.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.values import Secret
+from amplify_federation.errors import ValidationError
+
+TARGET_PREFIX = "AWSCognitoIdentityService."
+MAX_TOKEN = 50_000  # characters; IdentityProviderToken
+MAX_ID = 55  # characters; IdentityId and IdentityPoolId
+MAX_LOGINS = 10  # entries; LoginsMap
+ID_PATTERN = re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII)
+
+Logins = Mapping[AuthProvider, Secret]
+
+
+@frozen
+class Call:
+    """One call: its operation, its JSON body, and the secrets that no message may repeat."""
+
+    operation: str
+    body: bytes = field(repr=False)
+    secrets: tuple[Secret, ...]
+
+
+def checked_token(token: object) -> Secret:
+    """Return the token as a secret; raises `ValidationError` if it is out of limits."""
+    if isinstance(token, Secret):
+        return token
+    if not isinstance(token, str):
+        message = f"The token must be a string, not {type(token).__name__}."
+    elif not token.strip():
+        message = "The token is empty; pass the token that the identity provider issued."
+    elif len(token) > MAX_TOKEN:
+        message = f"The token has {len(token)} characters; Cognito takes at most {MAX_TOKEN}."
+    elif not token.isascii() or not token.isprintable():
+        message = "The token has characters that no token has, such as a line break; copy it whole."
+    else:
+        return Secret(token)
+    del token  # this frame stands in the traceback
+    raise ValidationError(message)
+
+
+def checked_provider(provider: object) -> AuthProvider:
+    """Return the provider; raises `ValidationError` for anything else."""
+    if not isinstance(provider, AuthProvider):
+        message = (
+            f"The provider must be an AuthProvider, not {type(provider).__name__}; "
+            "use AuthProvider.GOOGLE or AuthProvider.oidc('https://issuer.example.com')."
+        )
+        raise ValidationError(message)
+    return provider
+
+
+def checked_identity_id(identity_id: object, region: str) -> str:
+    """Return the identity id; raises `ValidationError` if malformed or of another region."""
+    if (
+        not isinstance(identity_id, str)
+        or len(identity_id) > MAX_ID
+        or not ID_PATTERN.fullmatch(identity_id)
+    ):
+        message = f"An identity id is '{region}:<guid>', of at most {MAX_ID} characters."
+        raise ValidationError(message)
+    if identity_id.partition(":")[0] != region:
+        message = f"Identity id {identity_id!r} is not of the pool's region {region!r}."
+        raise ValidationError(message)
+    return identity_id
+
+
+def get_id(identity_pool_id: str, logins: Logins, *, account_id: str | None = None) -> Call:
+    """Return the call that asks for the identity of these logins, or for a new guest."""
+    return _call("GetId", logins, IdentityPoolId=identity_pool_id, AccountId=account_id)
+
+
+def get_credentials(identity_id: str, logins: Logins, *, role_arn: str | None = None) -> Call:
+    """Return the call that asks for an identity's credentials, for about an hour."""
+    return _call(
+        "GetCredentialsForIdentity", logins, IdentityId=identity_id, CustomRoleArn=role_arn
+    )
+
+
+def get_open_id_token(identity_id: str, logins: Logins) -> Call:
+    """Return the call that asks for an OpenID token of an identity, good for 10 minutes."""
+    return _call("GetOpenIdToken", logins, IdentityId=identity_id)
+
+
+def unlink_identity(identity_id: str, logins: Logins, providers: tuple[AuthProvider, ...]) -> Call:
+    """Return the call that removes logins from an identity."""
+    if not logins or not providers:
+        message = "Unlinking needs a login that proves the identity and a provider to remove."
+        raise ValidationError(message)
+    removed = [provider.login_key for provider in providers]
+    return _call("UnlinkIdentity", logins, IdentityId=identity_id, LoginsToRemove=removed)
+
+
+def _call(operation: str, logins: Logins, **members: str | list[str] | None) -> Call:
+    if len(logins) > MAX_LOGINS:
+        message = f"{len(logins)} logins are too many; an identity has at most {MAX_LOGINS}."
+        raise ValidationError(message)
+    present: dict[str, object] = {key: value for key, value in members.items() if value is not None}
+    if logins:
+        present["Logins"] = {each.login_key: logins[each].reveal() for each in logins}
+    return Call(operation, json.dumps(present).encode(), tuple(logins.values()))

@@ -1,0 +1,1 @@
+"""Where a pool's settings come from: Amplify's files, the environment, the endpoint rules."""
