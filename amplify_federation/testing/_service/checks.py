@@ -120,6 +120,6 @@ def _expect_claims(key: str, claims: Mapping[str, Any]) -> None:
 
 
 def _audiences(claims: Mapping[str, Any]) -> set[str]:
-    audience = claims["aud"]
-    named = audience if isinstance(audience, list) else [audience, claims.get("azp")]
-    return {name for name in [*named, claims.get("azp")] if isinstance(name, str)}
+    audience: Any = claims["aud"]
+    named: tuple[Any, ...] = tuple(audience) if isinstance(audience, list) else (audience,)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # JSON
+    return {name for name in (*named, claims.get("azp")) if isinstance(name, str)}

@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
@@ -39,12 +40,11 @@ def issue(identity_id: str, role_arn: str, expiration: float) -> dict[str, Any]:
 
 def read(session_token: str) -> IssuedCredentials:
     """Return what a session token stands for. Raises `ValueError` if it is not the fake's."""
-    try:
+    fields: Any = None
+    with suppress(ValueError):
         record = base64.b64decode(session_token.removeprefix(_PREFIX), validate=True)
-        access_key_id, identity_id, role_arn, expiration = json.loads(record.partition(b"\0")[0])
-    except (ValueError, TypeError):
-        access_key_id = None
-    if access_key_id is None:
+        fields = json.loads(record.partition(b"\0")[0])
+    if fields is None:
         message = "This session token was not issued by a FakeCognito."
         raise ValueError(message)
-    return IssuedCredentials(access_key_id, identity_id, role_arn, expiration)
+    return IssuedCredentials(*fields)

@@ -24,7 +24,7 @@ class Identity:
     id: str
     pool_id: str
     serial: int
-    logins: dict[str, str] = field(factory=dict)
+    logins: dict[str, str] = field(factory=dict[str, str])
     disabled: bool = False
 
     @property

@@ -36,7 +36,7 @@ class TokenOrder:
     subject: str
     audience: str
     lifetime: float
-    claims: Mapping[str, Any] = field(factory=dict)
+    claims: Mapping[str, Any] = field(factory=dict[str, Any])
 
 
 @frozen

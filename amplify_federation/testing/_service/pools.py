@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
+from typing import cast
 
 from attrs import field, frozen
 
@@ -30,10 +31,12 @@ class PoolRoles:
 
 
 def _client_ids(providers: Providers) -> dict[str, frozenset[str]]:
-    if not isinstance(providers, Mapping):
-        providers = dict.fromkeys(providers, (DEFAULT_CLIENT_ID,))
+    if isinstance(providers, Mapping):
+        given = cast("Mapping[AuthProvider, Collection[str]]", providers)
+    else:
+        given = dict.fromkeys(providers, (DEFAULT_CLIENT_ID,))
     by_key: dict[str, frozenset[str]] = {}
-    for provider, client_ids in providers.items():
+    for provider, client_ids in given.items():
         if isinstance(client_ids, str):
             message = f"Give the client ids of {provider.login_key!r} as a list, not one string."
             raise TypeError(message)

@@ -6,7 +6,7 @@ Values are checked as AWS does: all of them, with one message for all. A token i
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from attrs import frozen
 
@@ -88,12 +88,13 @@ OPERATIONS: dict[str, tuple[Member, ...]] = {
 def decode(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a body, or refuse with SerializationException."""
     try:
-        value = json.loads(body)
+        value: Any = json.loads(body)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise Refusal(refusal.SERIALIZATION)
-    return {name: member for name, member in value.items() if member is not None}
+    given = cast("dict[str, Any]", value)
+    return {name: member for name, member in given.items() if member is not None}
 
 
 def validate(operation: str, given: dict[str, Any]) -> None:
@@ -111,13 +112,14 @@ def validate(operation: str, given: dict[str, Any]) -> None:
         raise Refusal(refusal.INVALID_PARAMETER, count + "; ".join(errors))
 
 
-def _typed(member: Member, value: Any) -> Any:  # noqa: ANN401  # JSON from outside
+def _typed(member: Member, given: Any) -> Any:  # noqa: ANN401  # JSON from outside
+    value: Any = given
     fits = value is None or isinstance(value, member.json_type)
-    parts = value.values() if isinstance(value, dict) else value
+    parts: Any = cast("dict[str, Any]", value).values() if isinstance(value, dict) else value
     if not fits or not all(isinstance(part, str) for part in parts or ()):
         message = f"{member.name} has the wrong JSON type."
         raise Refusal(refusal.SERIALIZATION, message)
-    return value
+    return given
 
 
 def _errors(member: Member, value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON from outside

@@ -4,9 +4,9 @@ This file owns the protocol; it must not know pools, tokens or identities.
 """
 
 import json
-import threading
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from email.utils import formatdate
 from typing import Any
 
@@ -31,10 +31,14 @@ class Endpoint:
     """Answers requests one at a time, whatever thread they come from."""
 
     def __init__(
-        self, operations: Operations, quotas: Quotas, record: Callable[[Call], None]
+        self,
+        operations: Operations,
+        quotas: Quotas,
+        lock: AbstractContextManager[object],
+        record: Callable[[Call], None],
     ) -> None:
         self.faults = Faults()
-        self.lock = threading.RLock()
+        self._lock = lock
         self._operations = operations
         self._quotas = quotas
         self._record = record
@@ -42,7 +46,7 @@ class Endpoint:
 
     def answer(self, request: WireRequest) -> WireAnswer:
         """Return the answer of the service."""
-        with self.lock:
+        with self._lock:
             if request.method in ("GET", "HEAD") and (page := issuer_page(request)):
                 return self._stamped(200, "application/json", json.dumps(page).encode())
             content_type = request.headers.get("content-type", "")

@@ -1,7 +1,7 @@
 """One HTTP request, its answer, and the record of the call. Frozen, silent on tokens."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
 
@@ -28,15 +28,14 @@ class WireAnswer:
     cut: bool = False
 
 
-def _masked(value: Any) -> str:  # noqa: ANN401  # JSON from outside
-    if not isinstance(value, dict):
+def _masked(value: Mapping[str, Any] | None) -> str:
+    if not value or "Logins" not in value:
         return repr(value)
-    logins = value.get("Logins")
-    if isinstance(logins, dict):
-        value = value | {"Logins": dict.fromkeys(logins, "[secure]")}
-    elif logins is not None:
-        value = value | {"Logins": "[secure]"}
-    return repr(value)
+    logins: Any = value["Logins"]
+    shown = dict.fromkeys(
+        cast("dict[str, Any]", logins) if isinstance(logins, dict) else (), "[secure]"
+    )
+    return repr({**value, "Logins": shown})
 
 
 @frozen

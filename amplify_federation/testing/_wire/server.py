@@ -83,12 +83,24 @@ def _stoppable(answer: Answerer) -> "tuple[uvicorn.Server, Callable[[], None]]":
         message = "Serving needs uvicorn: pip install 'amplify-federation[testing]'"
         raise ModuleNotFoundError(message)
 
+    config = uvicorn.Config(
+        _asgi(answer),
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        date_header=False,  # `Date` comes from the clock of the fake
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+
     class Stoppable(uvicorn.Server):
         """Stops when told, where uvicorn looks ten times a second."""
 
-        def __init__(self, config: uvicorn.Config) -> None:
+        def __init__(self) -> None:
             super().__init__(config)
-            self._lock = threading.Lock()
+            self._lock = threading.RLock()
             self._loop: asyncio.AbstractEventLoop | None = None
             self._told = asyncio.Event()
 
@@ -108,18 +120,7 @@ def _stoppable(answer: Answerer) -> "tuple[uvicorn.Server, Callable[[], None]]":
                 if self._loop is not None:
                     self._loop.call_soon_threadsafe(self._told.set)
 
-    config = uvicorn.Config(
-        _asgi(answer),
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        date_header=False,  # `Date` comes from the clock of the fake
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = Stoppable(config)
+    server = Stoppable()
     return server, server.stop
 
 

@@ -1,0 +1,1 @@
+"""The promises of `SessionStore`, in two parts: records and leases."""

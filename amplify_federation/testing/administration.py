@@ -1,0 +1,167 @@
+"""PoolAdministration: what administrators, identity providers and backends do around Cognito.
+
+None of it is a call that an application makes for its user; those come over the wire.
+"""
+
+import threading
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation.testing._service import credentials
+from amplify_federation.testing._service.checks import Login, TokenChecks
+from amplify_federation.testing._service.directory import Directory
+from amplify_federation.testing._service.issuers import Issuers, TokenOrder
+from amplify_federation.testing._service.operations import Operations
+from amplify_federation.testing._service.pools import Pool, PoolRoles, Pools, Providers
+from amplify_federation.testing._service.refusal import Refusal
+from amplify_federation.testing._wire.issuer_pages import discovery_document, jwks
+from amplify_federation.testing.clock import ServerClock
+
+_DEFAULT_PROVIDERS = (
+    AuthProvider.GOOGLE,
+    AuthProvider.FACEBOOK,
+    AuthProvider.AMAZON,
+    AuthProvider.APPLE,
+)
+
+
+class PoolAdministration:
+    """Pools, identities and tokens of a service in memory, for any thread."""
+
+    def __init__(self, *, region: str, clock: ServerClock) -> None:
+        self.region = region
+        self._lock = threading.RLock()
+        self._pools = Pools()
+        self._issuers = Issuers(clock)
+        self._directory = Directory()
+        checks = TokenChecks(self._issuers, clock)
+        self._operations = Operations(clock, self._pools, self._issuers, self._directory, checks)
+
+    def create_identity_pool(
+        self,
+        providers: Providers = _DEFAULT_PROVIDERS,
+        *,
+        guest_access: bool = False,
+        classic_flow: bool = False,
+        roles: PoolRoles | None = None,
+        region: str | None = None,
+    ) -> str:
+        """Create an identity pool and return its id.
+
+        `providers`: the providers, or a mapping from provider to the client ids it takes (for
+        `AuthProvider.DEVELOPER`, the developer provider names; for SAML, nothing). Without a
+        mapping the client id is `DEFAULT_CLIENT_ID`. By default Google, Facebook, Amazon, Apple.
+        `classic_flow` lets GetOpenIdToken answer.
+        """
+        pool_id = f"{region or self.region}:{uuid.uuid4()}"
+        pool = Pool(pool_id, providers, guest_access, classic_flow, roles or PoolRoles())
+        self._pools.put(pool)
+        return pool_id
+
+    def update_identity_pool(
+        self,
+        pool_id: str,
+        *,
+        providers: Providers | None = None,
+        guest_access: bool | None = None,
+        classic_flow: bool | None = None,
+        roles: PoolRoles | None = None,
+    ) -> None:
+        """Change what is given and leave the rest, as an administrator does.
+
+        Raises `LookupError` if there is no such pool.
+        """
+        with self._lock:
+            pool = self._pool(pool_id)
+            if providers is not None:
+                pool = evolve(pool, client_ids=providers)
+            if guest_access is not None:
+                pool = evolve(pool, guest_access=guest_access)
+            if classic_flow is not None:
+                pool = evolve(pool, classic_flow=classic_flow)
+            self._pools.put(evolve(pool, roles=roles or pool.roles))
+
+    def delete_identity_pool(self, pool_id: str) -> None:
+        """Delete a pool. Raises `LookupError` if there is none."""
+        with self._lock:
+            self._pools.remove(self._pool(pool_id).id)
+
+    def delete_identity(self, identity_id: str) -> None:
+        """Delete an identity; its logins are new ones from now on. No identity is no error."""
+        with self._lock:
+            self._directory.delete(identity_id)
+
+    def issue_token(
+        self,
+        provider: AuthProvider,
+        subject: str,
+        *,
+        audience: str | None = None,
+        lifetime: float = 3600.0,
+        claims: Mapping[str, Any] | None = None,
+        forged: bool = False,
+    ) -> str:
+        """Return a token of the provider's kind for the user `subject`.
+
+        `audience` is a client id, by default one that the newest pool with this provider takes;
+        `lifetime` is in seconds, and negative for a token that is over. `claims` are added to the
+        JWT, or replace its own; one that is `None` is left out. A `forged` token is not signed
+        by the provider.
+        """
+        with self._lock:
+            if audience is None:
+                audience = self._pools.client_id_of(provider.login_key)
+            order = TokenOrder(provider.login_key, subject, audience, lifetime, claims or {})
+            return self._issuers.issue(order, forged=forged)
+
+    def issue_developer_token(
+        self,
+        pool_id: str,
+        user: str,
+        *,
+        identity_id: str | None = None,
+        lifetime: float = 900.0,
+    ) -> tuple[str, str]:
+        """Return identity id and token as a backend gets them for its own user.
+
+        This is GetOpenIdTokenForDeveloperIdentity, a signed call that SDKs for users never make.
+        `lifetime` is in seconds. Raises `LookupError` if the pool has no developer provider.
+        """
+        with self._lock:
+            names = self._pool(pool_id).client_ids.get(AuthProvider.DEVELOPER.login_key)
+            if not names:
+                message = f"The pool {pool_id} has no developer provider."
+                raise LookupError(message)
+            login = Login(min(names), user, {})
+            identity = self._operations.developer_identity(pool_id, login, identity_id)
+            return identity.id, self._operations.cognito_token(identity, [login], lifetime)
+
+    def deactivate_token(self, token: str) -> None:
+        """Have the provider take a token back: "Token is inactive"."""
+        self._issuers.inactive.add(token)
+
+    def discovery_document(self, provider: AuthProvider) -> dict[str, Any]:
+        """Return the OpenID Connect discovery document of a provider."""
+        return discovery_document(provider.login_key)
+
+    def jwks(self, provider: AuthProvider) -> dict[str, Any]:
+        """Return the public keys of a provider, as a JSON Web Key Set."""
+        return jwks(provider.login_key)
+
+    def read_session_token(self, session_token: str) -> credentials.IssuedCredentials:
+        """Return which identity and role the fake issued these credentials for.
+
+        Raises `ValueError` if it did not.
+        """
+        return credentials.read(session_token)
+
+    def _pool(self, pool_id: str) -> Pool:
+        try:
+            return self._pools.get(pool_id)
+        except Refusal:
+            message = f"There is no identity pool {pool_id}."
+        raise LookupError(message)

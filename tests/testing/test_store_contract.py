@@ -1,0 +1,15 @@
+from functools import cached_property
+
+import pytest
+
+from amplify_federation.stores.memory import MemoryStore
+from amplify_federation.testing import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @cached_property
+    def _only(self):
+        return MemoryStore()
+
+    def make_store(self):
+        return self._only
