@@ -1,0 +1,1 @@
+"""The door to the disk: sealing, keys, safe files and locks."""

@@ -1,0 +1,91 @@
+"""How a master key comes from a passphrase: which function, which parameters, within which bounds.
+
+The parameters stand in the header of each record, where somebody with access to the disk could
+write others. So they are clamped here, before any derivation: a record can neither make us spend
+minutes nor gigabytes. This file must not know passphrases or records.
+"""
+
+import struct
+from enum import IntEnum
+from typing import Final, Self
+
+from attrs import evolve, field, frozen
+
+SALT_SIZE: Final = 16  # bytes; RFC 9106 section 3.1 recommends 16 for password hashing
+_LAYOUT: Final = struct.Struct(">BxIII16s")
+DERIVATION_SIZE: Final = _LAYOUT.size
+
+_KIB: Final = 1024
+_MAX_MEMORY_KIB: Final = 256 * _KIB  # four times what we ask for
+_MAX_ROUNDS: Final = 16
+_MAX_LANES: Final = 16
+_SCRYPT_MAX_LOG2_N: Final = 20
+_SCRYPT_MAX_BLOCK: Final = 32
+
+
+class KeyFunction(IntEnum):
+    """What made the master key."""
+
+    NONE = 0  # the key is random bytes, kept somewhere
+    ARGON2ID = 1
+    SCRYPT = 2
+
+
+@frozen
+class Derivation:
+    """A function from passphrase to master key, with its parameters and salt.
+
+    `ARGON2ID` (RFC 9106): rounds, memory in KiB, lanes. `SCRYPT` (RFC 7914): log2(N), r, p.
+    `NONE`: three zeros and a salt of zeros.
+    """
+
+    function: KeyFunction = KeyFunction.NONE
+    parameters: tuple[int, int, int] = (0, 0, 0)
+    salt: bytes = field(default=bytes(SALT_SIZE), repr=False)
+
+    def salted(self, salt: bytes) -> Self:
+        """Return the same function with another salt."""
+        return evolve(self, salt=salt)
+
+    def pack(self) -> bytes:
+        """Return the bytes that stand in a record's header."""
+        return _LAYOUT.pack(self.function, *self.parameters, self.salt)
+
+    @property
+    def memory_kib(self) -> int:
+        """What the derivation takes, in KiB of memory."""
+        if self.function is KeyFunction.SCRYPT:
+            log2_n, block, _ = self.parameters
+            return (block << log2_n) // 8  # 128 * r * N bytes
+        return self.parameters[1]
+
+    @property
+    def is_sane(self) -> bool:
+        """Whether the parameters are lawful and cheap enough to be tried at all."""
+        if len(self.salt) != SALT_SIZE:
+            return False
+        match self.function:
+            case KeyFunction.NONE:
+                return not any(self.parameters) and not any(self.salt)
+            case KeyFunction.ARGON2ID:
+                rounds, memory, lanes = self.parameters
+                sane = 1 <= rounds <= _MAX_ROUNDS and 1 <= lanes <= _MAX_LANES
+                return sane and 8 * lanes <= memory <= _MAX_MEMORY_KIB
+            case KeyFunction.SCRYPT:
+                log2_n, block, parallel = self.parameters
+                sane = 1 <= log2_n <= _SCRYPT_MAX_LOG2_N and 1 <= block <= _SCRYPT_MAX_BLOCK
+                return sane and 1 <= parallel <= 4 and self.memory_kib <= _MAX_MEMORY_KIB  # noqa: PLR2004 - each lane of Scrypt is a whole run more
+
+
+def unpack_derivation(data: bytes) -> Derivation | None:
+    """Read `Derivation.pack`'s bytes; `None` if no sane derivation has these."""
+    function, first, second, third, salt = _LAYOUT.unpack(data)
+    if data[1] or function > max(KeyFunction):
+        return None
+    derivation = Derivation(KeyFunction(function), (first, second, third), salt)
+    return derivation if derivation.is_sane else None
+
+
+NO_DERIVATION: Final = Derivation()
+ARGON2ID: Final = Derivation(KeyFunction.ARGON2ID, (3, 64 * _KIB, 4))  # RFC 9106, second choice
+SCRYPT: Final = Derivation(KeyFunction.SCRYPT, (17, 8, 1))  # OWASP, N = 2**17: 128 MiB

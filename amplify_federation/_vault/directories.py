@@ -1,0 +1,101 @@
+"""The folder of a store: made private, and believed only where nobody else can exchange it.
+
+As sshd does with `~/.ssh`: the folder and every folder above it must belong to this user or to
+root, and be writable by nobody else. Unlike sshd, a folder above may be open to all if it is sticky
+(/tmp), for there nobody can exchange what is another's.
+
+In a container whose user is arbitrary, home folders are often writable by a group or owned by
+nobody in particular. Set `AMPLIFY_FEDERATION_TRUST_DIRECTORY=true` there: the checks of folders are
+left out, those of files stay.
+
+Windows: folders are made and not checked; they inherit the access list of the user's profile.
+
+This file must not know what is in the folder. Its functions block.
+"""
+
+import contextlib
+import os
+import secrets
+import shlex
+import stat
+from pathlib import Path
+from typing import Final
+
+from amplify_federation._vault.files import WINDOWS, as_store_errors, unsafe
+
+TRUST_VARIABLE: Final = "AMPLIFY_FEDERATION_TRUST_DIRECTORY"
+_WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@as_store_errors
+def real_folder(path: Path) -> Path:
+    """Return the folder's path with all links above it resolved, itself unresolved."""
+    absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - Path.resolve would follow the last link too
+    return absolute.parent.resolve() / absolute.name
+
+
+@as_store_errors
+def folder_identity(path: Path) -> tuple[int, int] | None:
+    """Check a folder; return what tells it from another of its name, `None` if there is none."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    _check_folder(path, status)
+    if not WINDOWS and not is_trusted():
+        for parent in path.parents:
+            _check_parent(parent, parent.stat())
+    return status.st_dev, status.st_ino
+
+
+def is_trusted() -> bool:
+    """Whether the environment says that folders need no check."""
+    return os.environ.get(TRUST_VARIABLE, "").lower() == "true"
+
+
+@as_store_errors
+def make_folder(path: Path) -> None:
+    """Make a folder and what is missing above it, each 0700 whatever the umask."""
+    for folder in (*reversed(path.parents), path):
+        if not os.path.lexists(folder):
+            _make_one(folder)
+
+
+def _make_one(path: Path) -> None:
+    # Made under another name and renamed, so that nobody sees it before its mode is right.
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temp.mkdir(mode=0o700)
+    try:
+        temp.chmod(0o700)
+        temp.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temp.rmdir()
+        if not path.is_dir():  # else another process was faster
+            raise
+
+
+def _check_folder(path: Path, status: os.stat_result) -> None:
+    quoted = shlex.quote(str(path))
+    if not stat.S_ISDIR(status.st_mode):
+        raise unsafe(path, "it is not a folder", f"mv {quoted} {quoted}.aside")
+    if WINDOWS or is_trusted():
+        return
+    if status.st_uid != os.geteuid():
+        command = f"sudo chown {os.geteuid()} {quoted}"
+        raise unsafe(path, f"it belongs to user {status.st_uid}", command)
+    if status.st_mode & _OTHERS:
+        mode = stat.S_IMODE(status.st_mode)
+        raise unsafe(path, f"its mode is {mode:04o}", f"chmod 700 {quoted}")
+
+
+def _check_parent(path: Path, status: os.stat_result) -> None:
+    quoted = shlex.quote(str(path))
+    hint = f"; where this cannot be changed, set {TRUST_VARIABLE}=true"
+    if status.st_uid not in {0, os.geteuid()}:
+        why = f"it is above the store and belongs to user {status.st_uid}{hint}"
+        raise unsafe(path, why, f"sudo chown {os.geteuid()} {quoted}")
+    if status.st_mode & _WRITABLE and not status.st_mode & stat.S_ISVTX:
+        why = f"it is above the store and others can write to it{hint}"
+        raise unsafe(path, why, f"chmod go-w {quoted}")

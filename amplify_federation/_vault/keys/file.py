@@ -1,0 +1,169 @@
+"""Keys in files and in the environment: base64 of 32 bytes.
+
+This file must not know what the keys open.
+"""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+
+from amplify_federation._vault import files, lock
+from amplify_federation._vault.derivation import NO_DERIVATION, Derivation
+from amplify_federation._vault.keys.source import (
+    KEY_SIZE,
+    MasterKey,
+    SealingKey,
+    key_as_text,
+    key_from_text,
+)
+from amplify_federation.errors import (
+    ConfigurationError,
+    SessionFileCorruptError,
+    SessionKeyError,
+    StoreError,
+)
+
+KEY_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY"
+KEY_FILE_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY_FILE"
+_LARGEST_KEY_FILE: Final = 1024  # bytes; a key is 44 and a newline
+_PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
+
+
+class KeyFile:
+    """A key in a file: 32 bytes in base64, readable by this user alone (mode 0600).
+
+    The file is read at first use and then remembered.
+
+    Args:
+        path: the file.
+        create: whether a missing file is made, with a random key, when a first session is
+            sealed. However many processes begin at once, they make one key.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+        self.path = Path(path)
+        self._create = create
+        self._key: MasterKey | None = None
+
+    def __repr__(self) -> str:
+        return f"<KeyFile {self.path}>"
+
+    async def sealing_key(self) -> SealingKey:
+        """Return the key, made if it was to be; see `KeySource`."""
+        if self._key is None:
+            load = made_key if self._create else read_key
+            self._key = await anyio.to_thread.run_sync(load, self.path)
+        return SealingKey(self._found(self._key))
+
+    async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
+        """Return the key; see `KeySource`."""
+        if derivation != NO_DERIVATION:
+            return ()
+        if self._key is None:
+            self._key = await anyio.to_thread.run_sync(read_key, self.path)
+        return (self._found(self._key),)
+
+    def _found(self, key: MasterKey | None) -> MasterKey:
+        if key is None:
+            message = f"There is no key file {self.path}."
+            raise SessionKeyError(message)
+        return key
+
+
+class EnvironmentKey:
+    """The key in `AMPLIFY_FEDERATION_KEY`, or in the file `AMPLIFY_FEDERATION_KEY_FILE` names.
+
+    Either is 32 bytes in base64. Read at first use. Both set, none set, or a bad one is
+    `ConfigurationError`.
+    """
+
+    def __init__(self) -> None:
+        self._key: MasterKey | None = None
+
+    def __repr__(self) -> str:
+        return "<EnvironmentKey>"
+
+    @staticmethod
+    def is_set() -> bool:
+        """Whether either variable has a value."""
+        return any(os.environ.get(name) for name in (KEY_VARIABLE, KEY_FILE_VARIABLE))
+
+    async def sealing_key(self) -> SealingKey:
+        """Return the key; see `KeySource`."""
+        if self._key is None:
+            self._key = await anyio.to_thread.run_sync(_environment_key)
+        return SealingKey(self._key)
+
+    async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
+        """Return the key; see `KeySource`."""
+        key = await self.sealing_key()
+        return (key.master,) if derivation == key.derivation else ()
+
+
+def _environment_key() -> MasterKey:
+    text = MasterKey(os.environ.get(KEY_VARIABLE, "").encode(errors="surrogateescape"))
+    path = os.environ.get(KEY_FILE_VARIABLE)
+    if text.reveal() and path:
+        message = f"Both {KEY_VARIABLE} and {KEY_FILE_VARIABLE} are set; unset one of them."
+        raise ConfigurationError(message)
+    if path:
+        return _named_key(Path(path))
+    key = key_from_text(text)
+    if key is None:
+        message = f"{KEY_VARIABLE} must be {KEY_SIZE} bytes in base64."
+        raise ConfigurationError(message)
+    return key
+
+
+def _named_key(path: Path) -> MasterKey:
+    key = read_key(path)
+    if key is None:
+        message = f"{KEY_FILE_VARIABLE} names {path}, which does not exist."
+        raise ConfigurationError(message)
+    return key
+
+
+def read_key(path: Path) -> MasterKey | None:
+    """Read a key file; `None` if there is none, `ConfigurationError` if it holds no key."""
+    text = _key_text(path)
+    if text is None:
+        return None
+    key = key_from_text(text)
+    if key is None:
+        message = f"The key file {path} must hold {KEY_SIZE} bytes in base64, and nothing else."
+        raise ConfigurationError(message)
+    return key
+
+
+def _key_text(path: Path) -> MasterKey | None:
+    try:
+        found = files.read_file(path, _LARGEST_KEY_FILE)
+    except SessionFileCorruptError:  # too large
+        return MasterKey(b"")
+    return None if found is None else MasterKey(found[0])
+
+
+def made_key(path: Path) -> MasterKey:
+    """Read a key file, or make it with a random key, once for all processes."""
+    if (key := read_key(path)) is not None:
+        return key
+    with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
+        if (key := read_key(path)) is not None:
+            return key
+        key = MasterKey(secrets.token_bytes(KEY_SIZE))
+        failure = _written(path, key)
+    if failure is not None:
+        raise failure
+    return key
+
+
+def _written(path: Path, key: MasterKey) -> StoreError | None:
+    try:
+        files.replace_file(path, key_as_text(key))
+    except StoreError as error:
+        return error.with_traceback(None)  # its frames hold the key
+    return None

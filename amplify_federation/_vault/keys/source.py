@@ -1,0 +1,169 @@
+"""What a key is, and what a source of keys promises. One key made of others: `KeyRing`.
+
+This file must not know where any key is kept.
+"""
+
+import binascii
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from typing import Final, Never, Protocol, Self
+
+from attrs import frozen
+
+from amplify_federation._vault.derivation import NO_DERIVATION, Derivation
+from amplify_federation.errors import ConfigurationError
+
+KEY_SIZE: Final = 32  # bytes; AES-256
+
+
+class MasterKey:
+    """Key bytes that no repr, format, `asdict` or pickle gives away."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def reveal(self) -> bytes:
+        """Return the bytes. Do not bind them to a local of a frame that may raise."""
+        return self._key
+
+    def part(self, start: int, end: int) -> "MasterKey":
+        """Return some of the bytes, as silent as the whole."""
+        return MasterKey(self._key[start:end])
+
+    def __repr__(self) -> str:
+        return "[secure]"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MasterKey):
+            return NotImplemented
+        return hmac.compare_digest(self._key, other._key)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Never:
+        message = "Keys are not pickled; hand over where the key is kept instead."
+        raise TypeError(message)
+
+
+@frozen
+class SealingKey:
+    """A master key, and how it came from a passphrase, if it did."""
+
+    master: MasterKey
+    derivation: Derivation = NO_DERIVATION
+
+
+class KeySource(Protocol):
+    """Gives keys. Asked at each write and at each read of something new; caching is its own."""
+
+    async def sealing_key(self) -> SealingKey:
+        """Return the key that seals. It may be made here, if it is made once for everybody.
+
+        Raises `ConfigurationError` or `StoreError`.
+        """
+        ...
+
+    async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
+        """Return the keys that may open a record with this derivation in its header, likely first.
+
+        Makes no key. Raises `ConfigurationError` or `StoreError`; `SessionKeyError` if the place
+        of the key is empty.
+        """
+        ...
+
+
+class RawKey:
+    """A key given as 32 bytes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = SealingKey(checked_key(key))
+
+    def __repr__(self) -> str:
+        return "<RawKey>"
+
+    async def sealing_key(self) -> SealingKey:
+        """Return the key."""
+        return self._key
+
+    async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
+        """Return the key; a record under a passphrase is not its."""
+        return (self._key.master,) if derivation == self._key.derivation else ()
+
+
+class KeyRing:
+    """Several keys: the first seals, any opens. This is how a key is replaced.
+
+    Give the new key first and the old ones after it, call `rotate()` of the store, and drop the
+    old ones.
+
+    Args:
+        keys: 32 bytes each, or sources such as `KeyFile` and `PassphraseKey`.
+
+    Raises:
+        ConfigurationError: there is no key, or one is malformed.
+    """
+
+    def __init__(self, keys: "Sequence[bytes | KeySource]") -> None:
+        self._sources = tuple(as_key_source(key) for key in keys)
+        if not self._sources:
+            message = "A KeyRing needs one key at least."
+            raise ConfigurationError(message)
+
+    def __repr__(self) -> str:
+        return f"<KeyRing of {len(self._sources)} keys>"
+
+    async def sealing_key(self) -> SealingKey:
+        """Return the first key."""
+        return await self._sources[0].sealing_key()
+
+    async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
+        """Return all keys, in the order given."""
+        return [key for source in self._sources for key in await source.opening_keys(derivation)]
+
+
+def as_key_source(key: "bytes | KeySource") -> KeySource:
+    """Convert an explicit key: 32 bytes, or an object that gives keys."""
+    if isinstance(key, bytes | bytearray):
+        return RawKey(bytes(key))
+    if not hasattr(key, "sealing_key") or not hasattr(key, "opening_keys"):
+        message = (
+            "A key is 32 bytes or one of KeyFile, EnvironmentKey, PassphraseKey, KeyringKey, "
+            f"KeyRing, not {type(key).__name__}."
+        )
+        raise ConfigurationError(message)
+    return key
+
+
+def checked_key(key: bytes) -> MasterKey:
+    """Wrap key bytes; any other size than 32 is `ConfigurationError`, the bytes unshown."""
+    if len(key) != KEY_SIZE:
+        size = len(key)
+        del key  # no frame of a traceback may hold it
+        message = f"A key must be {KEY_SIZE} bytes, not {size}."
+        raise ConfigurationError(message)
+    return MasterKey(key)
+
+
+def key_from_text(text: MasterKey) -> MasterKey | None:
+    """Read a key written in base64, of either alphabet; `None` if it is none."""
+    try:
+        standard = text.reveal().strip().translate(bytes.maketrans(b"-_", b"+/"))
+        key = MasterKey(b64decode(standard, validate=True))
+    except binascii.Error:
+        return None
+    return key if len(key.reveal()) == KEY_SIZE else None
+
+
+def key_as_text(key: MasterKey) -> bytes:
+    """Write a key in base64, on a line."""
+    return b64encode(key.reveal()) + b"\n"

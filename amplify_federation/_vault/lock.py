@@ -1,0 +1,160 @@
+"""One lock file, held by one process at a time, waited for without blocking the event loop.
+
+The kernel's lock (flock; LockFileEx on Windows) belongs to the open file, so it ends with its
+holder, however that dies. The number of the holding process is written into the file for the
+message of who waits. Where a file system has no flock, filelock falls back to a lock by existence
+and warns.
+
+This file must not know what the lock guards.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from amplify_federation._vault import files
+from amplify_federation.errors import StoreLockedError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_FIRST_PAUSE: Final = 0.001  # seconds; a write takes about one millisecond
+_LONGEST_PAUSE: Final = 0.05
+_PID_OFFSET: Final = 1  # Windows locks the first byte against everybody
+_PID_SIZE: Final = 20
+
+
+def lock_of(path: Path) -> Path:
+    """Return the lock file of a file."""
+    return path.with_name(path.name + ".lock")
+
+
+@asynccontextmanager
+async def hold(path: Path, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - the deadline is part of the error's message, and 0 means one try
+    """Hold the lock of a path, waiting at most `timeout` seconds; 0 tries once.
+
+    Raises `StoreLockedError` naming the holder when the time is over.
+    """
+    lock = await _acquired(path, timeout)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def hold_blocking(path: Path, *, timeout: float) -> Generator[None]:
+    """Hold the lock as `hold` does, in a worker thread."""
+    import time  # noqa: PLC0415 - for threads only
+
+    deadline = time.monotonic() + timeout
+    pause = _FIRST_PAUSE
+    while (lock := try_lock(path)) is None:
+        if time.monotonic() >= deadline:
+            raise _locked(path, timeout)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+async def _acquired(path: Path, timeout: float) -> "BaseFileLock":  # noqa: ASYNC109 - as above
+    deadline = anyio.current_time() + timeout
+    pause = _FIRST_PAUSE
+    while (lock := try_lock(path)) is None:
+        left = deadline - anyio.current_time()
+        if left <= 0:
+            raise _locked(path, timeout)
+        await anyio.sleep(min(pause, left))
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    return lock
+
+
+def try_lock(path: Path) -> "BaseFileLock | None":
+    """Take the lock if it is free. Release it with `.release()`. Takes microseconds."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - heavy
+
+    if not _prepare(path):
+        return None
+    lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except OSError as error:
+        failure = files.store_error(path, error)
+    else:
+        _write_holder(path)
+        return lock
+    raise failure
+
+
+@files.as_store_errors
+def _prepare(path: Path) -> bool:
+    """Make the lock file, or check the one that is there; `False`: look again."""
+    flags = os.O_RDWR | files.SAFE_FLAGS
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        made = True
+    except FileExistsError:
+        try:
+            descriptor = os.open(path, flags)
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            _mend_unfinished(path)
+            descriptor = os.open(path, flags)
+        made = False
+    try:
+        if made:
+            files.own_only(descriptor)
+        status = os.fstat(descriptor)
+        if not status.st_nlink and not files.WINDOWS:
+            return False  # removed since it was opened
+        files.check_file(path, status)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _mend_unfinished(path: Path) -> None:
+    """Finish a lock file whose maker, under an odd umask, has not yet set or never set its mode."""
+    status = path.lstat()
+    if stat.S_ISREG(status.st_mode) and not status.st_mode & 0o777 & ~0o600:
+        path.chmod(0o600)
+
+
+def _write_holder(path: Path) -> None:
+    with contextlib.suppress(OSError):  # only a message depends on it
+        descriptor = os.open(path, os.O_WRONLY | files.SAFE_FLAGS)
+        try:
+            os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
+            os.write(descriptor, f"{os.getpid():<{_PID_SIZE}}".encode())
+        finally:
+            os.close(descriptor)
+
+
+def _holder(path: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = os.open(path, os.O_RDONLY | files.SAFE_FLAGS)
+        try:
+            os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
+            return int(os.read(descriptor, _PID_SIZE))
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def _locked(path: Path, timeout: float) -> StoreLockedError:
+    pid = _holder(path)
+    who = "Another process" if pid is None else f"The process {pid}"
+    message = f"{who} holds the lock of this session; waited {timeout:g} s for {path}."
+    return StoreLockedError(message)

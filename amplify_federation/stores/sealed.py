@@ -1,0 +1,130 @@
+"""Sealed: makes a safe store of any byte store, which never sees plaintext.
+
+This file owns what happens to a record that cannot be opened. It must not know where records are
+kept, nor what a session is.
+"""
+
+import logging
+import secrets
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, runtime_checkable
+
+from amplify_federation._vault import envelope
+from amplify_federation._vault.keys.source import KeySource, as_key_source
+from amplify_federation._vault.recent import Recent
+from amplify_federation.errors import SessionFileCorruptError
+from amplify_federation.stores.protocol import Record, SessionStore
+
+_logger = logging.getLogger("amplify_federation")
+
+
+@runtime_checkable
+class SetsAside(Protocol):
+    """What a backend may offer beside `SessionStore`: keeping a damaged record for inspection."""
+
+    async def set_aside(self, name: str, *, expected: str) -> str | None:
+        """Move the record away if its version is `expected`; return whereto, for the log."""
+        ...
+
+
+class Sealed:
+    """Seals every record on its way into a backend, and opens it on its way out.
+
+    A record that was damaged, or moved here from another name, is logged once and counts as
+    absent: a backend that can (`SetsAside`) moves it away, elsewhere the next write replaces it.
+
+    Args:
+        backend: keeps the sealed bytes.
+        key: 32 bytes, or one of `KeyFile`, `EnvironmentKey`, `PassphraseKey`, `KeyringKey`,
+            `KeyRing`.
+
+    Raises:
+        ConfigurationError: the key is malformed.
+    """
+
+    def __init__(self, backend: SessionStore, *, key: bytes | KeySource) -> None:
+        self._backend = backend
+        self._keys = as_key_source(key)
+        self._opened: Recent[Record] = Recent()
+        self._damaged: Recent[str] = Recent()  # the version of what counts as absent
+
+    def __repr__(self) -> str:
+        return f"<Sealed {self._backend!r}>"
+
+    async def read(self, name: str) -> Record | None:
+        """Return the record, opened, or `None`; see `SessionStore`.
+
+        Raises:
+            SessionKeyError: the key is missing, or did not seal this record.
+            SessionFormatTooNewError: a newer version of this package wrote it.
+        """
+        sealed = await self._backend.read(name)
+        if sealed is None:
+            self._opened.drop(name)
+            return None
+        known = self._opened.get(name)
+        if known is not None and known.version == sealed.version:
+            return known
+        if self._damaged.get(name) == sealed.version:
+            return None
+        record = await self._open(name, sealed)
+        if isinstance(record, Record):
+            self._opened.put(name, record)
+            return record
+        await self._put_by(name, sealed.version, record.message)
+        return None
+
+    async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
+        """Seal the record and write it if its version is `expected`; see `SessionStore`."""
+        plain = Record("", data)
+        del data  # no frame of a traceback may hold it
+        key = await self._keys.sealing_key()
+        salt = secrets.token_bytes(envelope.SALT_SIZE)
+        sealed = envelope.seal(plain.data, name=name, key=key, salt=salt)
+        if expected is None:
+            expected = self._damaged.get(name)
+        version = await self._backend.compare_and_set(name, sealed, expected=expected)
+        self._damaged.drop(name)
+        self._opened.put(name, Record(version, plain.data))
+        return version
+
+    async def delete(self, name: str, *, expected: str | None) -> None:
+        """Delete the record if its version is `expected`; see `SessionStore`."""
+        await self._backend.delete(name, expected=expected)
+        self._damaged.drop(name)
+        self._opened.drop(name)
+
+    def lock(self, name: str, *, timeout: float) -> AbstractAsyncContextManager[None]:
+        """Hold a lease on a name; see `SessionStore`."""
+        return self._backend.lock(name, timeout=timeout)
+
+    async def reseal(self, name: str) -> bool:
+        """Seal a record anew, with the first key of a `KeyRing`. `False` if there is none.
+
+        Raises `StoreConflictError` if somebody wrote in between, and what `read` raises.
+        """
+        record = await self.read(name)
+        if record is not None:
+            await self.compare_and_set(name, record.data, expected=record.version)
+        return record is not None
+
+    async def _open(self, name: str, sealed: Record) -> Record | SessionFileCorruptError:
+        try:
+            header = envelope.open_header(sealed.data)
+            keys = await self._keys.opening_keys(header.derivation)
+            payload = envelope.open_record(sealed.data, name=name, keys=keys)
+        except SessionFileCorruptError as error:
+            return error
+        return Record(sealed.version, payload)
+
+    async def _put_by(self, name: str, version: str, reason: str) -> None:
+        where = None
+        if isinstance(self._backend, SetsAside):
+            where = await self._backend.set_aside(name, expected=version)
+        else:
+            self._damaged.put(name, version)
+        _logger.warning(
+            "A stored session is damaged and counts as signed out. %s",
+            reason,
+            extra={"event": "session_set_aside", "set_aside_as": where},
+        )
