@@ -41,51 +41,26 @@ This file must not know where keys and records come from.
 
 import hmac
 import struct
-import zlib
 from collections.abc import Iterable
 from typing import Final, Never
 
-from attrs import field, frozen
-
-from amplify_federation._vault.derivation import (
-    DERIVATION_SIZE,
-    Derivation,
-    unpack_derivation,
+from amplify_federation._vault.header import (
+    BODY_BUCKET,
+    HEADER_SIZE,
+    LABEL_BUCKET,
+    Header,
+    corrupt,
+    open_header,
+    pack_header,
 )
 from amplify_federation._vault.keys.source import MasterKey, SealingKey
-from amplify_federation.errors import (
-    SessionFileCorruptError,
-    SessionFormatTooNewError,
-    SessionKeyError,
-    ValidationError,
-)
+from amplify_federation.errors import SessionKeyError, ValidationError
 
-MAGIC: Final = b"AFEDSEAL"
-VERSION: Final = 1
-SCHEMA: Final = 1
 SALT_SIZE: Final = 32
 MAX_PAYLOAD: Final = 1024 * 1024  # bytes; ten logins of 50,000 characters are half of it
 MAX_RECORD: Final = 2 * MAX_PAYLOAD + 4096  # bytes; anything larger is refused unread
 _MAX_NAME: Final = 1024  # bytes: 256 characters in UTF-8
-_BUCKET: Final = 4096
-_LABEL_BUCKET: Final = 64
-_TAG: Final = 16
 _NONCE: Final = bytes(12)
-_PREFIX: Final = struct.Struct(">8sHHI")
-_REST: Final = struct.Struct(f">H{DERIVATION_SIZE}s32s32sIIH")
-HEADER_SIZE: Final = _PREFIX.size + _REST.size
-
-
-@frozen
-class Header:
-    """What a record tells without a key."""
-
-    derivation: Derivation
-    salt: bytes = field(repr=False)
-    commitment: bytes = field(repr=False)
-    label_size: int
-    body_size: int
-    raw: bytes = field(repr=False)
 
 
 def seal(payload: bytes, *, name: str, key: SealingKey, salt: bytes) -> bytes:
@@ -95,35 +70,13 @@ def seal(payload: bytes, *, name: str, key: SealingKey, salt: bytes) -> bytes:
         size = len(payload)
         del payload  # no frame of a traceback may hold it
         _refuse(title, size)
-    label = _padded(struct.pack(">H", len(title)) + title, _LABEL_BUCKET)
-    size = max(_BUCKET, 1 << (len(payload) + 4 - 1).bit_length())
+    label = _padded(struct.pack(">H", len(title)) + title, LABEL_BUCKET)
+    size = max(BODY_BUCKET, 1 << (len(payload) + 4 - 1).bit_length())
     body = _padded(struct.pack(">I", len(payload)) + payload, size)
     body_key, label_key, commitment = _keys(key.master, salt)
-    header = _packed_header(key.derivation, salt, commitment, (len(label), len(body)))
+    header = pack_header(key.derivation, salt, commitment, (len(label), len(body)))
     sealed_label = _cipher_seal(label_key, label, header)
     return header + sealed_label + _cipher_seal(body_key, body, header + sealed_label + title)
-
-
-def open_header(record: bytes) -> Header:
-    """Read the header of a record, and check all that can be checked without a key.
-
-    Raises:
-        SessionFormatTooNewError: a newer version of this package wrote it.
-        SessionFileCorruptError: it is no record, or was truncated or altered.
-    """
-    if len(record) < _PREFIX.size:
-        _corrupt("it is truncated")
-    magic, version, size, checksum = _PREFIX.unpack_from(record)
-    if magic != MAGIC:
-        _corrupt("it does not begin as one")
-    header = record[:size]
-    if len(header) != size or size < _PREFIX.size or _checksum(header) != checksum:
-        _corrupt("its header is damaged")
-    if version > VERSION:
-        _too_new("version", version)
-    if version != VERSION or size != HEADER_SIZE:
-        _corrupt("its header is not one of any version")
-    return _checked_header(record, header)
 
 
 def open_record(record: bytes, *, name: str, keys: Iterable[MasterKey]) -> bytes:
@@ -142,7 +95,7 @@ def open_record(record: bytes, *, name: str, keys: Iterable[MasterKey]) -> bytes
     start = HEADER_SIZE + header.label_size
     body = _cipher_open(body_key, record[start:], record[:start] + title)
     if body is None:
-        _corrupt("it was altered, or belongs to another session or pool")
+        corrupt("it was altered, or belongs to another session or pool")
     (size,) = struct.unpack_from(">I", body)
     return body[4 : 4 + size]
 
@@ -154,7 +107,7 @@ def open_label(record: bytes, *, keys: Iterable[MasterKey]) -> str:
     sealed = record[HEADER_SIZE : HEADER_SIZE + header.label_size]
     label = _cipher_open(label_key, sealed, header.raw)
     if label is None:
-        _corrupt("it was altered")
+        corrupt("it was altered")
     (size,) = struct.unpack_from(">H", label)
     return label[2 : 2 + size].decode()
 
@@ -211,40 +164,3 @@ def _cipher_open(key: MasterKey, data: bytes, bound: bytes) -> bytes | None:
         return AESGCM(key.reveal()).decrypt(_NONCE, data, bound)
     except InvalidTag:
         return None
-
-
-def _packed_header(
-    derivation: Derivation, salt: bytes, commitment: bytes, sizes: tuple[int, int]
-) -> bytes:
-    label, body = sizes
-    rest = _REST.pack(SCHEMA, derivation.pack(), salt, commitment, label + _TAG, body + _TAG, 0)
-    blank = _PREFIX.pack(MAGIC, VERSION, HEADER_SIZE, 0) + rest
-    return _PREFIX.pack(MAGIC, VERSION, HEADER_SIZE, _checksum(blank)) + rest
-
-
-def _checksum(header: bytes) -> int:
-    return zlib.crc32(header[:12] + bytes(4) + header[16:])
-
-
-def _checked_header(record: bytes, header: bytes) -> Header:
-    schema, packed, salt, commitment, label, body, zero = _REST.unpack_from(header, _PREFIX.size)
-    if schema > SCHEMA:
-        _too_new("payload schema", schema)
-    if schema != SCHEMA or zero or len(record) != HEADER_SIZE + label + body:
-        _corrupt("it is truncated, or its header is not lawful")
-    if label < _LABEL_BUCKET + _TAG or body < _BUCKET + _TAG:
-        _corrupt("its header is not lawful")
-    derivation = unpack_derivation(packed)
-    if derivation is None:
-        _corrupt("it asks for an absurd key derivation")
-    return Header(derivation, salt, commitment, label, body, header)
-
-
-def _corrupt(why: str) -> Never:
-    message = f"This is not a session that can be read: {why}."
-    raise SessionFileCorruptError(message)
-
-
-def _too_new(what: str, found: int) -> Never:
-    message = f"A newer amplify_federation wrote this session ({what} {found}); it was left alone."
-    raise SessionFormatTooNewError(message)

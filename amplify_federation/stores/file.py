@@ -1,146 +1,24 @@
 """EncryptedFileStore: sealed sessions in a folder of this machine, shared by its processes.
 
-This file owns what runs on the event loop and what in a worker thread: reads are quicker than a
-hop to a thread, writes wait for the disk. It must not know what the bytes mean.
+This file owns which folder and which key are used where none is given, and rotation.
 """
 
-import logging
 import os
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from anyio.to_thread import run_sync
-
-from amplify_federation._vault import envelope, lock
 from amplify_federation._vault.derivation import Derivation
-from amplify_federation._vault.folder import Folder, Kept, lease_of
+from amplify_federation._vault.envelope import open_label
+from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
 from amplify_federation._vault.keys.source import KeySource, MasterKey, SealingKey
-from amplify_federation.errors import (
-    SessionFileCorruptError,
-    SessionKeyError,
-    StoreConflictError,
-)
-from amplify_federation.stores.protocol import Record
+from amplify_federation.errors import SessionFileCorruptError, SessionKeyError
+from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.sealed import Sealed
 
 HOME_VARIABLE: Final = "AMPLIFY_FEDERATION_HOME"
 KEY_NAME: Final = "master.key"
-_WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond
-_logger = logging.getLogger("amplify_federation")
-
-
-class FolderStore:
-    """Keeps bytes in the files of a folder, as they are. Constructing does no I/O."""
-
-    def __init__(self, path: Path) -> None:
-        self._folder = Folder(path, limit=envelope.MAX_RECORD)
-
-    def __repr__(self) -> str:
-        return f"<FolderStore {self.path}>"
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self._folder.path
-
-    async def read(self, name: str) -> Record | None:
-        """Return the record, or `None`; see `SessionStore`."""
-        if not self._folder.was_opened and not await self._is_open():
-            return None
-        try:
-            kept = self._folder.read(name)
-            if kept is None and not self._folder.is_open() and await self._is_open():
-                kept = self._folder.read(name)  # somebody removed the folder and made another
-        except SessionFileCorruptError as error:
-            reason = error.message
-        else:
-            return None if kept is None else Record(kept.version, kept.data)
-        where = await self.set_aside(name, expected=None)
-        _logger.warning(
-            "A stored session is damaged and counts as signed out. %s",
-            reason,
-            extra={"event": "session_set_aside", "set_aside_as": where},
-        )
-        return None
-
-    async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
-        """Write the record if its version is `expected`; see `SessionStore`.
-
-        A cancelled call has written all or nothing.
-        """
-        async with self._writing(name):
-            return await run_sync(self._replace, name, data, expected)
-
-    async def delete(self, name: str, *, expected: str | None) -> None:
-        """Delete the record if its version is `expected`; see `SessionStore`."""
-        if await self._is_open():
-            async with self._writing(name):
-                await run_sync(self._remove, name, expected)
-
-    async def set_aside(self, name: str, *, expected: str | None) -> str | None:
-        """Rename a record to `.corrupt` if its version is `expected` (`None`: if unreadable)."""
-        async with self._writing(name):
-            return await run_sync(self._move_aside, name, expected)
-
-    @asynccontextmanager
-    async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
-        """Hold a lease on a name; see `SessionStore`."""
-        await self.make()
-        async with lock.hold(lease_of(self._folder.file_of(name)), timeout=timeout):
-            yield
-
-    async def make(self) -> None:
-        """Make the folder if need be."""
-        if not self._folder.is_open():
-            await run_sync(self._folder.make)
-
-    async def records(self) -> list[bytes]:
-        """Return the bytes of every record."""
-        if not await self._is_open():
-            return []
-        return await run_sync(lambda: list(self._folder.records()))
-
-    async def _is_open(self) -> bool:
-        return self._folder.is_open() or await run_sync(self._folder.open)
-
-    @asynccontextmanager
-    async def _writing(self, name: str) -> AsyncGenerator[None]:
-        await self.make()
-        guard = lock.lock_of(self._folder.file_of(name))
-        async with lock.hold(guard, timeout=_WRITE_PATIENCE):
-            yield
-
-    def _replace(self, name: str, data: bytes, expected: str | None) -> str:
-        present = self._present(name)
-        if (present.version if present else None) != expected:
-            raise _conflict()
-        return self._folder.replace(name, data)
-
-    def _remove(self, name: str, expected: str | None) -> None:
-        if expected is not None:
-            present = self._present(name)
-            if present is not None and present.version != expected:
-                raise _conflict()
-        self._folder.remove(name)
-
-    def _move_aside(self, name: str, expected: str | None) -> str | None:
-        try:
-            present = self._folder.read(name)
-        except SessionFileCorruptError:
-            return str(self._folder.set_aside(name))
-        if present is None or present.version != expected:
-            return None
-        return str(self._folder.set_aside(name))
-
-    def _present(self, name: str) -> Kept | None:
-        try:
-            return self._folder.read(name)
-        except SessionFileCorruptError:  # too large: it counts as absent, like any damaged record
-            self._folder.set_aside(name)
-            return None
 
 
 class EncryptedFileStore(Sealed):
@@ -184,9 +62,9 @@ class EncryptedFileStore(Sealed):
         done = strange = 0
         for record in await self._files.records():
             try:
-                header = envelope.open_header(record)
+                header = open_header(record)
                 keys = await self._keys.opening_keys(header.derivation)
-                name = envelope.open_label(record, keys=keys)
+                name = open_label(record, keys=keys)
             except SessionFileCorruptError:
                 continue  # set aside when it is read under its name
             except SessionKeyError:
@@ -228,8 +106,3 @@ def default_folder() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 - not needed where a folder is given
 
     return user_state_path("amplify_federation", appauthor=False)
-
-
-def _conflict() -> StoreConflictError:
-    message = "Somebody else wrote this session in between."
-    return StoreConflictError(message)

@@ -9,7 +9,8 @@ import secrets
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
-from amplify_federation._vault import envelope
+from amplify_federation._vault.envelope import SALT_SIZE, open_record, seal
+from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.source import KeySource, as_key_source
 from amplify_federation._vault.recent import Recent
 from amplify_federation.errors import SessionFileCorruptError
@@ -71,7 +72,7 @@ class Sealed:
         if isinstance(record, Record):
             self._opened.put(name, record)
             return record
-        await self._put_by(name, sealed.version, record.message)
+        await self._put_by(name, sealed.version, record)
         return None
 
     async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
@@ -79,8 +80,8 @@ class Sealed:
         plain = Record("", data)
         del data  # no frame of a traceback may hold it
         key = await self._keys.sealing_key()
-        salt = secrets.token_bytes(envelope.SALT_SIZE)
-        sealed = envelope.seal(plain.data, name=name, key=key, salt=salt)
+        salt = secrets.token_bytes(SALT_SIZE)
+        sealed = seal(plain.data, name=name, key=key, salt=salt)
         if expected is None:
             expected = self._damaged.get(name)
         version = await self._backend.compare_and_set(name, sealed, expected=expected)
@@ -108,13 +109,13 @@ class Sealed:
             await self.compare_and_set(name, record.data, expected=record.version)
         return record is not None
 
-    async def _open(self, name: str, sealed: Record) -> Record | SessionFileCorruptError:
+    async def _open(self, name: str, sealed: Record) -> Record | str:
         try:
-            header = envelope.open_header(sealed.data)
+            header = open_header(sealed.data)
             keys = await self._keys.opening_keys(header.derivation)
-            payload = envelope.open_record(sealed.data, name=name, keys=keys)
+            payload = open_record(sealed.data, name=name, keys=keys)
         except SessionFileCorruptError as error:
-            return error
+            return error.message
         return Record(sealed.version, payload)
 
     async def _put_by(self, name: str, version: str, reason: str) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 
 import anyio.to_thread
 
-from amplify_federation._vault import files, lock
 from amplify_federation._vault.derivation import NO_DERIVATION, Derivation
+from amplify_federation._vault.disk import files, lock, writing
 from amplify_federation._vault.keys.source import (
     KEY_SIZE,
     MasterKey,
@@ -163,7 +163,7 @@ def made_key(path: Path) -> MasterKey:
 
 def _written(path: Path, key: MasterKey) -> StoreError | None:
     try:
-        files.replace_file(path, key_as_text(key))
+        writing.replace_file(path, key_as_text(key))
     except StoreError as error:
         return error.with_traceback(None)  # its frames hold the key
     return None

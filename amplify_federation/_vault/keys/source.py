@@ -113,7 +113,7 @@ class KeyRing:
         ConfigurationError: there is no key, or one is malformed.
     """
 
-    def __init__(self, keys: "Sequence[bytes | KeySource]") -> None:
+    def __init__(self, keys: Sequence[bytes | KeySource]) -> None:
         self._sources = tuple(as_key_source(key) for key in keys)
         if not self._sources:
             message = "A KeyRing needs one key at least."
@@ -131,7 +131,7 @@ class KeyRing:
         return [key for source in self._sources for key in await source.opening_keys(derivation)]
 
 
-def as_key_source(key: "bytes | KeySource") -> KeySource:
+def as_key_source(key: bytes | KeySource) -> KeySource:
     """Convert an explicit key: 32 bytes, or an object that gives keys."""
     if isinstance(key, bytes | bytearray):
         return RawKey(bytes(key))

@@ -21,7 +21,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from amplify_federation._vault.files import WINDOWS, as_store_errors, unsafe
+from amplify_federation._vault.disk.faults import as_store_errors, move_aside, unsafe
+from amplify_federation._vault.disk.files import WINDOWS
 
 TRUST_VARIABLE: Final = "AMPLIFY_FEDERATION_TRUST_DIRECTORY"
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -79,7 +80,7 @@ def _make_one(path: Path) -> None:
 def _check_folder(path: Path, status: os.stat_result) -> None:
     quoted = shlex.quote(str(path))
     if not stat.S_ISDIR(status.st_mode):
-        raise unsafe(path, "it is not a folder", f"mv {quoted} {quoted}.aside")
+        raise unsafe(path, "it is not a folder", move_aside(path))
     if WINDOWS or is_trusted():
         return
     if status.st_uid != os.geteuid():

@@ -23,7 +23,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from amplify_federation._vault import directories, files, lock
+from amplify_federation._vault.disk import directories, files, lock, writing
 from amplify_federation._vault.recent import Recent
 from amplify_federation.errors import SessionFileCorruptError, StoreUnavailableError
 
@@ -48,6 +48,15 @@ class Kept:
 
 
 @frozen
+class _Read:
+    """A record as it was read, and what its file looked like then."""
+
+    path: Path
+    signature: Signature
+    kept: Kept
+
+
+@frozen
 class _Opened:
     """The folder as it was found: which one it is, and its secret."""
 
@@ -62,7 +71,7 @@ class Folder:
         self.path = path
         self._limit = limit
         self._opened: _Opened | None = None
-        self._reads: Recent[tuple[Signature, Kept]] = Recent()
+        self._reads: Recent[_Read] = Recent()
 
     @property
     def was_opened(self) -> bool:
@@ -96,7 +105,7 @@ class Folder:
         path = self.path / SECRET_NAME
         with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
             if self._read_secret() is None:
-                files.replace_file(path, secrets.token_bytes(_SECRET_SIZE))
+                writing.replace_file(path, secrets.token_bytes(_SECRET_SIZE))
         if not self.open():
             message = f"The folder {self.path} was removed while it was being made."
             raise StoreUnavailableError(message)
@@ -111,11 +120,11 @@ class Folder:
 
     def read(self, name: str) -> Kept | None:
         """Return a record; a stat is all it takes while the file stays as it was."""
-        path = self.file_of(name)
         known = self._reads.get(name)
-        if known is not None and known[0] == _signature_at(path):
-            return known[1]
+        if known is not None and known.signature == _signature_at(known.path):
+            return known.kept
         self._reads.drop(name)
+        path = self.file_of(name)
         began = time.time_ns()
         found = files.read_file(path, self._limit)
         if found is None:
@@ -123,12 +132,12 @@ class Folder:
         data, status = found
         kept = Kept(hashlib.sha256(data).hexdigest(), data)
         if max(status.st_mtime_ns, status.st_ctime_ns) < began - _YOUNG_NS:
-            self._reads.put(name, (_signature(status), kept))
+            self._reads.put(name, _Read(path, _signature(status), kept))
         return kept
 
     def replace(self, name: str, data: bytes) -> str:
         """Write a record whole; return its version."""
-        files.replace_file(self.file_of(name), data)
+        writing.replace_file(self.file_of(name), data)
         return hashlib.sha256(data).hexdigest()
 
     def set_aside(self, name: str) -> Path:
@@ -136,14 +145,14 @@ class Folder:
         path = self.file_of(name)
         self._reads.drop(name)
         aside = _beside(path, ".corrupt")
-        files.move_file(path, aside)
+        writing.move_file(path, aside)
         return aside
 
     def remove(self, name: str) -> None:
         """Remove a record, and what was set aside."""
         path = self.file_of(name)
         self._reads.drop(name)
-        files.remove_files(path, _beside(path, ".corrupt"))
+        writing.remove_files(path, _beside(path, ".corrupt"))
 
     def records(self) -> Iterator[bytes]:
         """Yield the bytes of every record; one too large to be a record is passed over."""
@@ -174,12 +183,12 @@ class Folder:
 
     def _sweep(self) -> None:
         """Remove the temporaries of dead processes: those whose lock nobody holds."""
-        for temp in files.listed(self.path, files.TEMP_SUFFIX):
+        for temp in files.listed(self.path, writing.TEMP_SUFFIX):
             target = temp.name.rsplit(".", 2)[0]
             held = lock.try_lock(lock.lock_of(temp.with_name(target)))
             if held is not None:
                 try:
-                    files.remove_files(temp)
+                    writing.remove_files(temp)
                 finally:
                     held.release()
 
@@ -205,6 +214,6 @@ def _signature(status: os.stat_result) -> Signature:
 
 def _signature_at(path: Path) -> Signature | None:
     try:
-        return _signature(path.lstat())
+        return _signature(os.lstat(path))
     except OSError:
         return None  # the read that follows says what is wrong

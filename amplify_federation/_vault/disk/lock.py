@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from amplify_federation._vault import files
+from amplify_federation._vault.disk import faults, files
 from amplify_federation.errors import StoreLockedError
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ def try_lock(path: Path) -> "BaseFileLock | None":
     except Timeout:
         return None
     except OSError as error:
-        failure = files.store_error(path, error)
+        failure = faults.store_error(path, error)
     else:
         _write_holder(path)
         return lock
     raise failure
 
 
-@files.as_store_errors
+@faults.as_store_errors
 def _prepare(path: Path) -> bool:
     """Make the lock file, or check the one that is there; `False`: look again."""
     flags = os.O_RDWR | files.SAFE_FLAGS

@@ -1,0 +1,1 @@
+"""Files, folders and locks that nobody else can slip something into."""

@@ -1,0 +1,96 @@
+"""Replacing, moving and removing files so that a crash leaves the old or the new, nothing else.
+
+What replaces a file is written whole beside it, forced to disk, and renamed over it; then the
+folder is forced to disk.
+
+On Windows, a rename is tried again while a reader or a virus scanner holds the file open, and
+folders cannot be forced to disk. On macOS `fsync` reaches the drive and not its platter, so a power
+cut may take the last second back, never leave half a file.
+
+This file must not know what is in the files. Its functions block.
+"""
+
+import contextlib
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Final
+
+from amplify_federation._vault.disk.faults import as_store_errors
+from amplify_federation._vault.disk.files import SAFE_FLAGS, WINDOWS, own_only
+
+TEMP_SUFFIX: Final = ".tmp"
+_SHARING_TRIES: Final = 40  # with the pauses below: two seconds, as long as a virus scanner looks
+_SHARING_PAUSE: Final = 0.05
+
+
+@as_store_errors
+def replace_file(path: Path, data: bytes) -> os.stat_result:
+    """Write a file whole: after any failure the old one stands and no temporary remains."""
+    temp = path.with_name(f"{path.name}.{secrets.token_hex(8)}{TEMP_SUFFIX}")
+    try:
+        status = _write_new(temp, data)
+        rename(temp, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        raise
+    sync_folder(path.parent)
+    return status
+
+
+def _write_new(path: Path, data: bytes) -> os.stat_result:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS, 0o600)
+    try:
+        own_only(descriptor)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename over the target; on Windows patiently, for a reader or scanner may hold it open."""
+    for _ in range(_SHARING_TRIES if WINDOWS else 0):
+        try:
+            source.replace(target)
+        except PermissionError:
+            time.sleep(_SHARING_PAUSE)
+        else:
+            return
+    source.replace(target)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's names to disk. Windows has no such call and does it by itself."""
+    if WINDOWS:
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | SAFE_FLAGS)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@as_store_errors
+def move_file(path: Path, target: Path) -> None:
+    """Rename a file over another, and force the names to disk."""
+    rename(path, target)
+    sync_folder(path.parent)
+
+
+@as_store_errors
+def remove_files(path: Path, *others: Path) -> None:
+    """Remove files of one folder; those that are not there are no error."""
+    missing = 0
+    for each in (path, *others):
+        try:
+            each.unlink()
+        except FileNotFoundError:
+            missing += 1
+    if missing <= len(others):
+        sync_folder(path.parent)
