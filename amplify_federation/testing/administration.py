@@ -11,12 +11,18 @@ from typing import Any
 from attrs import evolve
 
 from amplify_federation._core.providers import AuthProvider
+from amplify_federation.testing._providers.issuers import Issuers, TokenOrder
 from amplify_federation.testing._service import credentials
 from amplify_federation.testing._service.checks import Login, TokenChecks
 from amplify_federation.testing._service.directory import Directory
-from amplify_federation.testing._service.issuers import Issuers, TokenOrder
 from amplify_federation.testing._service.operations import Operations
-from amplify_federation.testing._service.pools import Pool, PoolRoles, Pools, Providers
+from amplify_federation.testing._service.pools import (
+    Pool,
+    PoolRoles,
+    Pools,
+    Providers,
+    client_ids_by_key,
+)
 from amplify_federation.testing._service.refusal import Refusal
 from amplify_federation.testing._wire.issuer_pages import discovery_document, jwks
 from amplify_federation.testing.clock import ServerClock
@@ -58,7 +64,9 @@ class PoolAdministration:
         `classic_flow` lets GetOpenIdToken answer.
         """
         pool_id = f"{region or self.region}:{uuid.uuid4()}"
-        pool = Pool(pool_id, providers, guest_access, classic_flow, roles or PoolRoles())
+        pool = Pool(
+            pool_id, client_ids_by_key(providers), guest_access, classic_flow, roles or PoolRoles()
+        )
         self._pools.put(pool)
         return pool_id
 
@@ -78,7 +86,7 @@ class PoolAdministration:
         with self._lock:
             pool = self._pool(pool_id)
             if providers is not None:
-                pool = evolve(pool, client_ids=providers)
+                pool = evolve(pool, client_ids=client_ids_by_key(providers))
             if guest_access is not None:
                 pool = evolve(pool, guest_access=guest_access)
             if classic_flow is not None:

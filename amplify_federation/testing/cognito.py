@@ -15,6 +15,7 @@ from amplify_federation.testing.administration import PoolAdministration
 from amplify_federation.testing.clock import ServerClock, TimeSource
 
 if TYPE_CHECKING:
+    import httpx
     import respx
 
     from amplify_federation.testing._wire.in_process import InProcessTransport
@@ -101,6 +102,10 @@ class FakeCognito(PoolAdministration):
         )
 
         return InProcessTransport(self._endpoint.answer)
+
+    async def respond(self, request: "httpx.Request") -> "httpx.Response":
+        """Return the answer to one httpx request: a callback for pytest-httpx and its like."""
+        return await self.transport.handle_async_request(request)
 
     def route(self, router: "respx.Router") -> "respx.Route":
         """Have a respx router send calls of Cognito here; return the route, for its `calls`."""

@@ -1,7 +1,5 @@
 from functools import cached_property
 
-import pytest
-
 from amplify_federation.stores.memory import MemoryStore
 from amplify_federation.testing import StoreContract
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from attrs import field, frozen
 
+from amplify_federation.testing._providers.issuers import COGNITO, Issuers, OpaqueToken, is_opaque
+from amplify_federation.testing._providers.keys import Jwt, signing_key
 from amplify_federation.testing._service import refusal
-from amplify_federation.testing._service.issuers import COGNITO, Issuers, OpaqueToken, is_opaque
-from amplify_federation.testing._service.keys import Jwt, signing_key
 from amplify_federation.testing._service.pools import Pool
 from amplify_federation.testing._service.refusal import not_authorized
 from amplify_federation.testing.clock import ServerClock

@@ -11,6 +11,7 @@ from attrs import frozen
 LIFETIME = 3600.0  # seconds, enhanced flow
 _PREFIX = "IQoJb3JpZ2luX2Vj"  # what session tokens of AWS begin with
 _TOKEN_BYTES = 720  # padded: session tokens of AWS are about 1,000 characters
+_FIELDS = 4  # of IssuedCredentials
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -40,11 +41,11 @@ def issue(identity_id: str, role_arn: str, expiration: float) -> dict[str, Any]:
 
 def read(session_token: str) -> IssuedCredentials:
     """Return what a session token stands for. Raises `ValueError` if it is not the fake's."""
-    fields: Any = None
-    with suppress(ValueError):
+    fields: list[Any] = []
+    with suppress(ValueError, TypeError):
         record = base64.b64decode(session_token.removeprefix(_PREFIX), validate=True)
-        fields = json.loads(record.partition(b"\0")[0])
-    if fields is None:
+        fields = list(json.loads(record.partition(b"\0")[0]))
+    if len(fields) != _FIELDS:
         message = "This session token was not issued by a FakeCognito."
-        raise ValueError(message)
+        raise ValueError(message)  # the text is wrong, not the type of an argument
     return IssuedCredentials(*fields)

@@ -60,10 +60,9 @@ class Directory:
         return identity
 
     def delete(self, identity_id: str) -> None:
-        """Forget an identity and its logins, as DeleteIdentities does."""
-        identity = self.get(identity_id)
-        self._close(identity)
-        del self._identities[identity_id]
+        """Forget an identity, if there is one, and its logins, as DeleteIdentities does."""
+        if (identity := self._identities.pop(identity_id, None)) is not None:
+            self._close(identity)
 
     def find(self, pool: Pool, logins: Sequence[Login]) -> Identity:
         """Return the identity of these logins, made or merged if need be; see `link`."""
@@ -98,11 +97,11 @@ class Directory:
     def unlink(self, identity: Identity, login_keys: Sequence[str]) -> None:
         """Unlink providers; an identity that loses its last login is closed."""
         for key in login_keys:
-            subject = identity.logins.pop(key, None)
-            if subject is None:
+            if key not in identity.logins:
                 message = f"Provider '{key}' is not linked to this identity."
                 raise Refusal(refusal.INVALID_PARAMETER, message)
-            del self._owners[identity.pool_id, key, subject]
+        for key in set(login_keys):
+            del self._owners[identity.pool_id, key, identity.logins.pop(key)]
         identity.disabled = not identity.logins
 
     def _owners_of(self, pool_id: str, logins: Sequence[Login]) -> set[Identity]:

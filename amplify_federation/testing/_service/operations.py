@@ -5,10 +5,10 @@ from typing import Any
 
 from attrs import frozen
 
+from amplify_federation.testing._providers.issuers import COGNITO, Issuers, TokenOrder
 from amplify_federation.testing._service import credentials, refusal, shapes
 from amplify_federation.testing._service.checks import Login, TokenChecks
 from amplify_federation.testing._service.directory import Directory, Identity
-from amplify_federation.testing._service.issuers import COGNITO, Issuers, TokenOrder
 from amplify_federation.testing._service.pools import Pool, Pools
 from amplify_federation.testing._service.refusal import Refusal, forbidden, not_authorized
 from amplify_federation.testing.clock import ServerClock

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from typing import cast
 
-from attrs import field, frozen
+from attrs import frozen
 
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation.testing._service.refusal import no_pool
@@ -30,7 +30,8 @@ class PoolRoles:
     unauthenticated: str | None = _role("Cognito_TestUnauth_Role")
 
 
-def _client_ids(providers: Providers) -> dict[str, frozenset[str]]:
+def client_ids_by_key(providers: Providers) -> dict[str, frozenset[str]]:
+    """Return the client ids of providers by login key. Raises `TypeError` for a lone string."""
     if isinstance(providers, Mapping):
         given = cast("Mapping[AuthProvider, Collection[str]]", providers)
     else:
@@ -49,7 +50,7 @@ class Pool:
     """One identity pool. `client_ids`: by login key; for developer providers, their names."""
 
     id: str
-    client_ids: Mapping[str, frozenset[str]] = field(converter=_client_ids)
+    client_ids: Mapping[str, frozenset[str]]
     guest_access: bool = False
     classic_flow: bool = False
     roles: PoolRoles = PoolRoles()

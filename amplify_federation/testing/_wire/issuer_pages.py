@@ -6,8 +6,8 @@ An issuer is asked under its own host (in process), or under a path of the loopb
 
 from typing import Any
 
-from amplify_federation.testing._service.issuers import is_opaque
-from amplify_federation.testing._service.keys import signing_key
+from amplify_federation.testing._providers.issuers import is_opaque
+from amplify_federation.testing._providers.keys import signing_key
 from amplify_federation.testing._wire.messages import WireRequest
 
 _DISCOVERY = "/.well-known/openid-configuration"

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from amplify_federation._core.providers import AuthProvider
-from amplify_federation.testing._service.keys import signing_key
+from amplify_federation.testing._providers.keys import signing_key
 from amplify_federation.testing.clock import ServerClock
 
 COGNITO = AuthProvider.DEVELOPER.login_key

@@ -1,0 +1,1 @@
+"""The identity providers outside Cognito: their keys and their tokens."""
