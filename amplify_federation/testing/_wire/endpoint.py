@@ -47,7 +47,7 @@ class Endpoint:
     def answer(self, request: WireRequest) -> WireAnswer:
         """Return the answer of the service."""
         with self._lock:
-            if request.method in ("GET", "HEAD") and (page := issuer_page(request)):
+            if request.method == "GET" and (page := issuer_page(request)):
                 return self._stamped(200, "application/json", json.dumps(page).encode())
             content_type = request.headers.get("content-type", "")
             if request.method != "POST" or content_type.partition(";")[0].strip() != CONTENT_TYPE:
@@ -61,12 +61,15 @@ class Endpoint:
         code: str | None = None
         try:
             given = self._decoded(operation, request.body)
-            answer = self._success(self._perform(operation, given, fault))
+            if fault.code is None and fault.status is not None:
+                answer = self._foreign_page(fault.status)
+            else:
+                answer = self._success(self._perform(operation, given, fault))
         except Refusal as refused:
             code = refused.code
             answer = self._failure(refused)
         answer = self._altered(answer, fault)
-        request_id = answer.headers["x-amzn-requestid"]
+        request_id = answer.headers.get("x-amzn-requestid")
         call = Call(
             operation,
             given,
@@ -92,12 +95,16 @@ class Endpoint:
             raise Refusal(refusal.THROTTLED, refusal.RATE_EXCEEDED)
         if fault.code is not None:
             raise Refusal(fault.code, fault.message or f"Injected {fault.code}.")
-        if fault.status is not None:
-            return {}
         return self._operations.perform(operation, given)
 
     def _success(self, output: dict[str, Any]) -> WireAnswer:
         return self._stamped(200, CONTENT_TYPE, json.dumps(output).encode())
+
+    def _foreign_page(self, status: int) -> WireAnswer:
+        """Return what a proxy says in the service's place."""
+        page = self._stamped(status, "text/html", f"<html><h1>{status}</h1></html>\n".encode())
+        del page.headers["x-amzn-requestid"]
+        return page
 
     def _failure(self, refused: Refusal) -> WireAnswer:
         body = {"__type": refused.code}

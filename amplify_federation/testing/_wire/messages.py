@@ -22,7 +22,7 @@ class WireAnswer:
     """An HTTP answer; `delay` seconds late, or the connection `cut` in its place."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     delay: float = 0.0
     cut: bool = False
@@ -44,7 +44,7 @@ class Call:
 
     `operation` is what was asked for, known or not; `input` the decoded body (`None` if it is no
     JSON object), whose tokens `repr` masks; `headers` have lower-case names; `code` is the error
-    code of the answer, `None` for success; `cut` tells that the caller got no answer at all.
+    code of the answer, `None` without one; `cut` tells that the caller got no answer at all.
     """
 
     operation: str
@@ -52,5 +52,5 @@ class Call:
     headers: Mapping[str, str] = field(repr=False)
     status: int
     code: str | None
-    request_id: str
+    request_id: str | None
     cut: bool = False

@@ -1,0 +1,106 @@
+import pytest
+
+from amplify_federation.testing import AWS_QUOTAS, FakeCognito
+
+
+@pytest.fixture
+def pool(fake):
+    return fake.create_identity_pool(guest_access=True)
+
+
+def test_next_call_fails_with_the_code_and_the_one_after_does_not(call, fake, pool):
+    fake.fail_next("TooManyRequestsException", retry_after_ms=250)
+    reply = call("GetId", IdentityPoolId=pool)
+    assert (reply.status, reply.code) == (400, "TooManyRequestsException")
+    assert reply.headers["x-amz-retry-after"] == "250"
+    assert fake.calls[-1].code == "TooManyRequestsException"
+    assert call("GetId", IdentityPoolId=pool).status == 200
+
+
+def test_fault_waits_for_its_operation_and_happens_so_many_times(call, fake, pool):
+    fake.fail_next("InternalErrorException", operation="GetCredentialsForIdentity", times=2)
+    guest = call.identity(pool)
+    assert [call.credentials(guest).status for _ in range(3)] == [500, 500, 200]
+
+
+def test_faults_queue_up(call, fake, pool):
+    fake.fail_next("A", times=2)
+    fake.fail_next("B", operation="GetId")
+    assert [call("GetId", IdentityPoolId=pool).code for _ in range(4)] == ["A", "A", "B", None]
+
+
+def test_message_and_status_may_be_chosen(call, fake, pool):
+    fake.fail_next("NotAuthorizedException", status=403, message="Token is inactive")
+    reply = call("GetId", IdentityPoolId=pool)
+    assert (reply.status, reply.code, reply.message) == (
+        403,
+        "NotAuthorizedException",
+        "Token is inactive",
+    )
+
+
+def test_status_alone_is_a_page_of_somebody_else(call, fake, pool):
+    fake.fail_next(status=503)
+    reply = call("GetId", IdentityPoolId=pool)
+    assert (reply.status, reply.headers["content-type"]) == (503, "text/html")
+    assert "x-amzn-requestid" not in reply.headers
+    assert (fake.calls[-1].status, fake.calls[-1].code, fake.calls[-1].request_id) == (
+        503,
+        None,
+        None,
+    )
+
+
+def test_failed_call_makes_no_identity_and_a_lost_one_does(call, fake, pool):
+    fake.fail_next("InternalErrorException", cut_connection=True)
+    fake.fail_next(cut_connection=True)
+    for made in (0, 1):
+        assert call("GetId", IdentityPoolId=pool).wire.cut
+        assert len(fake._directory._identities) == made
+        assert fake.calls[-1].cut
+    assert not call("GetId", IdentityPoolId=pool).wire.cut
+
+
+def test_late_answer_is_the_true_one(call, fake, pool):
+    fake.fail_next(delay=1.5)
+    reply = call("GetId", IdentityPoolId=pool)
+    assert (reply.status, reply.wire.delay) == (200, 1.5)
+
+
+def test_faults_can_be_taken_back(call, fake, pool):
+    fake.fail_next("A", times=5)
+    fake.clear_faults()
+    assert call("GetId", IdentityPoolId=pool).status == 200
+
+
+@pytest.mark.parametrize("times", [0, -1])
+def test_fault_that_never_happens_is_a_mistake(fake, times):
+    with pytest.raises(ValueError, match="at least once"):
+        fake.fail_next("A", times=times)
+
+
+def test_quota_throttles_until_time_passes(call, clock):
+    call.fake = fake = FakeCognito(clock=clock, quotas=AWS_QUOTAS)
+    pool = fake.create_identity_pool(guest_access=True)
+    replies = [call("GetId", IdentityPoolId=pool) for _ in range(27)]
+    assert [reply.status for reply in replies] == [200] * 25 + [400] * 2
+    assert (replies[-1].code, replies[-1].message) == ("TooManyRequestsException", "Rate exceeded")
+    fake.advance(1.5 / 25)
+    assert [call("GetId", IdentityPoolId=pool).status for _ in range(2)] == [200, 400]
+    fake.advance(60)
+    assert sum(call("GetId", IdentityPoolId=pool).status == 200 for _ in range(30)) == 25
+
+
+def test_quota_of_one_operation_leaves_the_others(call, clock):
+    call.fake = fake = FakeCognito(clock=clock, quotas={"GetId": 1})
+    pool = fake.create_identity_pool(guest_access=True)
+    guest = call.identity(pool)
+    assert call("GetId", IdentityPoolId=pool).status == 400
+    assert {call.credentials(guest).status for _ in range(300)} == {200}
+
+
+def test_clock_set_back_gives_no_more_and_no_less(call, clock):
+    call.fake = fake = FakeCognito(clock=clock, quotas={"GetId": 2})
+    pool = fake.create_identity_pool(guest_access=True)
+    clock.jump_wall(-3600)
+    assert [call("GetId", IdentityPoolId=pool).status for _ in range(3)] == [200, 200, 400]
