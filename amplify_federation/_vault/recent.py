@@ -1,7 +1,11 @@
-"""A few values by name, the latest used. Bounded, for servers of many users; safe among threads."""
+"""A few values by name, the latest used. Bounded, for servers of many users.
+
+Threads may share one. It has no lock, which a fork could leave locked for ever: each step is one
+operation on the dictionary.
+"""
 
 from collections import OrderedDict
-from threading import Lock
+from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,33 +19,30 @@ class Recent(Generic[T]):
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
         self._values: OrderedDict[str, T] = OrderedDict()
-        self._lock = Lock()
 
     def __repr__(self) -> str:
         return f"<Recent of {len(self._values)}>"
 
     def get(self, name: str) -> T | None:
         """Return the value, which counts as a use, or `None`."""
-        with self._lock:
-            if name not in self._values:
-                return None
-            self._values.move_to_end(name)
-            return self._values[name]
+        value = self._values.get(name)
+        if value is not None:
+            with suppress(KeyError):  # another thread dropped it meanwhile
+                self._values.move_to_end(name)
+        return value
 
     def put(self, name: str, value: T) -> None:
         """Remember a value."""
-        with self._lock:
-            self._values[name] = value
+        self._values[name] = value
+        with suppress(KeyError):
             self._values.move_to_end(name)
             if len(self._values) > self._kept:
                 self._values.popitem(last=False)
 
     def drop(self, name: str) -> None:
         """Forget a value, if it is there."""
-        with self._lock:
-            self._values.pop(name, None)
+        self._values.pop(name, None)
 
     def clear(self) -> None:
         """Forget all."""
-        with self._lock:
-            self._values.clear()
+        self._values.clear()

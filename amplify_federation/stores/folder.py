@@ -5,10 +5,10 @@ hop to a thread, a write waits for the disk. It must not know what the bytes mea
 """
 
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from anyio.to_thread import run_sync
 
@@ -18,6 +18,10 @@ from amplify_federation._vault.envelope import MAX_RECORD
 from amplify_federation.errors import SessionFileCorruptError, StoreConflictError
 from amplify_federation.stores.protocol import Record
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+T = TypeVar("T")
 _WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond
 _logger = logging.getLogger("amplify_federation")
 
@@ -61,19 +65,16 @@ class FolderStore:
 
         A cancelled call has written all or nothing.
         """
-        async with self._writing(name):
-            return await run_sync(self._replace, name, data, expected)
+        return await self._write(name, lambda: self._replace(name, data, expected))
 
     async def delete(self, name: str, *, expected: str | None) -> None:
         """Delete the record if its version is `expected`; see `SessionStore`."""
         if await self._is_open():
-            async with self._writing(name):
-                await run_sync(self._remove, name, expected)
+            await self._write(name, lambda: self._remove(name, expected))
 
     async def set_aside(self, name: str, *, expected: str | None) -> str | None:
         """Rename a record to `.corrupt` if its version is `expected` (`None`: if unreadable)."""
-        async with self._writing(name):
-            return await run_sync(self._move_aside, name, expected)
+        return await self._write(name, lambda: self._move_aside(name, expected))
 
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
@@ -96,12 +97,14 @@ class FolderStore:
     async def _is_open(self) -> bool:
         return self._folder.is_open() or await run_sync(self._folder.open)
 
-    @asynccontextmanager
-    async def _writing(self, name: str) -> AsyncGenerator[None]:
+    async def _write(self, name: str, work: Callable[[], T]) -> T:
         await self.make()
         guard = lock.lock_of(self._folder.file_of(name))
-        async with lock.hold(guard, timeout=_WRITE_PATIENCE):
-            yield
+        turn = _Turn(await lock.acquired(guard, timeout=_WRITE_PATIENCE), work)
+        try:
+            return await run_sync(turn.run)
+        finally:
+            turn.leave()
 
     def _replace(self, name: str, data: bytes, expected: str | None) -> str:
         present = self._present(name)
@@ -131,6 +134,32 @@ class FolderStore:
         except SessionFileCorruptError:  # too large: it counts as absent, like any damaged record
             self._folder.set_aside(name)
             return None
+
+
+class _Turn(Generic[T]):
+    """Work under a lock that is released when the work is done, even if nobody awaits it any more.
+
+    asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.
+    """
+
+    def __init__(self, held: "BaseFileLock", work: Callable[[], T]) -> None:
+        self._held = held
+        self._work = work
+        self._open = [None]  # a list, for its `pop` lets one thread win
+
+    def run(self) -> T:
+        """Do the work, in a worker thread, and release the lock."""
+        self._open.pop()
+        try:
+            return self._work()
+        finally:
+            self._held.release()
+
+    def leave(self) -> None:
+        """Release the lock if the work has not begun; it will not then."""
+        with suppress(IndexError):
+            self._open.pop()
+            self._held.release()
 
 
 def _conflict() -> StoreConflictError:

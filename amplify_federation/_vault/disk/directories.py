@@ -32,8 +32,9 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 @as_store_errors
 def real_folder(path: Path) -> Path:
     """Return the folder's path with all links above it resolved, itself unresolved."""
-    absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - Path.resolve would follow the last link too
-    return absolute.parent.resolve() / absolute.name
+    # os.path and not pathlib: these follow no last link, and raise for no missing home or loop.
+    absolute = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 - as above
+    return Path(os.path.realpath(absolute.parent)) / absolute.name
 
 
 @as_store_errors

@@ -32,18 +32,24 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @as_store_errors
-def read_file(path: Path, limit: int) -> tuple[bytes, os.stat_result] | None:
-    """Read a file of at most `limit` bytes, with its status; `None` if there is none."""
+def read_file(
+    path: Path, limit: int, *, root_may_own: bool = False
+) -> tuple[bytes, os.stat_result] | None:
+    """Read a file of at most `limit` bytes, with its status; `None` if there is none.
+
+    Raises `SessionFileCorruptError` if it is larger, `UnsafePermissionsError` if it is not ours
+    alone; `root_may_own` lets an administrator have put it there.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | SAFE_FLAGS)
     except FileNotFoundError:
         return None
     try:
         status = os.fstat(descriptor)
-        check_file(path, status)
+        check_file(path, status, root_may_own=root_may_own)
         if status.st_size > limit:
             _too_large(path, status.st_size, limit)
-        return _read_whole(descriptor, limit), status
+        return _read_whole(descriptor, status.st_size + 1), status
     finally:
         os.close(descriptor)
 
@@ -53,22 +59,21 @@ def _too_large(path: Path, size: int, limit: int) -> Never:
     raise SessionFileCorruptError(message)
 
 
-def _read_whole(descriptor: int, limit: int) -> bytes:
+def _read_whole(descriptor: int, size: int) -> bytes:
     chunks: list[bytes] = []
-    while chunk := os.read(descriptor, limit + 1):
+    while chunk := os.read(descriptor, size):
         chunks.append(chunk)
-        if sum(map(len, chunks)) > limit:  # it grew while we read: not one of our writers
-            break
+        size -= len(chunk)
     return b"".join(chunks)
 
 
-def check_file(path: Path, status: os.stat_result) -> None:
+def check_file(path: Path, status: os.stat_result, *, root_may_own: bool = False) -> None:
     """Raise `UnsafePermissionsError` unless a file's status is what ours have."""
     if not stat.S_ISREG(status.st_mode):
         raise unsafe(path, "it is not a regular file", move_aside(path))
     if WINDOWS:
         return
-    if status.st_uid != os.geteuid():
+    if status.st_uid not in {os.geteuid(), 0 if root_may_own else os.geteuid()}:
         command = f"sudo chown {os.geteuid()} {shlex.quote(str(path))}"
         raise unsafe(path, f"it belongs to user {status.st_uid}", command)
     if status.st_mode & _OTHERS:

@@ -85,14 +85,14 @@ class Folder:
 
     def open(self) -> bool:
         """Find and check the folder, and collect what dead processes left. `False`: none yet."""
-        self._opened = None
-        self._reads.clear()
         self.path = directories.real_folder(self.path)
         identity = directories.folder_identity(self.path)
         secret = None if identity is None else self._read_secret()
         if identity is None or secret is None:
             return False
         self._sweep()
+        self._reads.clear()
+        # Set whole and never unset: other threads are at work with the one before.
         self._opened = _Opened(identity, secret)
         return True
 

@@ -41,7 +41,7 @@ async def hold(path: Path, *, timeout: float) -> AsyncGenerator[None]:  # noqa: 
 
     Raises `StoreLockedError` naming the holder when the time is over.
     """
-    lock = await _acquired(path, timeout)
+    lock = await acquired(path, timeout=timeout)
     try:
         yield
     finally:
@@ -66,7 +66,8 @@ def hold_blocking(path: Path, *, timeout: float) -> Generator[None]:
         lock.release()
 
 
-async def _acquired(path: Path, timeout: float) -> "BaseFileLock":  # noqa: ASYNC109 - as above
+async def acquired(path: Path, *, timeout: float) -> "BaseFileLock":  # noqa: ASYNC109 - as above
+    """Take the lock as `hold` does. Release it with `.release()`, from any thread."""
     deadline = anyio.current_time() + timeout
     pause = _FIRST_PAUSE
     while (lock := try_lock(path)) is None:
@@ -133,11 +134,14 @@ def _mend_unfinished(path: Path) -> None:
 
 
 def _write_holder(path: Path) -> None:
-    with contextlib.suppress(OSError):  # only a message depends on it
-        descriptor = os.open(path, os.O_WRONLY | files.SAFE_FLAGS)
+    """Write who holds the lock; only a message depends on it."""
+    mine = f"{os.getpid():<{_PID_SIZE}}".encode()
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | files.SAFE_FLAGS)
         try:
-            os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
-            os.write(descriptor, f"{os.getpid():<{_PID_SIZE}}".encode())
+            if _read_at(descriptor) != mine:
+                os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
+                os.write(descriptor, mine)
         finally:
             os.close(descriptor)
 
@@ -146,11 +150,15 @@ def _holder(path: Path) -> int | None:
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDONLY | files.SAFE_FLAGS)
         try:
-            os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
-            return int(os.read(descriptor, _PID_SIZE))
+            return int(_read_at(descriptor))
         finally:
             os.close(descriptor)
     return None
+
+
+def _read_at(descriptor: int) -> bytes:
+    os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
+    return os.read(descriptor, _PID_SIZE)
 
 
 def _locked(path: Path, timeout: float) -> StoreLockedError:

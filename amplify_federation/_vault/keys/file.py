@@ -36,7 +36,8 @@ _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
 class KeyFile:
     """A key in a file: 32 bytes in base64, readable by this user alone (mode 0600).
 
-    The file is read at first use and then remembered.
+    It may be root's, as a mounted secret is, but no link. It is read at first use and then
+    remembered.
 
     Args:
         path: the file.
@@ -141,7 +142,7 @@ def read_key(path: Path) -> MasterKey | None:
 
 def _key_text(path: Path) -> MasterKey | None:
     try:
-        found = files.read_file(path, _LARGEST_KEY_FILE)
+        found = files.read_file(path, _LARGEST_KEY_FILE, root_may_own=True)
     except SessionFileCorruptError:  # too large
         return MasterKey(b"")
     return None if found is None else MasterKey(found[0])

@@ -4,6 +4,7 @@ This file owns how a passphrase becomes a key. It must not know what the key ope
 takes a tenth of a second and 64 MiB on purpose, so it runs in a worker thread, once for each salt.
 """
 
+import os
 import secrets
 from collections.abc import Sequence
 from threading import Lock
@@ -47,7 +48,8 @@ class PassphraseKey:
         self._preferred = ARGON2ID
         self._sealing: Derivation | None = None
         self._derived: Recent[MasterKey] = Recent(_KEPT)
-        self._one_at_a_time = Lock()
+        self._lock = Lock()
+        self._lock_owner = os.getpid()
 
     def __repr__(self) -> str:
         return "<PassphraseKey>"
@@ -77,12 +79,17 @@ class PassphraseKey:
 
     def _derive_once(self, derivation: Derivation) -> MasterKey:
         name = derivation.pack().hex()
-        with self._one_at_a_time:  # each takes 64 MiB
+        with self._one_at_a_time():  # each takes 64 MiB
             known = self._derived.get(name)
             if known is None:
                 known = derive(self._passphrase, derivation)
                 self._derived.put(name, known)
         return known
+
+    def _one_at_a_time(self) -> Lock:
+        if self._lock_owner != os.getpid():  # forked, perhaps while a thread held it
+            self._lock, self._lock_owner = Lock(), os.getpid()
+        return self._lock
 
 
 def derive(passphrase: MasterKey, derivation: Derivation) -> MasterKey:
