@@ -33,8 +33,8 @@ def read_amplify_config(source: object) -> AmplifyAuth:
     `InvalidAccountTypeError` if it has no identity pool.
     """
     members = _loaded(source)
-    auth = members.get("auth")
-    if not isinstance(auth, Mapping):
+    auth = _section(members.get("auth"))
+    if auth is None:
         message = "The Amplify configuration has no `auth` section; add auth to the backend first."
         raise InvalidAccountTypeError(message)
     if "plugins" in auth:
@@ -54,7 +54,7 @@ def _gen_1(members: Members) -> AmplifyAuth:
     where = (*_GEN_1, *_GEN_1_POOL)
     value: object = members
     for step in where:
-        value = cast("Members", value).get(step) if isinstance(value, Mapping) else None
+        value = (_section(value) or {}).get(step)
     return AmplifyAuth(_pool_id(value, ".".join(where)), guest_access=False)
 
 
@@ -68,9 +68,14 @@ def _pool_id(value: object, where: str) -> str:
     return value
 
 
+def _section(value: object) -> Members | None:
+    return cast("Members", value) if isinstance(value, Mapping) else None
+
+
 def _loaded(source: object) -> Members:
-    if isinstance(source, Mapping):
-        return cast("Members", source)
+    given = _section(source)
+    if given is not None:
+        return given
     if not isinstance(source, str | Path):
         message = f"Give a path or a mapping, not {type(source).__name__}."
         raise ConfigurationError(message)

@@ -63,6 +63,7 @@ class FastReader:
         """Return the answer if the end of the stream is what ends it."""
         if self._headers is None or not ends_with_stream(self._headers):
             return None
+        self.reusable = False
         return self._whole(self._headers)
 
     def on_message_begin(self) -> None:

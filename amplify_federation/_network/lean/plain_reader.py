@@ -11,6 +11,7 @@ from amplify_federation._network.lean.answer import (
     MAX_HEAD,
     MAX_WIRE,
     answer_of,
+    ends_with_stream,
     malformed,
     read_headers,
     too_long,
@@ -48,6 +49,8 @@ class PlainReader:
 
     def end(self) -> HttpAnswer | None:
         """Return the answer if the end of the stream is what ends it."""
+        if self._headers is None or not ends_with_stream(self._headers):
+            return None
         self._h11.receive_data(b"")
         return self._read()
 

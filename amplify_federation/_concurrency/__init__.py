@@ -1,0 +1,1 @@
+"""How concurrent callers wait for one another. Knows anyio, and nothing of sessions."""

@@ -1,0 +1,52 @@
+"""Single flight: any number of callers, one piece of work.
+
+The first caller leads and works in its own task, so no task outlives its caller. If the leader is
+cancelled, one of the followers leads anew; nobody else notices.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import anyio
+from attrs import define, field
+
+T = TypeVar("T")
+
+
+@define
+class _Attempt(Generic[T]):
+    over: anyio.Event = field(factory=anyio.Event)
+    outcome: list[T] = field(factory=list[T])
+
+
+class Flight(Generic[T]):
+    """One piece of work that concurrent callers share."""
+
+    __slots__ = ("_attempt",)
+
+    def __init__(self) -> None:
+        self._attempt: _Attempt[T] | None = None
+
+    @property
+    def in_the_air(self) -> bool:
+        """Whether somebody is at work."""
+        return self._attempt is not None
+
+    async def join(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Return the outcome of the work under way, or do it.
+
+        What `work` raises goes to its leader alone, and a follower leads anew; so let `work`
+        return its failures.
+        """
+        while (attempt := self._attempt) is not None:
+            await attempt.over.wait()
+            if attempt.outcome:
+                return attempt.outcome[0]
+        attempt = self._attempt = _Attempt()
+        try:
+            outcome = await work()
+            attempt.outcome.append(outcome)
+        finally:
+            self._attempt = None
+            attempt.over.set()
+        return outcome

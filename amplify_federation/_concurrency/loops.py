@@ -1,0 +1,63 @@
+"""Which event loop an object lives in.
+
+The check stands on the path of every fetch, so it must cost less than a microsecond; anyio's own
+token costs four. That is why this room alone knows the two loops by name.
+"""
+
+import sys
+from collections.abc import Callable
+
+from amplify_federation.errors import InvalidStateError
+
+
+class HomeLoop:
+    """Remembers the first event loop that it is used from, and refuses every other."""
+
+    __slots__ = ("_current", "_home")
+
+    def __init__(self) -> None:
+        self._current: Callable[[], object] | None = None
+        self._home: object = None
+
+    def check(self) -> None:
+        """Raise `InvalidStateError` if the running loop is not the first one."""
+        current = self._current
+        if current is None:
+            current, self._home = _running()
+            self._current = current
+        try:
+            at_home = current() is self._home
+        except RuntimeError:
+            at_home = False  # another kind of loop, or none
+        if not at_home:
+            message = "This session is used from a second event loop."
+            raise InvalidStateError(
+                message,
+                recovery_suggestion="Make one `FederatedAuth` for each event loop; the store is shared.",
+            )
+
+
+def is_asyncio() -> bool:
+    """Tell whether the running loop is asyncio's; if not, it is trio's."""
+    if "asyncio" not in sys.modules:
+        return False
+    from asyncio import get_running_loop  # noqa: PLC0415  # only where asyncio may run
+
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _running() -> tuple[Callable[[], object], object]:
+    if is_asyncio():
+        from asyncio import get_running_loop  # noqa: PLC0415  # only where asyncio runs
+
+        return get_running_loop, get_running_loop()
+    if "trio" in sys.modules:
+        from trio.lowlevel import current_trio_token  # noqa: PLC0415  # only where trio runs
+
+        return current_trio_token, current_trio_token()
+    message = "There is no running event loop; call this from asyncio or trio."
+    raise InvalidStateError(message)

@@ -1,0 +1,27 @@
+"""Work that is done whole once it was begun, whatever becomes of its caller.
+
+A cancelled write that still reaches the disk would leave memory and store apart. A shielded scope
+is not enough: asyncio's own `Task.cancel` passes it. A child task is not touched by that, and its
+task group waits for it to end.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+
+async def unbroken(work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` to its end, then let a cancellation or its exception through."""
+    failures: list[Exception] = []
+
+    async def child() -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001  # carried to the caller without a group
+                failures.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(child)
+    if failures:
+        raise failures[0]

@@ -1,0 +1,1 @@
+"""The door to the network: nobody else knows httpx or a socket."""

@@ -1,0 +1,96 @@
+"""One exchange through an `httpx.AsyncClient`, a caller's own or one made here.
+
+This room alone knows httpx, by shape rather than by class: a client of httpx2 serves as well. The
+request is built here and not by the client, so that a caller's client lends its transport, proxy,
+timeouts and hooks, but none of its default headers, cookies, auth, params or base URL.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from amplify_federation._cognito.answers import MAX_BODY
+from amplify_federation._cognito.exchange import HttpAnswer
+from amplify_federation.errors import ConfigurationError, NetworkError
+
+# Names in the classes of httpx and httpx2 alike; their exceptions share no ancestor.
+_NETWORK_NAMES = frozenset({"RequestError", "StreamError", "InvalidURL", "HTTPError"})
+_FINAL_NAMES = frozenset({"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"})
+
+
+class HttpxExchange:
+    """POSTs to one URL through a client; closes the client only if told that it is ours."""
+
+    def __init__(self, client: Any, url: str, *, owned: bool) -> None:  # noqa: ANN401  # duck-typed
+        self._client = client
+        self._url = url
+        self._owned = owned
+        self._request_class = _request_class_of(client)
+        self._host = urlsplit(url).hostname or url
+
+    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Send a request and read the whole answer, up to the cap; see `Exchange`."""
+        request = self._request_class("POST", self._url, headers=dict(headers), content=body)
+        try:
+            response = await self._client.send(
+                request, stream=True, auth=None, follow_redirects=False
+            )
+            try:
+                content = await _read_capped(response)
+            finally:
+                await response.aclose()
+        except Exception as error:
+            failure = _network_error(error, self._host)
+            if failure is None:
+                raise  # not a fault of the network: a mock's complaint, a hook's bug
+        else:
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return HttpAnswer(response.status_code, names, content)
+        # Outside the handler: the caught error holds the request, and that holds the token.
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close the client if it is ours."""
+        if self._owned:
+            await self._client.aclose()
+
+
+async def _read_capped(response: Any) -> bytes | None:  # noqa: ANN401  # duck-typed
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes(65_536):
+        size += len(chunk)
+        if size > MAX_BODY:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _network_error(error: Exception, host: str) -> NetworkError | None:
+    names = {ancestor.__name__ for ancestor in type(error).__mro__}
+    if not isinstance(error, OSError) and not names & _NETWORK_NAMES:
+        return None
+    failure = NetworkError(f"{type(error).__name__} from {host}.")
+    failure.retryable = not names & _FINAL_NAMES
+    return failure
+
+
+def _request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed
+    for ancestor in type(client).__mro__:
+        package = sys.modules.get(ancestor.__module__.partition(".")[0])
+        if ancestor.__name__ == "AsyncClient" and hasattr(package, "Request"):
+            return getattr(package, "Request")  # noqa: B009  # pyright: a module's attribute
+    message = (
+        f"`http_client` must be an httpx.AsyncClient (or httpx2's), not {type(client).__name__}."
+    )
+    raise ConfigurationError(message)
+
+
+def default_client() -> Any:  # noqa: ANN401  # httpx is loaded here and not before
+    """Return a client of our own: proxies and CA files from the environment, no pool limits."""
+    import httpx  # noqa: PLC0415  # 100 ms; loaded at the first call that needs it
+
+    # No read timeout: the deadline of the whole call ends what hangs, dripping servers included.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    return httpx.AsyncClient(timeout=httpx.Timeout(None), limits=limits)

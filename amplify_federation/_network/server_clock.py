@@ -1,0 +1,41 @@
+"""ServerClock: the time as Cognito has it.
+
+Expirations are on the server's clock; the local one may be wrong by minutes or days. The offset is
+learned from the `Date` header of answers that are surely Cognito's.
+"""
+
+from amplify_federation._core.settings import Clock
+
+_NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took its way
+
+
+class ServerClock:
+    """A local clock, corrected by what the newest answer said."""
+
+    __slots__ = ("_last_date", "local", "offset")
+
+    def __init__(self, local: Clock) -> None:
+        self.local = local
+        self.offset = 0.0
+        self._last_date = ""
+
+    def now(self) -> float:
+        """Return epoch seconds on the server's clock."""
+        return self.local.time() + self.offset
+
+    def monotonic(self) -> float:
+        """Return seconds that never go backwards."""
+        return self.local.monotonic()
+
+    def learn(self, date_header: str | None) -> None:
+        """Take the `Date` header of an answer for the server's present."""
+        if not date_header:
+            return
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 10 ms; at the first answer
+
+        try:
+            server = parsedate_to_datetime(date_header).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return
+        offset = server - self.local.time()
+        self.offset = 0.0 if abs(offset) < _NOISE else offset

@@ -1,0 +1,33 @@
+"""Which event a change from one record to the next is. Pure."""
+
+from amplify_federation._core.results import AuthEventKind
+from amplify_federation._core.state import Expired, Federated, SignedOut, State
+from amplify_federation._session.record import SessionRecord
+
+
+def name_of(state: State) -> str:
+    """Return the public name of a state."""
+    match state:
+        case SignedOut():
+            return "signed_out"
+        case Federated():
+            return "federated"
+        case Expired():
+            return "expired"
+
+
+def event_between(before: SessionRecord, after: SessionRecord) -> AuthEventKind | None:
+    """Return what listeners are told of a change, or `None` if it is no concern of theirs."""
+    match before.state, after.state:
+        case Federated(old), Federated(new) if before.lineage == after.lineage:
+            return None if old == new else AuthEventKind.CREDENTIALS_RENEWED
+        case _, Federated():
+            return AuthEventKind.FEDERATED
+        case Expired(), Expired():
+            return None
+        case _, Expired():
+            return AuthEventKind.SESSION_EXPIRED
+        case SignedOut(), SignedOut():
+            return None
+        case _, SignedOut():
+            return AuthEventKind.FEDERATION_CLEARED

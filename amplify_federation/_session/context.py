@@ -1,0 +1,53 @@
+"""What the parts of one session share."""
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from amplify_federation._cognito.answers import Answer
+from amplify_federation._concurrency.background import Background
+from amplify_federation._concurrency.broadcast import Broadcast
+from amplify_federation._core.results import AuthEvent
+from amplify_federation._core.settings import AuthSettings
+from amplify_federation._core.state import Grant
+from amplify_federation._network.channel import Channel
+from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._session.keeper import Keeper
+from amplify_federation.errors import InvalidStateError
+from amplify_federation.pool import IdentityPool
+from amplify_federation.stores.protocol import SessionStore
+
+
+@define
+class Context:
+    """One session's surroundings."""
+
+    pool: IdentityPool
+    settings: AuthSettings
+    store: SessionStore
+    channel: Channel
+    keeper: Keeper
+    events: Broadcast[AuthEvent]
+    background: Background | None = field(default=None)  # there while inside `async with`
+
+    @property
+    def clock(self) -> ServerClock:
+        """The time as Cognito has it."""
+        return self.channel.clock
+
+    def grant_from(self, answer: Answer) -> Grant:
+        """Return what Cognito gave, issued now. The identity is the answer's: identities merge."""
+        if answer.credentials is None:  # pragma: no cover  # decode() has seen to it
+            raise AssertionError
+        return Grant(answer.identity_id, answer.credentials, self.clock.now())
+
+    def same_session(self) -> Callable[[], None]:
+        """Return a check that raises `InvalidStateError` once this is another session."""
+        lineage = self.keeper.record.lineage
+
+        def check() -> None:
+            if self.keeper.replaced or self.keeper.record.lineage != lineage:
+                message = "The session was cleared or replaced in the meantime."
+                raise InvalidStateError(message)
+
+        return check

@@ -1,0 +1,142 @@
+"""Federation: a provider's token in, a session out, or everything as it was.
+
+This file owns whose identity id is reused, and when a federation that succeeded at Cognito is
+still refused here. It must not know renewal.
+"""
+
+import os
+import secrets
+
+from attrs import frozen
+
+from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.flow import (
+    Flow,
+    by_identity,
+    by_known_identity,
+    by_login,
+)
+from amplify_federation._concurrency.turns import Ticket, Turns
+from amplify_federation._core.claims import same_subject, subject_digest
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.results import FederationResult
+from amplify_federation._core.state import (
+    Expired,
+    Federated,
+    FederationSucceeded,
+    Grant,
+    Login,
+    SignedOut,
+)
+from amplify_federation._core.values import Secret
+from amplify_federation._session.context import Context
+from amplify_federation._session.record import SessionRecord
+from amplify_federation.errors import CallTimeoutError, InvalidStateError
+
+
+@frozen
+class _Base:
+    """The session as it was when a federation began."""
+
+    record: SessionRecord
+    replaced: bool
+    version: str | None
+
+
+class Federations:
+    """The federations of one session, in order of call."""
+
+    __slots__ = ("_context", "_turns")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._turns = Turns()
+
+    def overtake(self) -> None:
+        """Fail all that are under way, at once: a clear came."""
+        self._turns.overtake()
+
+    async def federate(
+        self, token: Secret, provider: AuthProvider, identity_id: str | None
+    ) -> FederationResult:
+        """Federate with one login; see `FederatedAuth.federate_to_identity_pool`."""
+        result: FederationResult | None = None
+        async with self._turns.take(self._context.settings.timeout) as ticket:
+            result = await self._federate(token, provider, identity_id)
+        return _settled(ticket, result)
+
+    async def _federate(
+        self, token: Secret, provider: AuthProvider, identity_id: str | None
+    ) -> FederationResult:
+        keeper = self._context.keeper
+        await keeper.look(now=True)
+        base = _Base(keeper.record, keeper.replaced, keeper.version)
+        flow = self._flow(token, provider, identity_id)
+        outcome = await self._context.channel.converse(flow)
+        if not isinstance(outcome, Answer):
+            raise outcome
+        grant = self._context.grant_from(outcome)
+        held = (self._login(token, provider),)
+        await keeper.commit(
+            FederationSucceeded(grant, held),
+            secrets.token_hex(8),
+            admit=lambda: self._admit(base, grant),
+        )
+        return FederationResult(grant.identity_id, grant.credentials)
+
+    def _flow(self, token: Secret, provider: AuthProvider, identity_id: str | None) -> Flow:
+        members, logins = self._context.pool.members, {provider: token}
+        if identity_id is not None:
+            return by_identity(members, identity_id, logins)
+        known = self._known_identity(token, provider)
+        if known is not None:
+            return by_known_identity(members, known, logins)
+        return by_login(members, logins)
+
+    def _known_identity(self, token: Secret, provider: AuthProvider) -> str | None:
+        state = self._context.keeper.state
+        if isinstance(state, SignedOut):
+            return None
+        for login in state.held:
+            if login.provider == provider and same_subject(token, login.subject):
+                return state.identity_id
+        return None
+
+    def _login(self, token: Secret, provider: AuthProvider) -> Login:
+        kept = token if self._context.settings.remember_token else None
+        return Login(provider, kept, subject_digest(token, os.urandom(16)))
+
+    def _admit(self, base: _Base, grant: Grant) -> None:
+        """Raise unless the record is as it was, or was merely renewed, or is this very user's."""
+        keeper = self._context.keeper
+        now = keeper.record
+        if keeper.replaced:
+            admitted = base.replaced and keeper.version == base.version
+        elif now.lineage == base.record.lineage:
+            admitted = True
+        elif isinstance(now.state, SignedOut):
+            # A tombstone that was there before and is collected by now is no clear in between.
+            admitted = isinstance(base.record.state, SignedOut) and now.generation == 0
+        else:
+            admitted = _identity(now.state) == grant.identity_id
+        if not admitted:
+            message = "The session was cleared, or another user's federation replaced it, meanwhile."
+            raise InvalidStateError(
+                message, recovery_suggestion="Look at `auth.state`, then federate again if meant."
+            )
+
+
+def _identity(state: Federated | Expired) -> str:
+    return state.identity_id
+
+
+def _settled(ticket: Ticket, result: FederationResult | None) -> FederationResult:
+    if ticket.overtaken:
+        message = "The session was cleared while this federation was under way."
+        raise InvalidStateError(
+            message, recovery_suggestion="Federate again if the user signs in again."
+        )
+    if result is None:
+        message = "The federation did not end before its deadline."
+        raise CallTimeoutError(message)
+    return result

@@ -1,0 +1,189 @@
+"""Keeper: what one handle knows of its session, kept equal to what the store has.
+
+The only file that assigns a state. Every change goes through `commit`: the machine says what the
+next state is, the store takes it if nobody wrote in between, memory follows, listeners are told.
+It must not know Cognito.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from amplify_federation._concurrency.broadcast import Broadcast
+from amplify_federation._concurrency.unbroken import unbroken
+from amplify_federation._core.results import AuthEvent
+from amplify_federation._core.state import Event, SignedOut, State, advance
+from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._session.changes import event_between, name_of
+from amplify_federation._session.record import SessionRecord, decode, encode
+from amplify_federation.errors import (
+    SessionFileCorruptError,
+    StoreConflictError,
+    StoreError,
+)
+from amplify_federation.stores.memory import MemoryStore
+from amplify_federation.stores.protocol import Record, SessionStore
+
+logger = logging.getLogger("amplify_federation")
+NOTICE = 0.5  # seconds until another process's write is looked for; the promise is 1
+_TOMBSTONE_LIFE = 86_400.0  # seconds that a cleared session's record stays
+_NOTHING = SessionRecord(SignedOut(), generation=0, lineage="")
+
+
+class Keeper:
+    """A session's record in memory, in step with the store."""
+
+    __slots__ = (
+        "_clock", "_events", "_highest", "_loaded", "_look_again", "_store",
+        "ahead", "name", "record", "replaced", "version",
+    )  # fmt: skip
+
+    def __init__(
+        self, store: SessionStore, name: str, clock: ServerClock, events: Broadcast[AuthEvent]
+    ) -> None:
+        self.name = name
+        self.record = _NOTHING
+        self.ahead = 0.0  # monotonic clock minus server's, when the record was adopted
+        self.replaced = False  # another user's federation stands in the store
+        self._store = store
+        self._clock = clock
+        self._events = events
+        self.version: str | None = None  # of the store's record, whoever wrote it
+        self._highest = 0  # generation seen
+        self._loaded = False
+        self._look_again = float("-inf")
+
+    @property
+    def state(self) -> State:
+        """The present state, as far as this handle knows."""
+        return self.record.state
+
+    @property
+    def look_again(self) -> float:
+        """The monotonic time from which the store must be looked at again."""
+        return self._look_again
+
+    async def look(self, *, now: bool = False) -> None:
+        """Read the store if it is time to (or `now`) and adopt what others wrote.
+
+        Raises `StoreError` if the store cannot tell.
+        """
+        if not now and self._clock.monotonic() < self._look_again:
+            return
+        before = self.version
+        found = await self._store.read(self.name)
+        if self.version != before:
+            return  # we wrote while we read: what was read is old
+        self._look_again = self._clock.monotonic() + NOTICE
+        if not self._loaded or (found.version if found else None) != self.version:
+            await self._adopt(found)
+
+    async def commit(self, event: Event, lineage: str, admit: Callable[[], None]) -> None:
+        """Advance the machine and write the result, unless `admit` raises.
+
+        `admit` looks at the record as it stands at the moment of writing. Raises `StoreError` if
+        the write fails; then nothing has changed.
+        """
+        while True:
+            admit()
+            record = SessionRecord(
+                advance(self.state, event),
+                # The time too, to be beyond a record that was written and deleted unseen.
+                max(self._highest + 1, int(self._clock.now() * 1000)),
+                lineage,
+                self._clock.now(),
+            )
+            try:
+                await self._save(record)
+            except StoreConflictError:
+                await self.look(now=True)
+            else:
+                return
+
+    async def forget_leftovers(self) -> None:
+        """Delete what the store set aside for this session as corrupt."""
+        if self.version is None:
+            await self._store.delete(self.name, expected=None)
+
+    async def _save(self, record: SessionRecord) -> None:
+        if type(self._store) is MemoryStore:  # never suspends, so nothing can cut it in two
+            await self._write(record)
+            return
+        self._look_again = float("-inf")  # if this ends badly, look before believing anything
+        await unbroken(partial(self._write, record))
+
+    async def _write(self, record: SessionRecord) -> None:
+        data = encode(record)
+        self.version = await self._store.compare_and_set(self.name, data, expected=self.version)
+        self._look_again = self._clock.monotonic() + NOTICE
+        self._loaded = True
+        self._highest = record.generation
+        self.replaced = False
+        self._become(record)
+
+    async def _adopt(self, found: Record | None) -> None:
+        first, self._loaded = not self._loaded, True
+        self.version = found.version if found else None
+        incoming = self._understood(found)
+        if incoming is None:
+            return
+        if first and await self._collect(incoming):
+            return
+        if self._is_somebody_else(incoming):
+            self.replaced = True
+            return
+        self.replaced = False
+        self._become(incoming, silently=first)
+
+    def _understood(self, found: Record | None) -> SessionRecord | None:
+        if found is None:
+            return _NOTHING
+        try:
+            incoming = decode(found.data)
+        except SessionFileCorruptError:
+            _complain("The record of a session makes no sense; it counts as signed out.", "corrupt")
+            return _NOTHING
+        if incoming.generation < self._highest:
+            _complain("An older record of a session was put back; it is ignored.", "rolled_back")
+            return None
+        self._highest = incoming.generation
+        return incoming
+
+    async def _collect(self, incoming: SessionRecord) -> bool:
+        """Delete a tombstone of yesterday; no process has missed it."""
+        if incoming.state != SignedOut() or self.version is None:
+            return False
+        if self._clock.now() - incoming.written_at < _TOMBSTONE_LIFE:
+            return False
+        try:
+            await self._store.delete(self.name, expected=self.version)
+        except StoreError:
+            return False  # it stays for another day
+        self.version = None
+        return True
+
+    def _is_somebody_else(self, incoming: SessionRecord) -> bool:
+        mine, theirs = self.state, incoming.state
+        if isinstance(mine, SignedOut) or isinstance(theirs, SignedOut):
+            return False
+        if incoming.lineage == self.record.lineage:
+            return False  # the same federation; Cognito may have merged its identity
+        return mine.identity_id != theirs.identity_id
+
+    def _become(self, record: SessionRecord, *, silently: bool = False) -> None:
+        before, self.record = self.record, record
+        self.ahead = self._clock.monotonic() - self._clock.now()
+        kind = event_between(before, record)
+        if kind is None or silently:
+            return
+        state = name_of(record.state)
+        logger.info(
+            "Session: %s.", kind, extra={"event": str(kind), "state": state, "session": self.name}
+        )
+        self._events.send(AuthEvent(kind, state))
+
+
+def _complain(text: str, event: str) -> None:
+    logger.warning(text, extra={"event": event})
+
+

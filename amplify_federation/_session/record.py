@@ -1,0 +1,153 @@
+"""A session's state as bytes, before they are sealed, and back. Pure.
+
+This file owns the schema (version 1), a JSON object:
+
+    v             1
+    generation    grows with every write; a smaller one is a file put back
+    lineage       the same through renewals, new with every federation and every clear
+    written_at    epoch seconds on the server's clock
+    state         signed_out | federated | expired
+    identity_id   federated, expired
+    grant         federated, or a guest's: identity_id, access_key_id, secret_access_key,
+                  session_token, expiration (ISO 8601), issued_at (epoch seconds)
+    logins        federated, expired: provider, token, subject (key and value, base64)
+"""
+
+import base64
+import json
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from amplify_federation._core.claims import SubjectDigest
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.state import Expired, Federated, Grant, Login, SignedOut, State
+from amplify_federation._core.values import AWSCredentials, Secret
+from amplify_federation.errors import AuthError, SessionFileCorruptError, SessionFormatTooNewError
+
+SCHEMA = 1
+Members = dict[str, Any]
+
+
+@frozen
+class SessionRecord:
+    """What the store keeps of a session."""
+
+    state: State
+    generation: int
+    lineage: str
+    written_at: float = field(default=0.0)
+
+
+def encode(record: SessionRecord) -> bytes:
+    """Return the record as bytes."""
+    members: Members = {
+        "v": SCHEMA,
+        "generation": record.generation,
+        "lineage": record.lineage,
+        "written_at": record.written_at,
+        **_state_members(record.state),
+    }
+    return json.dumps(members, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> SessionRecord:
+    """Return the record of some bytes.
+
+    Raises `SessionFormatTooNewError` for a later schema, else `SessionFileCorruptError`.
+    """
+    try:
+        members: Members = json.loads(data)
+        schema = int(members["v"])
+        if schema == SCHEMA:
+            return SessionRecord(
+                _state(members),
+                int(members["generation"]),
+                str(members["lineage"]),
+                float(members["written_at"]),
+            )
+    except (AuthError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        schema = 0
+    if schema > SCHEMA:
+        message = f"The session was written with schema {schema}; this version reads {SCHEMA}."
+        raise SessionFormatTooNewError(message)
+    message = "The session record is not one that this package writes."
+    raise SessionFileCorruptError(message)
+
+
+def _state_members(state: State) -> Members:
+    match state:
+        case SignedOut(guest):
+            guest_members = {} if guest is None else {"grant": _grant_members(guest)}
+            return {"state": "signed_out", **guest_members}
+        case Federated(grant, held):
+            logins = [_login_members(login) for login in held]
+            return {"state": "federated", "grant": _grant_members(grant), "logins": logins}
+        case Expired(identity_id, held):
+            logins = [_login_members(login) for login in held]
+            return {"state": "expired", "identity_id": identity_id, "logins": logins}
+
+
+def _state(members: Members) -> State:
+    match members["state"]:
+        case "signed_out":
+            return SignedOut(_grant(members["grant"]) if "grant" in members else None)
+        case "federated":
+            return Federated(_grant(members["grant"]), _logins(members))
+        case "expired":
+            return Expired(str(members["identity_id"]), _logins(members))
+        case _:
+            raise ValueError
+
+
+def _grant_members(grant: Grant) -> Members:
+    credentials = grant.credentials
+    return {
+        "identity_id": grant.identity_id,
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key,
+        "session_token": credentials.session_token,
+        "expiration": credentials.expiration.isoformat(),
+        "issued_at": grant.issued_at,
+    }
+
+
+def _grant(members: Members) -> Grant:
+    credentials = AWSCredentials(
+        members["access_key_id"],
+        members["secret_access_key"],
+        members["session_token"],
+        datetime.fromisoformat(members["expiration"]),
+    )
+    return Grant(members["identity_id"], credentials, float(members["issued_at"]))
+
+
+def _login_members(login: Login) -> Members:
+    members: Members = {"provider": login.provider.login_key}
+    if login.token is not None:
+        members["token"] = login.token.reveal()
+    if login.subject is not None:
+        members["subject"] = [_text(login.subject.key), _text(login.subject.value)]
+    return members
+
+
+def _logins(members: Members) -> tuple[Login, ...]:
+    return tuple(_login(each) for each in members["logins"])
+
+
+def _login(members: Members) -> Login:
+    token, subject = members.get("token"), members.get("subject")
+    return Login(
+        AuthProvider(members["provider"]),
+        None if token is None else Secret(token),
+        None if subject is None else SubjectDigest(_bytes(subject[0]), _bytes(subject[1])),
+    )
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _bytes(value: str) -> bytes:
+    return base64.b64decode(value, validate=True)

@@ -1,0 +1,172 @@
+"""Renewal: stale credentials in, fresh ones out, once for all who wait.
+
+This file owns when a fetch calls Cognito, who of many callers does, and what is shown meanwhile.
+What is said to Cognito, and what a refusal means, is its two kinds' business: `renewals.py`.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+from functools import partial
+
+import anyio
+from attrs import frozen
+
+from amplify_federation._concurrency.flight import Flight
+from amplify_federation._core.state import Federated, SignedOut
+from amplify_federation._session.context import Context
+from amplify_federation._session.lifespan import Lifespan, grant_of, lifespan_of
+from amplify_federation._session.record import SessionRecord
+from amplify_federation._session.renewals import FederatedRenewal, GuestRenewal
+from amplify_federation.errors import AuthError, InvalidStateError, StoreError, StoreLockedError
+
+EARLY_PATIENCE = 2.0  # seconds that an early renewal may cost its caller
+EARLY_PAUSE = 30.0  # seconds after an early try until the next
+_LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
+
+
+class _Urgency(Enum):
+    NONE = auto()
+    EARLY = auto()  # the credentials still serve
+    NOW = auto()
+
+
+@frozen
+class _Outcome:
+    """How one piece of work ended. `gave_way`: another process is at it."""
+
+    error: AuthError | None = None
+    gave_way: bool = False
+
+
+class Renewing:
+    """The renewals of one session."""
+
+    __slots__ = ("_beside", "_context", "_early_again", "_flight", "_guest", "_life", "_timed", "_user")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._user = FederatedRenewal(context)
+        self._guest = GuestRenewal(context)
+        self._flight: Flight[_Outcome] = Flight()
+        self._beside: tuple[SessionRecord, AuthError] | None = None
+        self._early_again = float("-inf")
+        self._timed: SessionRecord | None = None
+        self._life: Lifespan | None = None
+
+    def life(self) -> Lifespan | None:
+        """Return the lifespan of the present grant, if there is one."""
+        keeper = self._context.keeper
+        if self._timed is not keeper.record:
+            self._timed = keeper.record
+            grant = grant_of(keeper.state)
+            self._life = grant and lifespan_of(grant, self._context.settings, keeper.ahead)
+        return self._life
+
+    def is_usable(self) -> bool:
+        """Tell whether there are credentials that are not over."""
+        life = self.life()
+        return life is not None and not life.is_over(self._context.clock)
+
+    async def settle(self, *, force: bool) -> AuthError | None:
+        """Do what a fetch has to do; return the error that stands beside or instead of values."""
+        kind = self._kind()
+        if kind is None:
+            return None
+        urgency = self._urgency(force=force)
+        if urgency is not _Urgency.NONE and not kind.can_help():
+            return await self._helpless(kind)
+        if urgency is _Urgency.NOW:
+            return await self._now(kind)
+        if urgency is _Urgency.EARLY:
+            await self._early(kind)
+        return self._standing_error()
+
+    def may_help(self) -> bool:
+        """Tell whether this state is one in which Cognito may be asked for credentials."""
+        return self._kind() is not None
+
+    async def lapse_if_over(self) -> None:
+        """Notice that nothing helps any more, although nobody fetches."""
+        kind = self._kind()
+        if kind is self._user and not self.is_usable() and not kind.can_help():
+            await self._helpless(kind)
+
+    def _kind(self) -> FederatedRenewal | GuestRenewal | None:
+        keeper = self._context.keeper
+        if keeper.replaced:
+            return None
+        if isinstance(keeper.state, Federated):
+            return self._user
+        if isinstance(keeper.state, SignedOut) and self._context.pool.guest_access:
+            return self._guest
+        return None
+
+    def _urgency(self, *, force: bool) -> _Urgency:
+        clock, life = self._context.clock, self.life()
+        if force or life is None or life.is_over(clock):
+            return _Urgency.NOW
+        return _Urgency.EARLY if life.is_due(clock) else _Urgency.NONE
+
+    def _standing_error(self) -> AuthError | None:
+        if self._beside is not None and self._beside[0] is self._context.keeper.record:
+            return self._beside[1]
+        return None
+
+    async def _helpless(self, kind: FederatedRenewal | GuestRenewal) -> AuthError | None:
+        """Nothing that is held helps: use up what is there, then lapse."""
+        if self.is_usable():
+            return self._standing_error()
+        outcome = await self._flight.join(partial(self._work, kind.give_up))
+        return outcome.error
+
+    async def _now(self, kind: FederatedRenewal | GuestRenewal) -> AuthError | None:
+        while True:
+            outcome = await self._flight.join(partial(self._renew, kind, patient=True))
+            if not outcome.gave_way:
+                return outcome.error
+            # It was somebody's early try, which gave way to another process: be patient now.
+
+    async def _early(self, kind: FederatedRenewal | GuestRenewal) -> None:
+        clock = self._context.clock
+        if self._flight.in_the_air or clock.monotonic() < self._early_again:
+            return
+        self._early_again = clock.monotonic() + EARLY_PAUSE
+        work = partial(self._flight.join, partial(self._renew, kind, patient=False))
+        with anyio.move_on_after(EARLY_PATIENCE):
+            if self._context.background is not None:
+                await self._context.background.start(work).wait()
+            else:
+                await work()
+
+    async def _renew(
+        self, kind: FederatedRenewal | GuestRenewal, *, patient: bool
+    ) -> _Outcome:
+        """Under the lease of all processes: renew, unless another process just did."""
+        keeper = self._context.keeper
+        found = keeper.record
+        wait = 0.0
+        if patient:
+            left = anyio.current_effective_deadline() - anyio.current_time()
+            wait = _LEASE_SHARE * max(0.0, min(left, self._context.settings.timeout))
+
+        async def leased() -> AuthError | None:
+            async with self._context.store.lock(keeper.name, timeout=wait):
+                await keeper.look(now=True)
+                if keeper.replaced or keeper.record != found:
+                    return None
+                return await kind.renew()
+
+        outcome = await self._work(leased)
+        if isinstance(outcome.error, StoreLockedError) and not patient:
+            return _Outcome(gave_way=True)
+        if outcome.error is not None:
+            self._beside = (keeper.record, outcome.error)
+        return outcome
+
+    async def _work(self, work: Callable[[], Awaitable[AuthError | None]]) -> _Outcome:
+        try:
+            return _Outcome(await work())
+        except InvalidStateError:
+            return _Outcome()  # a clear or a federation came in between: the state says it all
+        except StoreError as error:
+            return _Outcome(error.fresh_copy())

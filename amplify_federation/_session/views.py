@@ -1,0 +1,84 @@
+"""What a fetch shows of a state: the table of results, row by row. Pure."""
+
+from amplify_federation._core.results import AuthResult, AuthSession
+from amplify_federation._core.state import Expired, Federated, SignedOut, State
+from amplify_federation._core.values import AWSCredentials, UserPoolTokens
+from amplify_federation.errors import (
+    AuthError,
+    InvalidStateError,
+    SessionExpiredError,
+    SignedOutError,
+)
+
+NO_USER_POOL = "Users federated to Identity Pools do not have User Pool access."
+NO_USER_POOL_ADVICE = (
+    "Call `clear_federation_to_identity_pool`, then sign in normally to access User Pool data."
+)
+
+
+def no_user_pool_access() -> InvalidStateError:
+    """Return the error for a federated user who is asked for user-pool data."""
+    return InvalidStateError(NO_USER_POOL, recovery_suggestion=NO_USER_POOL_ADVICE)
+
+
+def signed_out_error() -> SignedOutError:
+    """Return the error for a session in which nobody is signed in."""
+    return SignedOutError("Nobody is signed in.")
+
+
+def expired_error() -> SessionExpiredError:
+    """Return the error for a session that only a new token helps."""
+    return SessionExpiredError("The session has expired: its credentials are over.")
+
+
+def replaced_error() -> InvalidStateError:
+    """Return the error for a handle whose session another user's federation replaced."""
+    return InvalidStateError(
+        "another federation replaced this session",
+        recovery_suggestion="Federate again, or use one session name for each user.",
+    )
+
+
+def view_of(state: State, error: AuthError | None = None, *, usable: bool = True) -> AuthSession:
+    """Return the session as a fetch shows it.
+
+    `usable`: the credentials of the state are not over. Then `error` stands beside the values, as
+    the reason why they were not renewed; else it stands in their place.
+    """
+    match state:
+        case Federated(grant):
+            user_pool: AuthError = no_user_pool_access()
+            signed_in = True
+        case Expired():
+            return _failed(error or expired_error(), no_user_pool_access(), signed_in=False)
+        case SignedOut(guest):
+            user_pool = signed_out_error()
+            signed_in = False
+            if guest is None:
+                return _failed(error or user_pool, user_pool, signed_in=False)
+            grant = guest
+    if error is not None and not usable:
+        return _failed(error, user_pool, signed_in=signed_in)
+    return AuthSession(
+        is_signed_in=signed_in,
+        identity_id_result=AuthResult(grant.identity_id),
+        credentials_result=AuthResult(grant.credentials),
+        user_pool_tokens_result=AuthResult[UserPoolTokens](error=user_pool),
+        user_sub_result=AuthResult[str](error=user_pool),
+        renewal_error=error,
+    )
+
+
+def replaced_view() -> AuthSession:
+    """Return what a handle shows whose session another user's federation replaced."""
+    return _failed(replaced_error(), no_user_pool_access(), signed_in=False)
+
+
+def _failed(error: AuthError, user_pool: AuthError, *, signed_in: bool) -> AuthSession:
+    return AuthSession(
+        is_signed_in=signed_in,
+        identity_id_result=AuthResult[str](error=error),
+        credentials_result=AuthResult[AWSCredentials](error=error),
+        user_pool_tokens_result=AuthResult[UserPoolTokens](error=user_pool),
+        user_sub_result=AuthResult[str](error=user_pool),
+    )

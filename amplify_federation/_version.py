@@ -1,0 +1,3 @@
+"""The version, for the `User-Agent`; `pyproject.toml` reads it here."""
+
+VERSION = "0.1.0"

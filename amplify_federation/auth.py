@@ -1,0 +1,179 @@
+"""FederatedAuth: one user's federated session, as an application holds it.
+
+This file owns the public calls and what they take. It must not know how they are done.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Self
+
+from amplify_federation._cognito.requests import (
+    checked_identity_id,
+    checked_provider,
+    checked_token,
+)
+from amplify_federation._concurrency.broadcast import EventStream
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.results import AuthEvent, AuthSession, AuthUser, FederationResult
+from amplify_federation._core.settings import AuthSettings
+from amplify_federation._core.state import State
+from amplify_federation._network.channel import Channel
+from amplify_federation._network.line import Line
+from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._session.keeper import NOTICE
+from amplify_federation._session.session import Session
+from amplify_federation.errors import ConfigurationError, ValidationError
+from amplify_federation.pool import IdentityPool
+from amplify_federation.stores.file import EncryptedFileStore
+from amplify_federation.stores.protocol import SessionStore
+
+_MAX_SESSION_NAME = 128  # characters
+
+
+class FederatedAuth:
+    """A user's session with an identity pool: federate, fetch, clear.
+
+    `pool` is an `IdentityPool` or its id. `store` keeps the session (by default an
+    `EncryptedFileStore` in the user's state directory). `session_name` tells users of one store
+    apart: one name is one user. `http_client` is an `httpx.AsyncClient` of your own, which is never
+    closed here. Use it as an async context manager, or call `aclose()` in the end.
+
+    Raises `ConfigurationError` for a malformed pool or client, `ValidationError` for a malformed
+    session name or settings.
+    """
+
+    def __init__(
+        self,
+        pool: IdentityPool | str,
+        *,
+        store: SessionStore | None = None,
+        session_name: str = "default",
+        http_client: Any | None = None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
+        settings: AuthSettings | None = None,
+    ) -> None:
+        self._pool = _checked_pool(pool)
+        _check_session_name(session_name)
+        settings = _checked_settings(settings)
+        self._line = Line(self._pool.endpoint, http_client)
+        self._session = Session(
+            self._pool,
+            settings,
+            store=EncryptedFileStore() if store is None else store,
+            channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
+            name=session_name,
+        )
+
+    def __repr__(self) -> str:
+        return f"<FederatedAuth {self._pool.identity_pool_id} {type(self.state).__name__}>"
+
+    @property
+    def state(self) -> State:
+        """`SignedOut`, `Federated` or `Expired`, as far as this handle knows.
+
+        It is `SignedOut` until the store was first read; `async with` reads it.
+        """
+        return self._session.state
+
+    async def __aenter__(self) -> Self:
+        await self._session.load()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the events and close what was opened here; the stored session stays."""
+        await self._session.close()
+        await self._line.aclose()
+
+    async def federate_to_identity_pool(
+        self,
+        token: str,
+        provider: AuthProvider,
+        *,
+        developer_provided_identity_id: str | None = None,
+    ) -> FederationResult:
+        """Exchange a provider's token for an identity and its AWS credentials.
+
+        `token` has 1 to 50,000 characters. `developer_provided_identity_id` skips GetId; a
+        developer login needs it. The stored session changes only if all went well.
+
+        Raises `ValidationError` for a bad argument (nothing is sent), `NotAuthorizedError` for a
+        refused token, `InvalidStateError` if the session was cleared or replaced meanwhile, and
+        `ServiceError`, `NetworkError` or `StoreError` for trouble on the way.
+        """
+        secret = checked_token(token)
+        del token  # this frame stands in every traceback from here
+        checked_provider(provider)
+        if developer_provided_identity_id is not None:
+            checked_identity_id(developer_provided_identity_id, self._pool.region)
+        elif provider == AuthProvider.DEVELOPER:
+            message = (
+                "A developer login needs `developer_provided_identity_id`: the identity id that "
+                "your backend got with the token from GetOpenIdTokenForDeveloperIdentity."
+            )
+            raise ValidationError(message)
+        return await self._session.federate(secret, provider, developer_provided_identity_id)
+
+    async def fetch_auth_session(self, *, force_refresh: bool = False) -> AuthSession:
+        """Return the session, with credentials that are renewed when they are over.
+
+        Trouble with the service or the network sits in the fields and is not raised. Raises
+        `StoreError` if the store cannot be read and no credentials in memory serve.
+        """
+        return await self._session.fetch(force=force_refresh)
+
+    async def clear_federation_to_identity_pool(self) -> None:
+        """Forget the federated session, in memory and in the store. Needs no network.
+
+        Not federated is no error. A federation under way fails with `InvalidStateError`. Signing
+        out at the identity provider is the application's. Raises `StoreError` if the store cannot
+        be written; then nothing was forgotten.
+        """
+        await self._session.clear()
+
+    async def get_current_user(self) -> AuthUser:
+        """Return the user-pool user.
+
+        Raises `InvalidStateError` for a federated session, which has none, and `SignedOutError`
+        if nobody is signed in.
+        """
+        return await self._session.current_user()
+
+    def events(self) -> AbstractAsyncContextManager[EventStream[AuthEvent]]:
+        """Open a stream of the session's changes, those by other processes included.
+
+        64 events are kept for a slow listener, then the oldest are dropped and counted in
+        `stream.dropped`. The stream ends with `aclose()`.
+        """
+        self._session.check_usable()
+        return self._session.context.events.listen(self._session.notice, NOTICE)
+
+
+def _checked_pool(pool: object) -> IdentityPool:
+    if isinstance(pool, IdentityPool):
+        return pool
+    if not isinstance(pool, str):
+        message = f"`pool` must be an IdentityPool or its id, not {type(pool).__name__}."
+        raise ConfigurationError(message)
+    return IdentityPool(pool)
+
+
+def _check_session_name(name: object) -> None:
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_SESSION_NAME:
+        message = f"`session_name` must be 1 to {_MAX_SESSION_NAME} characters."
+        raise ValidationError(message)
+
+
+def _checked_settings(settings: object) -> AuthSettings:
+    if settings is None:
+        return AuthSettings()
+    if not isinstance(settings, AuthSettings):
+        message = f"`settings` must be AuthSettings, not {type(settings).__name__}."
+        raise ValidationError(message)
+    return settings
