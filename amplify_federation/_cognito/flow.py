@@ -9,9 +9,16 @@ from collections.abc import Generator
 from attrs import frozen
 
 from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.faults import identity_is_lost
-from amplify_federation._cognito.requests import Call, Logins, get_credentials, get_id
-from amplify_federation.errors import ServiceError
+from amplify_federation._cognito.faults import identity_is_lost, is_about_the_token
+from amplify_federation._cognito.requests import (
+    Call,
+    Logins,
+    get_credentials,
+    get_id,
+    unlink_identity,
+)
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation.errors import InvalidStateError, ServiceError
 
 Flow = Generator[Call, Answer, Answer]
 
@@ -45,6 +52,55 @@ def by_known_identity(pool: PoolMembers, identity_id: str, logins: Logins) -> Fl
             raise
     # Outside the handler, so that a later error does not drag the first one along.
     return (yield from by_login(pool, logins))
+
+
+def by_good_logins(
+    pool: PoolMembers, identity_id: str, logins: Logins, *, refused: list[AuthProvider]
+) -> Flow:
+    """Ask with all logins; if one is refused, ask with each alone until one is taken.
+
+    Cognito does not say which login it refused. Those refused alone are added to `refused`.
+    """
+    try:
+        return (yield _credentials(pool, identity_id, logins))
+    except ServiceError as error:
+        if not is_about_the_token(error):
+            raise
+        last = error.fresh_copy()
+    for provider in logins if len(logins) > 1 else ():
+        try:
+            return (yield _credentials(pool, identity_id, {provider: logins[provider]}))
+        except ServiceError as error:
+            if not is_about_the_token(error):
+                raise
+            refused.append(provider)
+            last = error.fresh_copy()
+    refused[:] = logins
+    raise last
+
+
+def by_same_identity(pool: PoolMembers, identity_id: str, logins: Logins) -> Flow:
+    """Ask for the identity of these logins first, and go on only if it is the given one.
+
+    Sending a strange login along with a known identity would link the two.
+    """
+    found = yield get_id(pool.identity_pool_id, logins, account_id=pool.account_id)
+    if found.identity_id != identity_id:
+        raise another_user()
+    return (yield _credentials(pool, identity_id, logins))
+
+
+def unlinking(identity_id: str, logins: Logins, provider: AuthProvider) -> Flow:
+    """Ask to remove one login from an identity, with all logins as the proof."""
+    return (yield unlink_identity(identity_id, logins, (provider,)))
+
+
+def another_user() -> InvalidStateError:
+    """Return the error for a token that belongs to somebody else than the session."""
+    return InvalidStateError(
+        "The new token belongs to another user than this session.",
+        recovery_suggestion="Give a token of the same user, or federate with it explicitly.",
+    )
 
 
 def _credentials(pool: PoolMembers, identity_id: str, logins: Logins) -> Call:

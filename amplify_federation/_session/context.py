@@ -1,13 +1,13 @@
 """What the parts of one session share."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from attrs import define, field
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._concurrency.background import Background
 from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._core.results import AuthEvent
+from amplify_federation._core.results import AuthEvent, TokenRequest
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Grant
 from amplify_federation._network.channel import Channel
@@ -16,6 +16,9 @@ from amplify_federation._session.keeper import Keeper
 from amplify_federation.errors import InvalidStateError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
+
+
+TokenSource = Callable[[TokenRequest], Awaitable[str]]
 
 
 @define
@@ -28,6 +31,7 @@ class Context:
     channel: Channel
     keeper: Keeper
     events: Broadcast[AuthEvent]
+    token_source: TokenSource | None = field(default=None)
     background: Background | None = field(default=None)  # there while inside `async with`
 
     @property

@@ -30,7 +30,7 @@ from amplify_federation._core.state import (
 )
 from amplify_federation._core.values import Secret
 from amplify_federation._session.context import Context
-from amplify_federation._session.record import SessionRecord
+from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation.errors import CallTimeoutError, InvalidStateError
 
 

@@ -14,8 +14,8 @@ from amplify_federation._concurrency.unbroken import unbroken
 from amplify_federation._core.results import AuthEvent
 from amplify_federation._core.state import Event, SignedOut, State, advance
 from amplify_federation._network.server_clock import ServerClock
-from amplify_federation._session.changes import event_between, name_of
-from amplify_federation._session.record import SessionRecord, decode, encode
+from amplify_federation._session.record.changes import event_between, name_of
+from amplify_federation._session.record.schema import SessionRecord, decode, encode
 from amplify_federation.errors import (
     SessionFileCorruptError,
     StoreConflictError,

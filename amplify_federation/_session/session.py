@@ -21,9 +21,9 @@ from amplify_federation._network.channel import Channel
 from amplify_federation._session.context import Context
 from amplify_federation._session.federating import Federations
 from amplify_federation._session.keeper import Keeper
-from amplify_federation._session.record import SessionRecord
-from amplify_federation._session.renewing import Renewing
-from amplify_federation._session.views import (
+from amplify_federation._session.record.schema import SessionRecord
+from amplify_federation._session.renewal.renewing import Renewing
+from amplify_federation._session.record.views import (
     no_user_pool_access,
     replaced_view,
     signed_out_error,

@@ -2,7 +2,7 @@
 
 from amplify_federation._core.results import AuthEventKind
 from amplify_federation._core.state import Expired, Federated, SignedOut, State
-from amplify_federation._session.record import SessionRecord
+from amplify_federation._session.record.schema import SessionRecord
 
 
 def name_of(state: State) -> str:

@@ -1,7 +1,8 @@
 """Renewal: stale credentials in, fresh ones out, once for all who wait.
 
 This file owns when a fetch calls Cognito, who of many callers does, and what is shown meanwhile.
-What is said to Cognito, and what a refusal means, is its two kinds' business: `renewals.py`.
+What is said to Cognito, and what a refusal means, is its two kinds' business: `federated.py` and
+`guest.py`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,11 +13,13 @@ import anyio
 from attrs import frozen
 
 from amplify_federation._concurrency.flight import Flight
-from amplify_federation._core.state import Federated, SignedOut
+from amplify_federation._core.state import Expired, Federated
 from amplify_federation._session.context import Context
-from amplify_federation._session.lifespan import Lifespan, grant_of, lifespan_of
-from amplify_federation._session.record import SessionRecord
-from amplify_federation._session.renewals import FederatedRenewal, GuestRenewal
+from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
+from amplify_federation._session.record.schema import SessionRecord
+from amplify_federation._session.renewal.asking import Asking
+from amplify_federation._session.renewal.federated import FederatedRenewal
+from amplify_federation._session.renewal.guest import GuestRenewal
 from amplify_federation.errors import AuthError, InvalidStateError, StoreError, StoreLockedError
 
 EARLY_PATIENCE = 2.0  # seconds that an early renewal may cost its caller
@@ -53,6 +56,11 @@ class Renewing:
         self._timed: SessionRecord | None = None
         self._life: Lifespan | None = None
 
+    @property
+    def asking(self) -> Asking:
+        """The way to the application's token source."""
+        return self._user.asking
+
     def life(self) -> Lifespan | None:
         """Return the lifespan of the present grant, if there is one."""
         keeper = self._context.keeper
@@ -88,7 +96,8 @@ class Renewing:
     async def lapse_if_over(self) -> None:
         """Notice that nothing helps any more, although nobody fetches."""
         kind = self._kind()
-        if kind is self._user and not self.is_usable() and not kind.can_help():
+        lapsing = kind is self._user and isinstance(self._context.keeper.state, Federated)
+        if kind is not None and lapsing and not self.is_usable() and not kind.can_help():
             await self._helpless(kind)
 
     def _kind(self) -> FederatedRenewal | GuestRenewal | None:
@@ -97,9 +106,9 @@ class Renewing:
             return None
         if isinstance(keeper.state, Federated):
             return self._user
-        if isinstance(keeper.state, SignedOut) and self._context.pool.guest_access:
-            return self._guest
-        return None
+        if isinstance(keeper.state, Expired):
+            return self._user if self._context.token_source is not None else None
+        return self._guest if self._context.pool.guest_access else None
 
     def _urgency(self, *, force: bool) -> _Urgency:
         clock, life = self._context.clock, self.life()

@@ -1,0 +1,1 @@
+"""Renewal: when, by whom, with which token."""

@@ -1,0 +1,101 @@
+"""Asking the application for a new provider token, and federating with it.
+
+This file owns when a `token_source` may be asked, whose tokens are taken from it, and what is shown
+when it fails. It is asked under the single flight and the lease of all processes.
+"""
+
+import os
+from contextvars import ContextVar
+
+from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.faults import is_about_the_token
+from amplify_federation._cognito.flow import Flow, another_user, by_identity, by_same_identity
+from amplify_federation._cognito.requests import checked_token
+from amplify_federation._core.claims import peek, same_subject, subject_digest
+from amplify_federation._core.results import TokenRequest
+from amplify_federation._core.state import Expired, Federated, FederationSucceeded, Login
+from amplify_federation._core.values import Secret
+from amplify_federation._session.context import Context
+from amplify_federation.errors import AuthError, InvalidStateError, SessionExpiredError
+
+SOURCE_PAUSE = 10.0  # seconds after a source failed until it is asked again
+# The sessions whose source runs in this context: it must not wait for the session it serves.
+_serving: ContextVar[frozenset[int]] = ContextVar("amplify_federation_serving", default=frozenset())
+
+
+class Asking:
+    """Renews with a new token from the application's `token_source`."""
+
+    __slots__ = ("_again", "_context", "failure")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._again = float("-inf")  # monotonic
+        self.failure: AuthError | None = None
+
+    def is_ready(self) -> bool:
+        """Tell whether there is a source that may be asked now."""
+        if self._context.token_source is None:
+            return False
+        return self._context.clock.monotonic() >= self._again
+
+    def check_not_serving(self) -> None:
+        """Raise `InvalidStateError` if the caller is the source that serves this session."""
+        if id(self) in _serving.get():
+            message = "A token source must not call the session that it serves."
+            raise InvalidStateError(
+                message, recovery_suggestion="Get the token from the identity provider alone."
+            )
+
+    async def ask(self, state: Federated | Expired, reason: str) -> AuthError | None:
+        """Ask for a token and federate with it; return what went wrong.
+
+        A fault of the source, or a token that does not serve, is kept as `failure`.
+        """
+        login = state.held[0]
+        try:
+            token = await self._token(TokenRequest(login.provider, state.identity_id, reason))
+            flow = self._flow(state, login, token)
+        except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
+            return self._failed(error)
+        admit = self._context.same_session()
+        outcome = await self._context.channel.converse(flow)
+        if isinstance(outcome, InvalidStateError) or is_about_the_token(outcome):
+            return self._failed(outcome)
+        if not isinstance(outcome, Answer):
+            return outcome
+        if outcome.identity_id != state.identity_id:
+            return self._failed(another_user())
+        kept = token if self._context.settings.remember_token else None
+        new = Login(login.provider, kept, subject_digest(token, os.urandom(16)))
+        held = (new, *state.held[1:])
+        keeper = self._context.keeper
+        event = FederationSucceeded(self._context.grant_from(outcome), held)
+        await keeper.commit(event, keeper.record.lineage, admit)
+        self.failure = None
+        return None
+
+    async def _token(self, request: TokenRequest) -> Secret:
+        source = self._context.token_source
+        if source is None:  # pragma: no cover  # is_ready() has seen to it
+            raise AssertionError
+        mark = _serving.set(_serving.get() | {id(self)})
+        try:
+            return checked_token(await source(request))
+        finally:
+            _serving.reset(mark)
+
+    def _flow(self, state: Federated | Expired, login: Login, token: Secret) -> Flow:
+        members, logins = self._context.pool.members, {login.provider: token}
+        if same_subject(token, login.subject):
+            return by_identity(members, state.identity_id, logins)
+        if login.subject is not None and peek(token) is not None:
+            raise another_user()
+        return by_same_identity(members, state.identity_id, logins)
+
+    def _failed(self, cause: object) -> AuthError:
+        failure = SessionExpiredError("The session has expired: its token source gave no good token.")
+        failure.__cause__ = cause if isinstance(cause, BaseException) else None
+        self.failure = failure
+        self._again = self._context.clock.monotonic() + SOURCE_PAUSE
+        return failure

@@ -1,0 +1,115 @@
+"""A federated user's renewal: with the tokens that the session holds, else with a new one.
+
+This file owns what a refusal means for the tokens and for the session.
+"""
+
+from collections.abc import Callable
+
+from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.faults import is_about_the_token
+from amplify_federation._cognito.flow import by_good_logins
+from amplify_federation._core.expiry import token_helps
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.state import (
+    CredentialsRenewed,
+    Expired,
+    Federated,
+    Lapsed,
+    SignedOut,
+    TokenRefused,
+)
+from amplify_federation._core.values import Secret
+from amplify_federation._session.context import Context
+from amplify_federation._session.renewal.asking import Asking
+from amplify_federation._session.renewal.lifespan import grant_of, lifespan_of
+from amplify_federation.errors import AuthError, InvalidStateError
+
+
+class FederatedRenewal:
+    """Renews with the tokens that the session holds: no GetId, the stored identity."""
+
+    __slots__ = ("_context", "asking")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.asking = Asking(context)
+
+    def can_help(self) -> bool:
+        """Tell whether a held token may still be taken, or a new one be asked for."""
+        return bool(self._tokens()) or self.asking.is_ready()
+
+    async def renew(self) -> AuthError | None:
+        """Ask Cognito with the held tokens, or the application for a new one; book the outcome."""
+        tokens = self._tokens()
+        if not tokens:
+            return await self._ask("token_expired" if self._held_token() else "token_missing")
+        refused: list[AuthProvider] = []
+        state, keeper = self._signed_in(), self._context.keeper
+        admit = self._context.same_session()
+        outcome = await self._context.channel.converse(
+            by_good_logins(
+                self._context.pool.members, state.identity_id, tokens, refused=refused
+            )
+        )
+        if isinstance(outcome, Answer):
+            event = CredentialsRenewed(self._context.grant_from(outcome))
+            await keeper.commit(event, keeper.record.lineage, admit)
+        elif not is_about_the_token(outcome):
+            return outcome
+        elif self.asking.is_ready():
+            return await self._ask("token_refused")
+        elif self._is_over():
+            return await self.give_up()
+        for provider in refused:
+            await keeper.commit(TokenRefused(provider), keeper.record.lineage, admit)
+        return None if isinstance(outcome, Answer) else outcome
+
+    async def give_up(self) -> AuthError | None:
+        """Book that nothing held helps any more; return why, if the application's source failed."""
+        keeper = self._context.keeper
+        if isinstance(keeper.state, Federated):
+            await keeper.commit(Lapsed(), keeper.record.lineage, self._still_federated())
+        return self.asking.failure
+
+    async def _ask(self, reason: str) -> AuthError | None:
+        error = await self.asking.ask(self._signed_in(), reason)
+        # A source that failed is the end of credentials that are over; a fault on the way is not.
+        if error is not None and error is self.asking.failure and self._is_over():
+            return await self.give_up()
+        return error
+
+    def _signed_in(self) -> Federated | Expired:
+        state = self._context.keeper.state
+        if isinstance(state, SignedOut):
+            message = "The session is not federated any more."
+            raise InvalidStateError(message)
+        return state
+
+    def _held_token(self) -> bool:
+        return any(login.token is not None for login in self._signed_in().held)
+
+    def _tokens(self) -> dict[AuthProvider, Secret]:
+        now = self._context.clock.now()
+        return {
+            login.provider: login.token
+            for login in self._signed_in().held
+            if login.token is not None and token_helps(login, now)
+        }
+
+    def _is_over(self) -> bool:
+        context = self._context
+        grant = grant_of(context.keeper.state)
+        if grant is None:
+            return True
+        return lifespan_of(grant, context.settings, context.keeper.ahead).is_over(context.clock)
+
+    def _still_federated(self) -> Callable[[], None]:
+        same = self._context.same_session()
+
+        def check() -> None:
+            same()
+            if not isinstance(self._context.keeper.state, Federated):
+                message = "The session has lapsed already."
+                raise InvalidStateError(message)
+
+        return check
