@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from anyio.lowlevel import cancel_shielded_checkpoint, current_token
 
 from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.lean.answer import AnswerReader, NoAnswer
+from amplify_federation._network.lean.answer import AnswerReader, NoAnswer, no_connection
 from amplify_federation._network.lean.pool import Pool, Wire
 from amplify_federation._network.lean.request import endpoint_of
 from amplify_federation.errors import NetworkError
@@ -80,7 +80,7 @@ class LeanExchange:
     async def _dial(self) -> Wire:
         endpoint = self._endpoint
         if endpoint.tls and self._context is None:
-            self._context = await self._make_context()
+            self._context = await self._made_context()
         reader = _reader_class()()
         if _on_asyncio():
             from amplify_federation._network.lean import asyncio_wire  # noqa: PLC0415  # see there
@@ -89,6 +89,13 @@ class LeanExchange:
         from amplify_federation._network.lean import anyio_wire  # noqa: PLC0415  # not on asyncio
 
         return await anyio_wire.dial(endpoint, self._context, reader)
+
+    async def _made_context(self) -> "SSLContext":
+        try:
+            return await self._make_context()
+        except OSError as error:
+            reason = f"the certificate authorities are not readable ({error.strerror or error})"
+        raise no_connection(OSError(reason))
 
 
 @cache
