@@ -30,7 +30,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -46,6 +46,11 @@ class Secret:
         # sign requests wrongly somewhere else, so there is none at all.
         message = "Secrets are not pickled; hand over `boto3_arguments()` where they must travel."
         raise TypeError(message)
+
+
+def _bytes(text: str) -> bytes:
+    # JSON can spell half a surrogate pair, and an answer may do so.
+    return text.encode(errors="surrogatepass")
 
 
 def secret_text(value: object) -> Secret:
