@@ -20,14 +20,17 @@ from amplify_federation._core.state import State
 from amplify_federation._network.channel import Channel
 from amplify_federation._network.line import Line
 from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._session.context import TokenSource
 from amplify_federation._session.keeper import NOTICE
-from amplify_federation._session.session import Session
+from amplify_federation._session.session import Session, Sources
+from amplify_federation._session.user_pool import UserPool
 from amplify_federation.errors import ConfigurationError, ValidationError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.file import EncryptedFileStore
 from amplify_federation.stores.protocol import SessionStore
 
 _MAX_SESSION_NAME = 128  # characters
+_DEFAULTS = AuthSettings()
 
 
 class FederatedAuth:
@@ -36,24 +39,28 @@ class FederatedAuth:
     `pool` is an `IdentityPool` or its id. `store` keeps the session (by default an
     `EncryptedFileStore` in the user's state directory). `session_name` tells users of one store
     apart: one name is one user. `http_client` is an `httpx.AsyncClient` of your own, which is never
-    closed here. Use it as an async context manager, or call `aclose()` in the end.
+    closed here. `token_source`, an async callable, is asked for a new provider token when the
+    stored one no longer helps. `user_pool` is the application's own user-pool sign-in. Use it as an
+    async context manager, or call `aclose()` in the end.
 
     Raises `ConfigurationError` for a malformed pool or client, `ValidationError` for a malformed
     session name or settings.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # an application's choices, all keyword-only but the pool
         self,
         pool: IdentityPool | str,
         *,
         store: SessionStore | None = None,
         session_name: str = "default",
         http_client: Any | None = None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
-        settings: AuthSettings | None = None,
+        token_source: TokenSource | None = None,
+        user_pool: UserPool | None = None,
+        settings: AuthSettings = _DEFAULTS,
     ) -> None:
         self._pool = _checked_pool(pool)
         _check_session_name(session_name)
-        settings = _checked_settings(settings)
+        _check_settings(settings)
         self._line = Line(self._pool.endpoint, http_client)
         self._session = Session(
             self._pool,
@@ -61,6 +68,7 @@ class FederatedAuth:
             store=EncryptedFileStore() if store is None else store,
             channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
             name=session_name,
+            sources=Sources(token_source, user_pool),
         )
 
     def __repr__(self) -> str:
@@ -137,6 +145,29 @@ class FederatedAuth:
         """
         await self._session.clear()
 
+    async def link_login(self, token: str, provider: AuthProvider) -> FederationResult:
+        """Link a further login to this session's identity; it is kept and renewed with.
+
+        Returns the identity of Cognito's answer: another one than before if two were merged.
+        Raises `ResourceConflictError` if Cognito does not link the login, `InvalidStateError` if
+        the session is not federated or holds no good token, else as federation does.
+        """
+        secret = checked_token(token)
+        del token  # this frame stands in every traceback from here
+        checked_provider(provider)
+        self._session.check_callable()
+        return await self._session.linking.link(secret, provider)
+
+    async def unlink_login(self, provider: AuthProvider) -> FederationResult:
+        """Unlink a login from this session's identity, at Cognito and here.
+
+        Raises `InvalidStateError` if it is the last one (clear instead), is not linked, or the
+        session holds no good token, else as federation does.
+        """
+        checked_provider(provider)
+        self._session.check_callable()
+        return await self._session.linking.unlink(provider)
+
     async def get_current_user(self) -> AuthUser:
         """Return the user-pool user.
 
@@ -170,10 +201,7 @@ def _check_session_name(name: object) -> None:
         raise ValidationError(message)
 
 
-def _checked_settings(settings: object) -> AuthSettings:
-    if settings is None:
-        return AuthSettings()
+def _check_settings(settings: object) -> None:
     if not isinstance(settings, AuthSettings):
         message = f"`settings` must be AuthSettings, not {type(settings).__name__}."
         raise ValidationError(message)
-    return settings

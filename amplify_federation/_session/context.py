@@ -17,7 +17,6 @@ from amplify_federation.errors import InvalidStateError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
 
-
 TokenSource = Callable[[TokenRequest], Awaitable[str]]
 
 

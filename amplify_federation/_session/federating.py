@@ -6,6 +6,8 @@ still refused here. It must not know renewal.
 
 import os
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from attrs import frozen
 
@@ -60,9 +62,13 @@ class Federations:
         self, token: Secret, provider: AuthProvider, identity_id: str | None
     ) -> FederationResult:
         """Federate with one login; see `FederatedAuth.federate_to_identity_pool`."""
+        return await self.in_turn(partial(self._federate, token, provider, identity_id))
+
+    async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
+        """Do what changes who is signed in, in order of call; a clear calls it off."""
         result: FederationResult | None = None
         async with self._turns.take(self._context.settings.timeout) as ticket:
-            result = await self._federate(token, provider, identity_id)
+            result = await work()
         return _settled(ticket, result)
 
     async def _federate(
@@ -76,7 +82,7 @@ class Federations:
         if not isinstance(outcome, Answer):
             raise outcome
         grant = self._context.grant_from(outcome)
-        held = (self._login(token, provider),)
+        held = (self.login(token, provider),)
         await keeper.commit(
             FederationSucceeded(grant, held),
             secrets.token_hex(8),
@@ -102,7 +108,8 @@ class Federations:
                 return state.identity_id
         return None
 
-    def _login(self, token: Secret, provider: AuthProvider) -> Login:
+    def login(self, token: Secret, provider: AuthProvider) -> Login:
+        """Return what a session holds of a login."""
         kept = token if self._context.settings.remember_token else None
         return Login(provider, kept, subject_digest(token, os.urandom(16)))
 
@@ -120,7 +127,9 @@ class Federations:
         else:
             admitted = _identity(now.state) == grant.identity_id
         if not admitted:
-            message = "The session was cleared, or another user's federation replaced it, meanwhile."
+            message = (
+                "The session was cleared or replaced by another user's while this was under way."
+            )
             raise InvalidStateError(
                 message, recovery_suggestion="Look at `auth.state`, then federate again if meant."
             )

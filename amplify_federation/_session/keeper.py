@@ -185,5 +185,3 @@ class Keeper:
 
 def _complain(text: str, event: str) -> None:
     logger.warning(text, extra={"event": event})
-
-

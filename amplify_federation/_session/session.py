@@ -7,27 +7,34 @@ looked at, the state is settled, the result is shown. The path of a fresh fetch 
 import secrets
 
 import anyio
+from attrs import frozen
 
 from amplify_federation._concurrency.background import Background
 from amplify_federation._concurrency.broadcast import Broadcast
 from amplify_federation._concurrency.loops import HomeLoop
-from amplify_federation._core.expiry import MAX_CLOCK_LEAD
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import AuthEvent, AuthSession, AuthUser, FederationResult
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Cleared, SignedOut, State
-from amplify_federation._core.values import Secret
+from amplify_federation._core.values import Secret, UserPoolTokens
 from amplify_federation._network.channel import Channel
-from amplify_federation._session.context import Context
+from amplify_federation._session.context import Context, TokenSource
 from amplify_federation._session.federating import Federations
+from amplify_federation._session.fresh import FreshView
 from amplify_federation._session.keeper import Keeper
-from amplify_federation._session.record.schema import SessionRecord
-from amplify_federation._session.renewal.renewing import Renewing
+from amplify_federation._session.linking import Linking
 from amplify_federation._session.record.views import (
     no_user_pool_access,
     replaced_view,
     signed_out_error,
     view_of,
+)
+from amplify_federation._session.renewal.renewing import Renewing
+from amplify_federation._session.user_pool import (
+    FEDERATION_REFUSED,
+    UserPool,
+    UserPoolSession,
+    failed_session,
 )
 from amplify_federation.errors import (
     AuthError,
@@ -38,8 +45,16 @@ from amplify_federation.errors import (
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
 
-_NEVER = float("-inf")
-_ALWAYS = float("inf")
+
+@frozen
+class Sources:
+    """What an application adds to a session: new provider tokens, a user pool's tokens."""
+
+    token_source: TokenSource | None = None
+    user_pool: UserPool | None = None
+
+
+NO_SOURCES = Sources()
 
 
 class Session:
@@ -53,19 +68,21 @@ class Session:
         store: SessionStore,
         channel: Channel,
         name: str,
+        sources: Sources = NO_SOURCES,
     ) -> None:
         events: Broadcast[AuthEvent] = Broadcast()
         keeper = Keeper(store, f"{pool.identity_pool_id}/{name}", channel.clock, events)
-        self.context = Context(pool, settings, store, channel, keeper, events)
+        self.context = Context(pool, settings, store, channel, keeper, events, sources.token_source)
         self._keeper = keeper
         self._federations = Federations(self.context)
+        self.linking = Linking(self.context, self._federations)
+        self._user_pool = None
+        if sources.user_pool is not None:
+            self._user_pool = UserPoolSession(self.context, sources.user_pool)
         self._renewing = Renewing(self.context)
         self._home = HomeLoop()
         self._closed = False
-        self._view = view_of(SignedOut())
-        self._viewed: SessionRecord | None = None  # what the view was made of
-        self._fresh_until = _NEVER  # monotonic
-        self._fresh_wall = (_NEVER, _NEVER)  # local wall clock, from and until
+        self._fresh = FreshView(channel.clock)
 
     @property
     def state(self) -> State:
@@ -79,6 +96,11 @@ class Session:
             raise InvalidStateError(message, recovery_suggestion="Make a new `FederatedAuth`.")
         self._home.check()
 
+    def check_callable(self) -> None:
+        """Raise `InvalidStateError` where `check_usable` does, and from this session's source."""
+        self.check_usable()
+        self._renewing.asking.check_not_serving()
+
     async def load(self) -> None:
         """Read the store for the first time, and allow work in the background."""
         self.check_usable()
@@ -89,28 +111,25 @@ class Session:
         self, token: Secret, provider: AuthProvider, identity_id: str | None
     ) -> FederationResult:
         """Federate with a provider's token."""
-        self.check_usable()
+        self.check_callable()
+        if await self._user_pool_tokens() is not None:
+            raise InvalidStateError(
+                FEDERATION_REFUSED, recovery_suggestion="Sign the user out of the user pool first."
+            )
         return await self._federations.federate(token, provider, identity_id)
 
     async def fetch(self, *, force: bool) -> AuthSession:
         """Return the session, renewed if need be."""
         self.check_usable()
-        clock = self.context.clock.local
-        if not force and self._viewed is self._keeper.record:
-            start, end = self._fresh_wall
-            if clock.monotonic() < self._fresh_until and start <= clock.time() < end:
-                return self._view
-        error: AuthError | None = None
-        with anyio.move_on_after(self.context.settings.timeout) as scope:
-            error = await self._settled(force=force)
-        if scope.cancelled_caught:
-            message = "The credentials were not renewed before the deadline."
-            error = CallTimeoutError(message)
-        return self._shown(error)
+        if self._user_pool is not None:
+            view = await self._fetch_user_pool(self._user_pool, force=force)
+        else:
+            view = None if force else self._fresh.get(self._keeper.record)
+        return view or await self._fetch(force=force)
 
     async def clear(self) -> None:
         """Forget the federation in memory and store, without the network."""
-        self.check_usable()
+        self.check_callable()
         self._federations.overtake()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await self._keeper.look(now=True)
@@ -120,8 +139,11 @@ class Session:
             raise CallTimeoutError(message)
 
     async def current_user(self) -> AuthUser:
-        """Raise: there is no user-pool user without a user pool."""
-        self.check_usable()
+        """Return the user-pool user, or raise: a federated user is none."""
+        self.check_callable()
+        tokens = await self._user_pool_tokens()
+        if self._user_pool is not None and tokens is not None:
+            return self._user_pool.user_of(tokens)
         await self._keeper.look()
         if isinstance(self.state, SignedOut):
             raise signed_out_error()
@@ -142,6 +164,41 @@ class Session:
         self.context.events.close()
         if self.context.background is not None:
             await self.context.background.end()
+
+    async def _user_pool_tokens(self) -> UserPoolTokens | None:
+        outcome = None if self._user_pool is None else await self._user_pool.tokens()
+        if isinstance(outcome, AuthError):
+            raise outcome
+        return outcome
+
+    async def _fetch_user_pool(
+        self, user_pool: UserPoolSession, *, force: bool
+    ) -> AuthSession | None:
+        tokens: UserPoolTokens | AuthError | None = None
+        with anyio.move_on_after(self.context.settings.timeout):
+            tokens = await user_pool.tokens()
+            if tokens is None:
+                return None
+            if isinstance(tokens, AuthError):
+                return failed_session(tokens)
+            await self._keeper.look()
+            await self._clear()  # as in Amplify: a user-pool session ends an earlier federation
+            return await user_pool.fetch(tokens, force=force)
+        message = "The user pool's session was not federated before the deadline."
+        error = CallTimeoutError(message)
+        if isinstance(tokens, UserPoolTokens):
+            return user_pool.unfederated(tokens, error)
+        return failed_session(error)
+
+    async def _fetch(self, *, force: bool) -> AuthSession:
+        self.check_callable()
+        error: AuthError | None = None
+        with anyio.move_on_after(self.context.settings.timeout) as scope:
+            error = await self._settled(force=force)
+        if scope.cancelled_caught:
+            message = "The credentials were not renewed before the deadline."
+            error = CallTimeoutError(message)
+        return self._shown(error)
 
     async def _settled(self, *, force: bool) -> AuthError | None:
         try:
@@ -166,17 +223,9 @@ class Session:
         if isinstance(error, StoreError) and not usable:
             raise error.fresh_copy()
         view = view_of(self.state, error, usable=usable)
-        self._remember(view, usable=usable)
-        return view
-
-    def _remember(self, view: AuthSession, *, usable: bool) -> None:
-        """Keep the view for the fetches of the next half second, while nothing can change it."""
-        life, clock = self._renewing.life(), self.context.clock
-        self._view, self._viewed = view, None
-        self._fresh_until, self._fresh_wall = self._keeper.look_again, (_NEVER, _ALWAYS)
         if usable or not self._renewing.may_help():
-            self._viewed = self._keeper.record
-        if life is not None:
-            self._fresh_until = min(self._fresh_until, life.renew_monotonic)
-            start = life.grant.issued_at - MAX_CLOCK_LEAD - clock.offset
-            self._fresh_wall = (start, life.renew_at - clock.offset)
+            life, until = self._renewing.life(), self._keeper.look_again
+            self._fresh.keep(view, self._keeper.record, life, until=until)
+        else:
+            self._fresh.drop()
+        return view

@@ -60,10 +60,9 @@ class Asking:
             return self._failed(error)
         admit = self._context.same_session()
         outcome = await self._context.channel.converse(flow)
-        if isinstance(outcome, InvalidStateError) or is_about_the_token(outcome):
-            return self._failed(outcome)
         if not isinstance(outcome, Answer):
-            return outcome
+            of_no_use = isinstance(outcome, InvalidStateError) or is_about_the_token(outcome)
+            return self._failed(outcome) if of_no_use else outcome
         if outcome.identity_id != state.identity_id:
             return self._failed(another_user())
         kept = token if self._context.settings.remember_token else None
@@ -93,8 +92,10 @@ class Asking:
             raise another_user()
         return by_same_identity(members, state.identity_id, logins)
 
-    def _failed(self, cause: object) -> AuthError:
-        failure = SessionExpiredError("The session has expired: its token source gave no good token.")
+    def _failed(self, cause: Exception) -> AuthError:
+        failure = SessionExpiredError(
+            "The session has expired: its token source gave no good token."
+        )
         failure.__cause__ = cause if isinstance(cause, BaseException) else None
         self.failure = failure
         self._again = self._context.clock.monotonic() + SOURCE_PAUSE

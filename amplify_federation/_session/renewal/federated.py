@@ -47,9 +47,7 @@ class FederatedRenewal:
         state, keeper = self._signed_in(), self._context.keeper
         admit = self._context.same_session()
         outcome = await self._context.channel.converse(
-            by_good_logins(
-                self._context.pool.members, state.identity_id, tokens, refused=refused
-            )
+            by_good_logins(self._context.pool.members, state.identity_id, tokens, refused=refused)
         )
         if isinstance(outcome, Answer):
             event = CredentialsRenewed(self._context.grant_from(outcome))

@@ -15,11 +15,11 @@ from attrs import frozen
 from amplify_federation._concurrency.flight import Flight
 from amplify_federation._core.state import Expired, Federated
 from amplify_federation._session.context import Context
-from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation._session.renewal.asking import Asking
 from amplify_federation._session.renewal.federated import FederatedRenewal
 from amplify_federation._session.renewal.guest import GuestRenewal
+from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
 from amplify_federation.errors import AuthError, InvalidStateError, StoreError, StoreLockedError
 
 EARLY_PATIENCE = 2.0  # seconds that an early renewal may cost its caller
@@ -44,7 +44,16 @@ class _Outcome:
 class Renewing:
     """The renewals of one session."""
 
-    __slots__ = ("_beside", "_context", "_early_again", "_flight", "_guest", "_life", "_timed", "_user")
+    __slots__ = (
+        "_beside",
+        "_context",
+        "_early_again",
+        "_flight",
+        "_guest",
+        "_life",
+        "_timed",
+        "_user",
+    )
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -67,7 +76,9 @@ class Renewing:
         if self._timed is not keeper.record:
             self._timed = keeper.record
             grant = grant_of(keeper.state)
-            self._life = grant and lifespan_of(grant, self._context.settings, keeper.ahead)
+            self._life = None
+            if grant is not None:
+                self._life = lifespan_of(grant, self._context.settings, keeper.ahead)
         return self._life
 
     def is_usable(self) -> bool:
@@ -147,9 +158,7 @@ class Renewing:
             else:
                 await work()
 
-    async def _renew(
-        self, kind: FederatedRenewal | GuestRenewal, *, patient: bool
-    ) -> _Outcome:
+    async def _renew(self, kind: FederatedRenewal | GuestRenewal, *, patient: bool) -> _Outcome:
         """Under the lease of all processes: renew, unless another process just did."""
         keeper = self._context.keeper
         found = keeper.record

@@ -1,0 +1,155 @@
+"""The seam to a user pool: whose tokens the application's own sign-in holds.
+
+The SDK signs nobody in. While the application's user pool gives tokens, its ID token is federated
+on its own, and what Cognito gives is kept in memory only, by the user whose it is.
+"""
+
+import os
+from functools import partial
+from typing import Protocol
+
+from attrs import frozen
+
+from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.flow import by_known_identity, by_login
+from amplify_federation._cognito.requests import checked_token
+from amplify_federation._concurrency.flight import Flight
+from amplify_federation._core.claims import SubjectDigest, peek, same_subject, subject_digest
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.results import AuthResult, AuthSession, AuthUser
+from amplify_federation._core.values import AWSCredentials, Secret, UserPoolTokens
+from amplify_federation._session.context import Context
+from amplify_federation._session.renewal.lifespan import Lifespan, lifespan_of
+from amplify_federation.errors import AuthError, InvalidStateError
+
+FEDERATION_REFUSED = "Cannot federate to identity pool with active user session."
+
+
+class UserPool(Protocol):
+    """A user pool as the application signs in to it."""
+
+    @property
+    def provider(self) -> AuthProvider:
+        """The provider: `AuthProvider.cognito_user_pool(...)`."""
+        ...
+
+    async def tokens(self) -> UserPoolTokens | None:
+        """Return the present tokens, refreshed by the application, or `None`: signed out."""
+        ...
+
+
+@frozen
+class _Held:
+    """What Cognito gave for a user-pool user."""
+
+    subject: SubjectDigest | None
+    token: Secret
+    life: Lifespan
+
+    def is_of(self, token: Secret) -> bool:
+        """Tell whether this is the token's user's; an unreadable token is only equal to itself."""
+        return same_subject(token, self.subject) or token == self.token
+
+
+class UserPoolSession:
+    """The session of a user-pool user, beside the federated one."""
+
+    __slots__ = ("_context", "_flight", "_held", "_pool")
+
+    def __init__(self, context: Context, pool: UserPool) -> None:
+        self._context = context
+        self._pool = pool
+        self._held: _Held | None = None
+        self._flight: Flight[AuthError | None] = Flight()
+
+    async def tokens(self) -> UserPoolTokens | AuthError | None:
+        """Return the application's tokens, or what it raised as an error of ours."""
+        try:
+            tokens = await self._pool.tokens()
+            if tokens is not None:
+                checked_token(tokens.id_token)
+        except AuthError as error:
+            return error.fresh_copy()
+        except Exception as error:  # noqa: BLE001  # the application's own; it is the cause
+            failure = AuthError("The user pool's tokens could not be had.")
+            failure.__cause__ = error
+            return failure
+        if tokens is None:
+            self._held = None
+        return tokens
+
+    def user_of(self, tokens: UserPoolTokens) -> AuthUser:
+        """Return the user that the ID token names."""
+        claims = peek(Secret(tokens.id_token))
+        subject = (claims and claims.subject) or ""
+        return AuthUser(subject, (claims and claims.username) or subject)
+
+    async def fetch(self, tokens: UserPoolTokens, *, force: bool) -> AuthSession:
+        """Return the session of this user, federated anew if need be."""
+        token = Secret(tokens.id_token)
+        error: AuthError | None = None
+        while force or not self._is_good_for(token):
+            error = await self._flight.join(partial(self._federate, token))
+            force = False
+            if error is not None:
+                break
+        held = self._held
+        if held is None or not held.is_of(token) or (error and not self._is_good_for(token)):
+            failure = error or InvalidStateError("The user changed meanwhile; fetch again.")
+            return self.unfederated(tokens, failure)
+        grant = held.life.grant
+        return self._shown(
+            tokens, AuthResult(grant.identity_id), AuthResult(grant.credentials), beside=error
+        )
+
+    def unfederated(self, tokens: UserPoolTokens, error: AuthError) -> AuthSession:
+        """Return the session of a user whose ID token could not be federated."""
+        return self._shown(tokens, AuthResult(error=error), AuthResult(error=error))
+
+    def _is_good_for(self, token: Secret) -> bool:
+        held = self._held
+        return held is not None and held.is_of(token) and not held.life.is_over(self._context.clock)
+
+    async def _federate(self, token: Secret) -> AuthError | None:
+        members, logins = self._context.pool.members, {self._pool.provider: token}
+        if self._held is not None and self._held.is_of(token):
+            identity_id = self._held.life.grant.identity_id
+            flow = by_known_identity(members, identity_id, logins)
+        else:
+            flow = by_login(members, logins)
+        outcome = await self._context.channel.converse(flow)
+        if not isinstance(outcome, Answer):
+            return outcome
+        clock = self._context.clock
+        grant = self._context.grant_from(outcome)
+        life = lifespan_of(grant, self._context.settings, clock.monotonic() - clock.now())
+        self._held = _Held(subject_digest(token, os.urandom(16)), token, life)
+        return None
+
+    def _shown(
+        self,
+        tokens: UserPoolTokens,
+        identity_id: AuthResult[str],
+        credentials: AuthResult[AWSCredentials],
+        *,
+        beside: AuthError | None = None,
+    ) -> AuthSession:
+        return AuthSession(
+            is_signed_in=True,
+            identity_id_result=identity_id,
+            credentials_result=credentials,
+            user_pool_tokens_result=AuthResult(tokens),
+            user_sub_result=AuthResult(self.user_of(tokens).user_id),
+            renewal_error=beside,
+        )
+
+
+def failed_session(error: AuthError) -> AuthSession:
+    """Return the session whose user pool failed: its error in all four fields."""
+    return AuthSession(
+        is_signed_in=False,
+        identity_id_result=AuthResult[str](error=error),
+        credentials_result=AuthResult[AWSCredentials](error=error),
+        user_pool_tokens_result=AuthResult[UserPoolTokens](error=error),
+        user_sub_result=AuthResult[str](error=error),
+    )
