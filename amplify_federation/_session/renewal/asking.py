@@ -93,10 +93,8 @@ class Asking:
         return by_same_identity(members, state.identity_id, logins)
 
     def _failed(self, cause: Exception) -> AuthError:
-        failure = SessionExpiredError(
-            "The session has expired: its token source gave no good token."
-        )
-        failure.__cause__ = cause if isinstance(cause, BaseException) else None
+        failure = SessionExpiredError("The token source of this session gave no token that serves.")
+        failure.__cause__ = cause
         self.failure = failure
         self._again = self._context.clock.monotonic() + SOURCE_PAUSE
         return failure
