@@ -27,8 +27,9 @@ _SEAMS: dict[str, dict[str, tuple[str, ...]]] = {
         "AsyncHTTPConnection": ("handle_async_request",),
     },
 }
-# By id, because a wrapper may equal what it wraps; the values keep the ids from being used again.
-_known_own: dict[int, object] = {}
+# What was found in place and to be the library's own: a namespace, a name in it, its value.
+_Place = tuple[Mapping[str, object], str, object]
+_found: tuple[_Place, ...] = ((sys.modules, "httpx", ...),)
 
 
 def lean_applies(endpoint_url: str) -> bool:
@@ -44,19 +45,9 @@ def lean_applies(endpoint_url: str) -> bool:
 
 def httpx_is_untouched() -> bool:
     """Tell whether httpx and httpcore are as they were written; about 1 microsecond, per call."""
-    modules = sys.modules
-    for library, classes in _SEAMS.items():
-        module = modules.get(library)
-        if module is None:
-            continue
-        for class_name, methods in classes.items():
-            members: Mapping[str, object] = getattr(
-                getattr(module, class_name, None), "__dict__", {}
-            )
-            for method in methods:
-                function = members.get(method)
-                if id(function) not in _known_own and not _is_own(function, library):
-                    return False
+    for namespace, name, value in _found:
+        if namespace.get(name) is not value:
+            return _look_closely()
     return True
 
 
@@ -80,18 +71,34 @@ def may_be_proxied(endpoint_url: str) -> bool:
     return "*" not in entries and not any(_exempts(entry, host) for entry in entries if entry)
 
 
+def _look_closely() -> bool:
+    global _found  # noqa: PLW0603  # what a process has patched is a fact of the process
+    places: list[_Place] = []
+    for library, classes in _SEAMS.items():
+        module = sys.modules.get(library)
+        places.append((sys.modules, library, module))
+        for class_name, methods in classes.items() if module else ():
+            owner: object = vars(module).get(class_name)
+            members: Mapping[str, object] = getattr(owner, "__dict__", {})
+            places.append((vars(module), class_name, owner))
+            places.extend((members, method, members.get(method)) for method in methods)
+            if not all(_is_own(members.get(method), library) for method in methods):
+                return False
+    _found = tuple(places)
+    return True
+
+
 def _is_own(function: object, library: str) -> bool:
     # `type` sees through no proxy object, where `isinstance` would.
     if type(function) is not FunctionType:
         return False
     home = function.__globals__.get("__name__", "")
     module = sys.modules.get(home)
-    if module is None or module.__dict__ is not function.__globals__:
-        return False
-    if not home.startswith(f"{library}."):
-        return False
-    _known_own[id(function)] = function
-    return True
+    return (
+        module is not None
+        and module.__dict__ is function.__globals__
+        and home.startswith(f"{library}.")
+    )
 
 
 def _exempts(entry: str, host: str) -> bool:

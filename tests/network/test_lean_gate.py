@@ -112,7 +112,7 @@ def test_a_replaced_class_is_noticed(monkeypatch, name):
 
 
 def test_a_patch_that_came_before_us_is_noticed(monkeypatch):
-    monkeypatch.setattr(lean_gate, "_known_own", {})
+    monkeypatch.setattr(lean_gate, "_found", ((sys.modules, "httpx", ...),))
     with respx.mock:
         assert not httpx_is_untouched()
     assert httpx_is_untouched()

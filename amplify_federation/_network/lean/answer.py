@@ -90,8 +90,8 @@ def read_headers(pairs: Pairs) -> dict[str, str]:
         raise malformed(reason)
     headers: dict[str, str] = {}
     for raw_name, raw_value in pairs:
-        name = raw_name.decode("latin-1").lower()
-        value = raw_value.decode("latin-1").strip()
+        name = str(raw_name, "latin-1").lower()
+        value = str(raw_value, "latin-1").strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if "transfer-encoding" in headers and (
         "content-length" in headers or headers["transfer-encoding"].lower() != "chunked"
