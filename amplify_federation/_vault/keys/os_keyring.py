@@ -81,7 +81,11 @@ class KeyringKey:
 
 
 def _read(name: str) -> MasterKey | None:
-    text = _guarded(lambda keyring: keyring.get_password(_SERVICE, name))
+    def ask(keyring: Any) -> MasterKey | None:  # noqa: ANN401 - a module
+        text = keyring.get_password(_SERVICE, name)
+        return None if text is None else MasterKey(text.encode())
+
+    text = _guarded(ask)
     if text is None:
         return None
     key = key_from_text(text)
