@@ -67,7 +67,7 @@ class FederatedAuth:
             settings,
             store=EncryptedFileStore() if store is None else store,
             channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
-            name=session_name,
+            name=f"{self._pool.identity_pool_id}/{session_name}",
             sources=Sources(token_source, user_pool),
         )
 

@@ -48,10 +48,10 @@ class Channel:
             call = next(flow)
             while True:
                 outcome = await self.call(call)
-                if isinstance(outcome, Answer):
-                    call = flow.send(outcome)
-                else:
+                if isinstance(outcome, AuthError):
                     call = flow.throw(outcome)
+                    continue
+                call = flow.send(outcome)
         except StopIteration as done:
             answer: Answer = done.value
             return answer

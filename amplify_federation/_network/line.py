@@ -1,6 +1,8 @@
 """Line: the way to one endpoint, shared by all sessions over it.
 
-This file owns which exchange serves a call and who closes it. It must not know what is said.
+This file owns which exchange serves a call and who closes it: the caller's client if there is one;
+else the lean path, which costs a fraction; else, where a proxy is set or somebody expects httpx to
+be asked (a mock, a tracer), an httpx client of our own. It must not know what is said.
 """
 
 from typing import Any, Final
@@ -11,36 +13,64 @@ import anyio.to_thread
 from amplify_federation._cognito.backoff import RetryQuota
 from amplify_federation._cognito.exchange import Exchange
 from amplify_federation._concurrency.flight import Flight
+from amplify_federation._concurrency.loops import HomeLoop
 from amplify_federation._network.httpx_exchange import HttpxExchange, default_client
+from amplify_federation._network.lean.exchange import LeanExchange
+from amplify_federation._network.lean_gate import lean_applies
+from amplify_federation._network.lean_tls import shared_tls_context
+from amplify_federation.errors import ConfigurationError
 
 # One quota for each client object, however many sessions share it.
 _QUOTAS: Final[WeakKeyDictionary[object, RetryQuota]] = WeakKeyDictionary()
 
 
 class Line:
-    """The way to an endpoint: over the caller's client, or over one that is made when needed."""
+    """The way to an endpoint: over the caller's client, or over what is made when needed."""
+
+    __slots__ = ("_endpoint", "_lean", "_lent", "_making", "_own", "home", "quota")
 
     def __init__(self, endpoint: str, http_client: Any | None) -> None:  # noqa: ANN401  # duck-typed
-        self._url = f"{endpoint}/"
-        self._lent = None
+        self._endpoint = endpoint
+        self._lent: HttpxExchange | None = None
+        self._own: HttpxExchange | None = None
+        self._lean: LeanExchange | None = None
+        self._making: Flight[HttpxExchange] = Flight()
+        self.home = HomeLoop()  # connections live in one loop, so all sessions over them do
         self.quota = RetryQuota()
         if http_client is not None:
-            self._lent = HttpxExchange(http_client, self._url, owned=False)
+            self._lent = HttpxExchange(http_client, f"{endpoint}/", owned=False)
             self.quota = _QUOTAS.setdefault(http_client, self.quota)
-        self._own: HttpxExchange | None = None
-        self._making: Flight[HttpxExchange] = Flight()
 
     async def exchange(self) -> Exchange:
-        """Return the exchange that serves the next call."""
-        return self._lent or self._own or await self._making.join(self._make)
+        """Return the exchange that serves the next call.
+
+        Raises `ConfigurationError` if a client cannot be made, of a broken CA file, say.
+        """
+        if self._lent is not None:
+            return self._lent
+        if lean_applies(self._endpoint):
+            if self._lean is None:
+                self._lean = LeanExchange(self._endpoint, ssl_context_factory=shared_tls_context)
+            return self._lean
+        return self._own or await self._making.join(self._make)
 
     async def _make(self) -> HttpxExchange:
-        # In a thread: httpx takes 100 ms to load, and its TLS context 30 ms to build.
-        client = await anyio.to_thread.run_sync(default_client)
-        self._own = HttpxExchange(client, self._url, owned=True)
-        return self._own
+        try:
+            # In a thread: httpx takes 100 ms to load, and its TLS context 30 ms to build.
+            client = await anyio.to_thread.run_sync(default_client)
+        except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
+            message = f"The HTTP client could not be made: {type(error).__name__}: {error}."
+        else:
+            self._own = HttpxExchange(client, f"{self._endpoint}/", owned=True)
+            return self._own
+        raise ConfigurationError(
+            message,
+            recovery_suggestion="Check SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables.",
+        )
 
     async def aclose(self) -> None:
         """Close what was opened here."""
+        if self._lean is not None:
+            await self._lean.aclose()
         if self._own is not None:
             await self._own.aclose()

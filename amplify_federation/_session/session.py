@@ -11,7 +11,6 @@ from attrs import frozen
 
 from amplify_federation._concurrency.background import Background
 from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._concurrency.loops import HomeLoop
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import AuthEvent, AuthSession, AuthUser, FederationResult
 from amplify_federation._core.settings import AuthSettings
@@ -71,7 +70,7 @@ class Session:
         sources: Sources = NO_SOURCES,
     ) -> None:
         events: Broadcast[AuthEvent] = Broadcast()
-        keeper = Keeper(store, f"{pool.identity_pool_id}/{name}", channel.clock, events)
+        keeper = Keeper(store, name, channel.clock, events)
         self.context = Context(pool, settings, store, channel, keeper, events, sources.token_source)
         self._keeper = keeper
         self._federations = Federations(self.context)
@@ -80,7 +79,7 @@ class Session:
         if sources.user_pool is not None:
             self._user_pool = UserPoolSession(self.context, sources.user_pool)
         self._renewing = Renewing(self.context)
-        self._home = HomeLoop()
+        self._home = channel.line.home
         self._closed = False
         self._fresh = FreshView(channel.clock)
 
@@ -104,7 +103,8 @@ class Session:
     async def load(self) -> None:
         """Read the store for the first time, and allow work in the background."""
         self.check_usable()
-        self.context.background = Background()
+        if self.context.background is None:
+            self.context.background = Background()
         await self._keeper.look(now=True)
 
     async def federate(
