@@ -129,6 +129,7 @@ def test_port_may_be_chosen_and_a_taken_one_is_an_error(fake):
 
 def test_missing_uvicorn_names_the_extra(fake, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "amplify_federation.testing._wire.http_server", raising=False)
     with pytest.raises(ModuleNotFoundError, match=r"amplify-federation\[testing\]"), fake.serve():
         pass
 
