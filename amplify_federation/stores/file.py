@@ -13,7 +13,11 @@ from amplify_federation._vault.envelope import open_label
 from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
 from amplify_federation._vault.keys.source import KeySource, MasterKey, SealingKey
-from amplify_federation.errors import SessionFileCorruptError, SessionKeyError
+from amplify_federation.errors import (
+    ConfigurationError,
+    SessionFileCorruptError,
+    SessionKeyError,
+)
 from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.sealed import Sealed
 
@@ -35,13 +39,13 @@ class EncryptedFileStore(Sealed):
             machine and from copies of single files, not from whoever reads the whole folder.
 
     Raises:
-        ConfigurationError: the key is malformed.
+        ConfigurationError: the key is malformed, or the path can be no path.
     """
 
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *, key: bytes | KeySource | None = None
     ) -> None:
-        self._files = FolderStore(default_folder() if path is None else Path(path))
+        self._files = FolderStore(default_folder() if path is None else _checked_path(path))
         super().__init__(self._files, key=_DefaultKey(self._files) if key is None else key)
 
     def __repr__(self) -> str:
@@ -97,6 +101,13 @@ class _DefaultKey:
             given = EnvironmentKey.is_set()
             self._source = EnvironmentKey() if given else KeyFile(path, create=True)
         return self._source
+
+
+def _checked_path(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path) or not str(path):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be typed
+        message = "The path of a store must be a path, such as '~/.local/state/my-app'."
+        raise ConfigurationError(message)
+    return Path(path)
 
 
 def default_folder() -> Path:
