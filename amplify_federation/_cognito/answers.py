@@ -12,7 +12,7 @@ from typing import Never, cast
 from attrs import frozen
 
 from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._cognito.faults import Refusal, error_code, error_message, error_of
+from amplify_federation._cognito.faults import Refusal, blotted, error_code, error_message, error_of
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID, Call
 from amplify_federation._core.values import AWSCredentials, Secret
 from amplify_federation.errors import AuthError, MalformedResponseError, ServiceError
@@ -39,7 +39,7 @@ def decode(call: Call, http: HttpAnswer) -> Answer | ServiceError:
     """Return the answer of a call, or the error that it is."""
     members = _members(http.body)
     if http.status != _OK and not 200 <= http.status < 300:  # noqa: PLR2004  # HTTP's own classes
-        return error_of(call, _refusal(http, members or {}))
+        return error_of(call, _refusal(call, http, members or {}))
     try:
         if http.status != _OK:
             _fail(f"status {http.status} is none that Cognito gives")
@@ -51,17 +51,18 @@ def decode(call: Call, http: HttpAnswer) -> Answer | ServiceError:
     except _UnfitError as unfit:
         said = f"{call.operation}: the answer is not Cognito's: {unfit}."
     return MalformedResponseError(
-        said, operation=call.operation, status=http.status, request_id=_request_id(http)
+        said, operation=call.operation, status=http.status, request_id=_request_id(call, http)
     )
 
 
-def _refusal(http: HttpAnswer, members: Mapping[str, object]) -> Refusal:
+def _refusal(call: Call, http: HttpAnswer, members: Mapping[str, object]) -> Refusal:
     code = error_code(members, http.headers)
-    return Refusal(http.status, code, error_message(members), _request_id(http))
+    return Refusal(http.status, code, error_message(members), _request_id(call, http))
 
 
-def _request_id(http: HttpAnswer) -> str | None:
-    return http.headers.get("x-amzn-requestid")
+def _request_id(call: Call, http: HttpAnswer) -> str | None:
+    said = http.headers.get("x-amzn-requestid")
+    return said and blotted(call, said)
 
 
 def _members(body: bytes | None) -> dict[str, object] | None:

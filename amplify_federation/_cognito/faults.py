@@ -50,8 +50,9 @@ _BY_STATUS: dict[int, type[ServiceError]] = {
 }
 _RETRYABLE = (TooManyRequestsError, InternalServiceError, ExternalServiceError)
 
-# A piece of a token, where a message was cut; shorter ones give nothing away.
-_WORD = re.compile(r"[\w.~+/-]{12,}", re.ASCII)
+_CODE = re.compile(r"[\w.-]{1,128}", re.ASCII)
+_PIECE = 12  # characters of a token, where a message was cut; shorter ones give nothing away
+_WORD = re.compile(rf"[\w.~+/-]{{{_PIECE},}}", re.ASCII)
 
 _R = NotAuthorizedReason
 # Fragments of the messages in public logs, lower-case; the first that fits decides.
@@ -91,8 +92,11 @@ class Refusal:
 def error_code(members: Mapping[str, object], headers: Mapping[str, str]) -> str | None:
     """Return the error code: `__type`, else `code`, else the header, without its ornaments."""
     for raw in (members.get("__type"), members.get("code"), headers.get("x-amzn-errortype")):
-        if isinstance(raw, str) and raw.strip():
-            return raw.partition(",")[0].partition(":")[0].rpartition("#")[2].strip() or None
+        if not isinstance(raw, str):
+            continue
+        code = raw.partition(",")[0].partition(":")[0].rpartition("#")[2].strip()
+        if _CODE.fullmatch(code):
+            return code
     return None
 
 
@@ -106,14 +110,15 @@ def error_message(members: Mapping[str, object]) -> str:
 
 def error_of(call: Call, refusal: Refusal) -> ServiceError:
     """Return the typed error of an error answer, with the call's secrets blotted out."""
-    kind = _BY_CODE.get(refusal.code or "") or _BY_STATUS.get(refusal.status, UnknownServiceError)
-    if refusal.code and refusal.code not in _BY_CODE and refusal.status not in _BY_STATUS:
-        kind = UnknownServiceError
-    said = blotted(call, refusal.message) or refusal.code or f"HTTP status {refusal.status}"
+    code = refusal.code
+    kind = _BY_CODE.get(code or "") or _BY_STATUS.get(refusal.status, UnknownServiceError)
+    if code and code not in _BY_CODE and blotted(call, code) != code:
+        code = None  # an echo
+    said = blotted(call, refusal.message) or code or f"HTTP status {refusal.status}"
     error = kind(
         f"{call.operation}: {said}",
         operation=call.operation,
-        code=refusal.code,
+        code=code,
         status=refusal.status,
         request_id=refusal.request_id,
         retryable=issubclass(kind, _RETRYABLE),
@@ -135,14 +140,19 @@ def reason_of(message: str) -> NotAuthorizedReason:
 def blotted(call: Call, text: str) -> str:
     """Return the text with every secret of the call as `[secure]`, capped and on one line."""
     for secret in call.secrets:
-        text = _veiled(text.replace(secret.reveal(), "[secure]"), secret)
-    line = "".join(character if character.isprintable() else " " for character in text)
-    return line[:MAX_MESSAGE]
+        text = text.replace(secret.reveal(), "[secure]")
+    text = "".join(each if each.isprintable() else " " for each in text[:MAX_MESSAGE])
+    for secret in call.secrets:
+        text = _veiled(text, secret)
+    return text[:MAX_MESSAGE]
 
 
 def _veiled(text: str, secret: Secret) -> str:
-    def veil(word: re.Match[str]) -> str:
-        return "[secure]" if word.group() in secret.reveal() else word.group()
+    def veil(found: re.Match[str]) -> str:
+        word = found.group()
+        starts = range(len(word) - _PIECE + 1)
+        shows = any(word[start : start + _PIECE] in secret.reveal() for start in starts)
+        return "[secure]" if shows else word
 
     return _WORD.sub(veil, text)
 
