@@ -53,12 +53,13 @@ class Asking:
         A fault of the source, or a token that does not serve, is kept as `failure`.
         """
         login = state.held[0]
+        admit = self._context.same_session()
         try:
             token = await self._token(TokenRequest(login.provider, state.identity_id, reason))
             flow = self._flow(state, login, token)
         except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
             return self._failed(error)
-        admit = self._context.same_session()
+        admit()  # before the token leaves: a clear may have come while the source was at work
         outcome = await self._context.channel.converse(flow)
         if not isinstance(outcome, Answer):
             of_no_use = isinstance(outcome, InvalidStateError) or is_about_the_token(outcome)
