@@ -6,6 +6,7 @@ from amplify_federation.testing._wire.faults import AWS_QUOTAS
 from amplify_federation.testing._wire.messages import Call
 from amplify_federation.testing.clock import ManualClock
 from amplify_federation.testing.cognito import FakeCognito
+from amplify_federation.testing.sessions import make_session
 from amplify_federation.testing.store_contract import StoreContract
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "ManualClock",
     "PoolRoles",
     "StoreContract",
+    "make_session",
 ]

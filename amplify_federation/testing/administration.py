@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing._providers.issuers import Issuers, TokenOrder
 from amplify_federation.testing._service import credentials
 from amplify_federation.testing._service.checks import Login, TokenChecks

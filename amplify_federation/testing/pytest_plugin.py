@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from amplify_federation import FederatedAuth
     from amplify_federation.testing import FakeCognito, ManualClock
 
 _HOME = "AMPLIFY_FEDERATION_HOME"
-_SETTINGS_PREFIX = "AMPLIFY_FEDERATION_"
 
 
 @pytest.fixture(autouse=True)
 def _isolated_sessions(  # pyright: ignore[reportUnusedFunction]  # pytest uses it
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in os.environ if name.startswith(_SETTINGS_PREFIX)]:
-        monkeypatch.delenv(name)
     # One path a test, named and not made: most tests never write there.
     home = tmp_path_factory.getbasetemp() / f"amplify_federation-{os.urandom(8).hex()}"
     monkeypatch.setenv(_HOME, str(home))
@@ -47,3 +45,22 @@ def fake_cognito(manual_clock: "ManualClock") -> "FakeCognito":
 def identity_pool(fake_cognito: "FakeCognito") -> str:
     """The id of an identity pool of `fake_cognito`: Google, Facebook, Amazon, Apple, no guests."""
     return fake_cognito.create_identity_pool()
+
+
+@pytest.fixture
+def federated_auth(
+    identity_pool: str, fake_cognito: "FakeCognito", manual_clock: "ManualClock"
+) -> "FederatedAuth":
+    """A signed-out `FederatedAuth` of `identity_pool`, whose calls `fake_cognito` answers.
+
+    It needs no closing, since it opens nothing; `async with federated_auth` works as usual. Not an
+    async fixture, so that it serves any plugin for async tests.
+    """
+    import httpx  # noqa: PLC0415  # 100 ms, only when used
+
+    from amplify_federation import AuthSettings, FederatedAuth  # noqa: PLC0415  # with it
+
+    client = httpx.AsyncClient(transport=fake_cognito.transport)
+    return FederatedAuth(
+        identity_pool, http_client=client, settings=AuthSettings(clock=manual_clock)
+    )

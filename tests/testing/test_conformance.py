@@ -11,7 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from attrs import define
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito, ManualClock, PoolRoles
 
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")

@@ -1,6 +1,6 @@
 from functools import cached_property
 
-from amplify_federation.stores.memory import MemoryStore
+from amplify_federation import MemoryStore
 from amplify_federation.testing import StoreContract
 
 

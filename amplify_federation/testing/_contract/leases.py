@@ -1,7 +1,7 @@
 """What a store promises about leases: one holder at a time, and nobody else kept waiting."""
 
+from amplify_federation import SessionStore
 from amplify_federation.errors import StoreLockedError
-from amplify_federation.stores.protocol import SessionStore
 from amplify_federation.testing._contract.scenario import (
     BRIEFLY,
     MANY,

@@ -1,7 +1,7 @@
 """What a store promises about records: reading, writing by version, deleting."""
 
+from amplify_federation import SessionStore
 from amplify_federation.errors import StoreConflictError
-from amplify_federation.stores.protocol import SessionStore
 from amplify_federation.testing._contract.scenario import MANY, AnyStore, on_every_backend, refused
 
 

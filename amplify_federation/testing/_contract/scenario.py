@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from amplify_federation.stores.protocol import SessionStore
+from amplify_federation import SessionStore
 
 _Scenario = Callable[[Any, SessionStore, str], Awaitable[None]]
 MANY = 20  # tasks that race; enough to lose updates in a store that has a gap

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing._providers.keys import signing_key
 from amplify_federation.testing.clock import ServerClock
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from attrs import frozen
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing._service.refusal import no_pool
 
 DEFAULT_CLIENT_ID = "test-client"

@@ -25,7 +25,9 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11's 
 
     by_peer: dict[Any, asyncio.Transport]
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride]  # as its bases do
+        self, transport: asyncio.Transport
+    ) -> None:
         self.peer = transport.get_extra_info("peername")
         self.by_peer[self.peer] = transport
         super().connection_made(transport)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito
 
 GOOGLE = AuthProvider.GOOGLE

@@ -1,6 +1,6 @@
 import pytest
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 
 GOOGLE, FACEBOOK, AMAZON = (
     provider.login_key

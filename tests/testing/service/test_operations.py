@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing import PoolRoles
 from amplify_federation.testing._providers.keys import Jwt, signing_key
 

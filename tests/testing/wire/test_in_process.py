@@ -3,7 +3,7 @@ import httpx
 import pytest
 import respx
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito
 
 ENDPOINT = "https://cognito-identity.us-west-2.amazonaws.com/"

@@ -1,6 +1,6 @@
 import pytest
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 from amplify_federation.testing._providers.keys import Jwt, encoded
 
 OIDC = AuthProvider.oidc("https://login.example.com/tenant")

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation import AuthProvider
 
 HEADERS = {
     "Content-Type": "application/x-amz-json-1.1",

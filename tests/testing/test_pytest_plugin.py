@@ -1,0 +1,90 @@
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from amplify_federation import AuthProvider, EncryptedFileStore, LimitExceededError, SignedOut
+
+HEAVY = ("httpx", "httpcore", "ssl", "cryptography", "uvicorn", "filelock", "asyncio", "trio")
+
+
+async def test_federated_auth_signs_in_against_the_fake(
+    federated_auth, fake_cognito, identity_pool
+):
+    token = fake_cognito.issue_token(AuthProvider.GOOGLE, "alice")
+    async with federated_auth as auth:
+        result = await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+        assert result.identity_id.startswith("us-west-2:")
+    assert [call.operation for call in fake_cognito.calls] == [
+        "GetId",
+        "GetCredentialsForIdentity",
+    ]
+    assert fake_cognito.calls[0].input["IdentityPoolId"] == identity_pool
+
+
+async def test_manual_clock_moves_the_session_and_the_fake(
+    federated_auth, fake_cognito, manual_clock
+):
+    token = fake_cognito.issue_token(AuthProvider.GOOGLE, "alice", lifetime=2 * 3600)
+    await federated_auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+    first = (await federated_auth.fetch_auth_session()).credentials
+    manual_clock.advance(3600)
+    second = (await federated_auth.fetch_auth_session()).credentials
+    assert second.expiration > first.expiration
+    fake_cognito.advance(2 * 3600)
+    assert not (await federated_auth.fetch_auth_session()).is_signed_in
+
+
+async def test_fault_reaches_the_session(federated_auth, fake_cognito):
+    token = fake_cognito.issue_token(AuthProvider.GOOGLE, "alice")
+    fake_cognito.fail_next("LimitExceededException", operation="GetId")
+    with pytest.raises(LimitExceededError):
+        await federated_auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+    assert isinstance(federated_auth.state, SignedOut)
+
+
+def test_sessions_of_tests_are_kept_from_the_users_own(tmp_path_factory):
+    home = Path(os.environ["AMPLIFY_FEDERATION_HOME"])
+    assert home.is_relative_to(tmp_path_factory.getbasetemp())
+    assert not home.exists()
+    store = EncryptedFileStore()
+    anyio.run(partial(store.compare_and_set, "name", b"data", expected=None))
+    assert home.exists()
+
+
+def test_each_test_has_a_folder_of_its_own(tmp_path):
+    (tmp_path / "test_homes.py").write_text(
+        "import os\nseen = set()\n"
+        "def test_one(): seen.add(os.environ['AMPLIFY_FEDERATION_HOME'])\n"
+        "def test_two(): assert os.environ['AMPLIFY_FEDERATION_HOME'] not in seen\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_plugin_loads_nothing_heavy():
+    script = (
+        "import sys, amplify_federation\nbefore = set(sys.modules)\n"
+        "import amplify_federation.testing.pytest_plugin\n"
+        f"print([name for name in {HEAVY} if name in set(sys.modules) - before])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    # pytest itself may load asyncio or ssl one day, so only what it brings is looked at.
+    assert done.stdout.strip() == "[]"
+
+
+def test_plugin_is_found_by_its_entry_point(pytestconfig):
+    plugin = pytestconfig.pluginmanager.get_plugin("amplify_federation")
+    assert plugin.__name__ == "amplify_federation.testing.pytest_plugin"
