@@ -49,6 +49,7 @@ class AuthError(Exception):
         """Return an equal error without a traceback, for callers that share an outcome."""
         twin = copy.copy(self)
         twin.__cause__ = self.__cause__
+        twin.__notes__ = [*self.__notes__]
         return twin
 
 
@@ -162,7 +163,9 @@ class InvalidIdentityPoolConfigurationError(ServiceError):
 
 
 class LimitExceededError(ServiceError):
-    """A preset limit of the pool or the account is reached; ask for a higher quota."""
+    """A preset limit of the pool or the account is reached."""
+
+    recovery = "Ask AWS for a higher quota of Cognito Identity, then call again."
 
 
 class TooManyRequestsError(ServiceError):

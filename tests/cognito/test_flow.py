@@ -5,11 +5,17 @@ import pytest
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import (
     PoolMembers,
+    by_good_logins,
     by_identity,
     by_known_identity,
     by_login,
+    by_same_identity,
+    unlinking,
 )
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.values import Secret
 from amplify_federation.errors import (
+    InvalidStateError,
     NetworkError,
     NotAuthorizedError,
     NotAuthorizedReason,
@@ -108,3 +114,85 @@ def test_any_other_trouble_leaves_a_known_identity_alone(error):
     with pytest.raises((ServiceError, NetworkError)) as caught:
         flow.throw(error)
     assert caught.value is error
+
+
+GOOGLE, APPLE = AuthProvider.GOOGLE, AuthProvider.APPLE
+BOTH = {GOOGLE: Secret("g"), APPLE: Secret("a")}
+
+
+def refusal():
+    return NotAuthorizedError("this token")
+
+
+def logins_of(calls):
+    return [tuple(members["Logins"]) for _, members in calls]
+
+
+def test_all_good_logins_go_out_together():
+    refused = []
+    calls, result = played(by_good_logins(MEMBERS, IDENTITY, BOTH, refused=refused), LAST)
+    assert logins_of(calls) == [("accounts.google.com", "appleid.apple.com")]
+    assert result is LAST
+    assert refused == []
+
+
+def test_a_refused_login_among_several_is_found_by_asking_with_each():
+    refused = []
+    flow = by_good_logins(MEMBERS, IDENTITY, BOTH, refused=refused)
+    calls, result = played(flow, refusal(), refusal(), LAST)
+    assert logins_of(calls)[1:] == [("accounts.google.com",), ("appleid.apple.com",)]
+    assert result is LAST
+    assert refused == [GOOGLE]
+
+
+@pytest.mark.parametrize("logins", [BOTH, LOGINS])
+def test_logins_that_are_all_refused_are_all_named(logins):
+    refused = []
+    flow = by_good_logins(MEMBERS, IDENTITY, logins, refused=refused)
+    next(flow)
+    tries = len(logins) if len(logins) > 1 else 0
+    for _ in range(tries):
+        flow.throw(refusal())
+    with pytest.raises(NotAuthorizedError) as caught:
+        flow.throw(refusal())
+    assert refused == list(logins)
+    assert caught.value.__context__ is None
+
+
+def test_trouble_that_is_not_about_a_token_refuses_no_login():
+    for before in ([], [refusal()]):
+        refused = []
+        flow = by_good_logins(MEMBERS, IDENTITY, BOTH, refused=refused)
+        next(flow)
+        for error in before:
+            flow.throw(error)
+        with pytest.raises(TooManyRequestsError):
+            flow.throw(TooManyRequestsError("slow"))
+        assert refused == []
+
+
+def test_the_same_identity_is_asked_for_before_its_credentials():
+    calls, result = played(by_same_identity(MEMBERS, IDENTITY, LOGINS), Answer(IDENTITY), LAST)
+    assert [operation for operation, _ in calls] == ["GetId", "GetCredentialsForIdentity"]
+    assert result is LAST
+
+
+def test_a_login_of_somebody_else_is_never_sent_with_a_known_identity():
+    flow = by_same_identity(MEMBERS, IDENTITY, LOGINS)
+    assert next(flow).operation == "GetId"
+    with pytest.raises(InvalidStateError, match="another user"):
+        flow.send(Answer(OTHER))
+
+
+def test_unlinking_is_one_call():
+    calls, _ = played(unlinking(IDENTITY, BOTH, APPLE), Answer())
+    assert calls == [
+        (
+            "UnlinkIdentity",
+            {
+                "IdentityId": IDENTITY,
+                "LoginsToRemove": ["appleid.apple.com"],
+                "Logins": {"accounts.google.com": "g", "appleid.apple.com": "a"},
+            },
+        )
+    ]
