@@ -56,6 +56,7 @@ from amplify_federation.stores.file import EncryptedFileStore
 from amplify_federation.stores.memory import MemoryStore
 from amplify_federation.stores.protocol import Record, SessionStore
 from amplify_federation.stores.sealed import Sealed
+from amplify_federation.users import FederatedUsers
 
 __all__ = [
     "AWSCredentials",
@@ -77,6 +78,7 @@ __all__ = [
     "ExternalServiceError",
     "Federated",
     "FederatedAuth",
+    "FederatedUsers",
     "FederationResult",
     "IdentityPool",
     "InternalServiceError",

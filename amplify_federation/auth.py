@@ -30,7 +30,7 @@ from amplify_federation.stores.file import EncryptedFileStore
 from amplify_federation.stores.protocol import SessionStore
 
 _MAX_SESSION_NAME = 128  # characters
-_DEFAULTS = AuthSettings()
+DEFAULT_SETTINGS = AuthSettings()
 
 
 class FederatedAuth:
@@ -56,11 +56,11 @@ class FederatedAuth:
         http_client: Any | None = None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
         token_source: TokenSource | None = None,
         user_pool: UserPool | None = None,
-        settings: AuthSettings = _DEFAULTS,
+        settings: AuthSettings = DEFAULT_SETTINGS,
     ) -> None:
-        self._pool = _checked_pool(pool)
-        _check_session_name(session_name)
-        _check_settings(settings)
+        self._pool = checked_pool(pool)
+        check_session_name(session_name)
+        check_settings(settings)
         self._line = Line(self._pool.endpoint, http_client)
         self._session = Session(
             self._pool,
@@ -186,7 +186,8 @@ class FederatedAuth:
         return self._session.context.events.listen(self._session.notice, NOTICE)
 
 
-def _checked_pool(pool: object) -> IdentityPool:
+def checked_pool(pool: object) -> IdentityPool:
+    """Return the pool of an argument; raises `ConfigurationError` if it is none."""
     if isinstance(pool, IdentityPool):
         return pool
     if not isinstance(pool, str):
@@ -195,13 +196,15 @@ def _checked_pool(pool: object) -> IdentityPool:
     return IdentityPool(pool)
 
 
-def _check_session_name(name: object) -> None:
+def check_session_name(name: object) -> None:
+    """Raise `ValidationError` unless this names a session."""
     if not isinstance(name, str) or not 0 < len(name) <= _MAX_SESSION_NAME:
         message = f"`session_name` must be 1 to {_MAX_SESSION_NAME} characters."
         raise ValidationError(message)
 
 
-def _check_settings(settings: object) -> None:
+def check_settings(settings: object) -> None:
+    """Raise `ValidationError` unless these are settings."""
     if not isinstance(settings, AuthSettings):
         message = f"`settings` must be AuthSettings, not {type(settings).__name__}."
         raise ValidationError(message)

@@ -6,8 +6,11 @@ It must not know Cognito.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
+
+import anyio
 
 from amplify_federation._concurrency.broadcast import Broadcast
 from amplify_federation._concurrency.unbroken import unbroken
@@ -34,7 +37,7 @@ class Keeper:
     """A session's record in memory, in step with the store."""
 
     __slots__ = (
-        "_clock", "_events", "_highest", "_loaded", "_look_again", "_store",
+        "_clock", "_events", "_highest", "_loaded", "_look_again", "_store", "_writing",
         "ahead", "name", "record", "replaced", "version",
     )  # fmt: skip
 
@@ -52,6 +55,7 @@ class Keeper:
         self._highest = 0  # generation seen
         self._loaded = False
         self._look_again = float("-inf")
+        self._writing: anyio.Event | None = None  # set when the write under way has ended
 
     @property
     def state(self) -> State:
@@ -72,11 +76,15 @@ class Keeper:
             return
         before = self.version
         found = await self._store.read(self.name)
-        if self.version != before:
-            return  # we wrote while we read: what was read is old
+        if self.version != before or self._writing is not None:
+            return  # we write while we read: what was read is old, or our own and not yet booked
         self._look_again = self._clock.monotonic() + NOTICE
         if not self._loaded or (found.version if found else None) != self.version:
             await self._adopt(found)
+
+    def believe_memory(self) -> None:
+        """Put off the next look: the store cannot tell now, and asking each time costs."""
+        self._look_again = self._clock.monotonic() + NOTICE
 
     async def commit(self, event: Event, lineage: str, admit: Callable[[], None]) -> None:
         """Advance the machine and write the result, unless `admit` raises.
@@ -85,6 +93,7 @@ class Keeper:
         the write fails; then nothing has changed.
         """
         while True:
+            await self.written()
             admit()
             record = SessionRecord(
                 advance(self.state, event),
@@ -93,28 +102,42 @@ class Keeper:
                 lineage,
                 self._clock.now(),
             )
-            try:
+            with suppress(StoreConflictError):
                 await self._save(record)
-            except StoreConflictError:
-                await self.look(now=True)
-            else:
                 return
+            await self.look(now=True)
+
+    async def written(self) -> None:
+        """Wait for the write that is under way here, if there is one: each builds on the last."""
+        while self._writing is not None:
+            await self._writing.wait()
 
     async def forget_leftovers(self) -> None:
         """Delete what the store set aside for this session as corrupt."""
+        await self.written()
         if self.version is None:
-            await self._store.delete(self.name, expected=None)
+            await self._alone(partial(self._store.delete, self.name, expected=None))
 
     async def _save(self, record: SessionRecord) -> None:
         if type(self._store) is MemoryStore:  # never suspends, so nothing can cut it in two
             await self._write(record)
             return
         self._look_again = float("-inf")  # if this ends badly, look before believing anything
-        await unbroken(partial(self._write, record))
+        await self._alone(partial(self._write, record))
+
+    async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
+        ended = self._writing = anyio.Event()
+        try:
+            await unbroken(work)
+        finally:
+            self._writing = None
+            ended.set()
 
     async def _write(self, record: SessionRecord) -> None:
-        data = encode(record)
-        self.version = await self._store.compare_and_set(self.name, data, expected=self.version)
+        # No local holds the encoded record: this frame stands in the traceback of a failure.
+        self.version = await self._store.compare_and_set(
+            self.name, encode(record), expected=self.version
+        )
         self._look_again = self._clock.monotonic() + NOTICE
         self._loaded = True
         self._highest = record.generation

@@ -88,6 +88,11 @@ class Session:
         """The present state, as far as it is known here."""
         return self._keeper.state
 
+    async def look(self) -> None:
+        """Adopt what the store has. Raises `StoreError` if it cannot tell."""
+        self.check_usable()
+        await self._keeper.look(now=True)
+
     def check_usable(self) -> None:
         """Raise `InvalidStateError` after `aclose`, or in a second event loop."""
         if self._closed:
@@ -132,6 +137,7 @@ class Session:
         self.check_callable()
         self._federations.overtake()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
+            await self._keeper.written()  # what was being saved when the clear came is cleared, too
             await self._keeper.look(now=True)
             await self._clear()
         if scope.cancelled_caught:
@@ -195,7 +201,7 @@ class Session:
         error: AuthError | None = None
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             error = await self._settled(force=force)
-        if scope.cancelled_caught:
+        if scope.cancelled_caught and self._renewing.may_help():
             message = "The credentials were not renewed before the deadline."
             error = CallTimeoutError(message)
         return self._shown(error)
@@ -206,6 +212,7 @@ class Session:
         except StoreError as error:
             if not self._renewing.is_usable():
                 raise
+            self._keeper.believe_memory()
             return error.fresh_copy()
         return await self._renewing.settle(force=force)
 

@@ -1,0 +1,59 @@
+"""Office: what the sessions of all users share, and how a session is made of it.
+
+One pool, one line to Cognito, one server clock, one store, one shelf. It must not know what a
+session is asked for.
+"""
+
+from attrs import define, evolve, field
+
+from amplify_federation._concurrency.background import Background
+from amplify_federation._core.settings import AuthSettings
+from amplify_federation._network.channel import Channel
+from amplify_federation._session.session import NO_SOURCES, Session, Sources
+from amplify_federation._users.shelf import Shelf
+from amplify_federation.pool import IdentityPool
+from amplify_federation.stores.protocol import SessionStore
+
+
+@define(kw_only=True)
+class Office:
+    """The surroundings of many sessions."""
+
+    pool: IdentityPool
+    settings: AuthSettings
+    channel: Channel
+    store: SessionStore
+    shelf: Shelf
+    sources: Sources
+    background: Background | None = None  # there while inside `async with`
+    # A bearer whose record is gone is federated anew; it must never turn into a guest.
+    bearer_pool: IdentityPool = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Derive the pool of bearer sessions."""
+        self.bearer_pool = evolve(self.pool, guest_access=False)
+
+    def user_session(self, user_id: str) -> Session:
+        """Return the one session of a user."""
+        name = f"{self.pool.identity_pool_id}/{user_id}"
+        session = self.shelf.find(name)
+        if session is None:
+            session = self._session(self.pool, name, self.sources)
+            self.shelf.put(session)
+        return session
+
+    def new_bearer_session(self, name: str) -> Session:
+        """Return a session that nobody keeps yet. No source: its caller brings the token."""
+        return self._session(self.bearer_pool, name, NO_SOURCES)
+
+    def _session(self, pool: IdentityPool, name: str, sources: Sources) -> Session:
+        session = Session(
+            pool,
+            self.settings,
+            store=self.store,
+            channel=self.channel,
+            name=name,
+            sources=sources,
+        )
+        session.context.background = self.background
+        return session

@@ -1,0 +1,48 @@
+"""The short memory of refused tokens, so that a flood of one bad token costs one call.
+
+This file owns which refusals are the token's own fault, and for how long they are believed. Faults
+of the pool, of the service and of the network are never remembered.
+"""
+
+from collections import OrderedDict
+
+from amplify_federation._cognito.faults import is_about_the_token
+from amplify_federation._core.settings import Clock
+from amplify_federation.errors import AuthError, NotAuthorizedError, NotAuthorizedReason
+
+MEMORY = 10.0  # seconds
+_LIMIT = 4_096  # tokens; a flood of different ones must not fill the memory
+
+
+class Refusals:
+    """The tokens that Cognito refused just now for what they are."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._refused: OrderedDict[str, tuple[float, AuthError]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._refused)
+
+    def get(self, name: str) -> AuthError | None:
+        """Return the refusal of a token, if it is remembered."""
+        until, error = self._refused.get(name, (0.0, None))
+        if error is not None and self._clock.monotonic() >= until:
+            del self._refused[name]
+            return None
+        return error
+
+    def note(self, name: str, error: AuthError) -> None:
+        """Remember an error if it says that this token is never any good."""
+        if not _is_its_own_fault(error):
+            return
+        self._refused.pop(name, None)
+        self._refused[name] = (self._clock.monotonic() + MEMORY, error)
+        if len(self._refused) > _LIMIT:
+            self._refused.popitem(last=False)
+
+
+def _is_its_own_fault(error: AuthError) -> bool:
+    if isinstance(error, NotAuthorizedError):
+        return is_about_the_token(error) or error.reason is NotAuthorizedReason.WRONG_PROVIDER
+    return False

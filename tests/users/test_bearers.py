@@ -1,0 +1,392 @@
+"""session_for: which tokens find a session, and how many calls that takes."""
+
+import anyio
+import pytest
+
+from amplify_federation import (
+    AuthProvider,
+    CallTimeoutError,
+    EncryptedFileStore,
+    FederatedUsers,
+    InvalidParameterError,
+    MemoryStore,
+    NetworkError,
+    NotAuthorizedError,
+    SessionExpiredError,
+    StoreUnavailableError,
+    ValidationError,
+)
+from amplify_federation._core.values import Secret
+from amplify_federation._users.bearers import record_name
+from amplify_federation.testing import ManualClock
+from tests.session.kit import GET_ID, Door
+from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
+
+GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
+
+
+async def test_a_token_becomes_a_session_with_credentials(town):
+    session = await town.users().session_for(town.token(), GOOGLE)
+    assert session.is_signed_in
+    assert town.identity_of(session) == session.identity_id
+    assert town.calls() == BOTH
+
+
+async def test_the_same_token_is_federated_once(town):
+    users, token = town.users(), town.token()
+    first = await users.session_for(token, GOOGLE)
+    second = await users.session_for(token, GOOGLE)
+    assert second.credentials == first.credentials
+    assert town.calls() == BOTH
+
+
+async def test_a_thousand_requests_with_one_token_make_one_federation(town):
+    users, token = town.users(), town.token()
+    seen = set()
+
+    async def request():
+        seen.add((await users.session_for(token, GOOGLE)).credentials.access_key_id)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(1000):
+            tasks.start_soon(request)
+    assert len(seen) == 1
+    assert town.calls() == BOTH
+
+
+async def test_a_cancelled_leader_leaves_the_federation_to_another_request(town):
+    users, token = town.users(), town.token()
+    door = town.wire.before[GET_ID] = Door()
+    sessions = []
+
+    async def request():
+        sessions.append(await users.session_for(token, GOOGLE))
+
+    async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as leader:
+            leader.start_soon(request)
+            await door.arrived.wait()
+            for _ in range(3):
+                tasks.start_soon(request)
+            await anyio.wait_all_tasks_blocked()
+            leader.cancel_scope.cancel()
+        door.open()
+    assert len(sessions) == 3
+    assert town.calls() == BOTH
+
+
+async def test_a_forged_token_with_the_claims_of_a_known_user_finds_nobody(town):
+    users, token = town.users(), town.token("alice")
+    await users.session_for(token, GOOGLE)
+    header, payload, _signature = token.split(".")
+    for forged in (
+        town.token("alice", forged=True),
+        f"{header}.{payload}.",
+        f"{header}.{payload}.AAAA",
+        token + "=",
+        token[:-1],
+    ):
+        with pytest.raises(NotAuthorizedError):
+            await users.session_for(forged, GOOGLE)
+
+
+async def test_a_token_is_known_at_its_provider_alone(town):
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    with pytest.raises(NotAuthorizedError):
+        await users.session_for(token, AuthProvider.APPLE)
+
+
+def test_a_key_that_ends_as_a_token_begins_is_told_apart():
+    one = record_name("p", Secret("c\nd"), AuthProvider.custom("a.b"))
+    two = record_name("p", Secret("d"), AuthProvider.custom("a.bc"))
+    assert one != two
+    assert len(one) < 256
+
+
+async def test_another_token_of_one_user_is_federated_for_itself(town):
+    users = town.users()
+    first = await users.session_for(town.token("alice", claims={"n": 1}), GOOGLE)
+    town.calls()
+    second = await users.session_for(town.token("alice", claims={"n": 2}), GOOGLE)
+    assert second.identity_id == first.identity_id
+    assert town.calls() == BOTH
+
+
+async def test_a_hit_needs_the_tokens_own_time_in_the_future(town):
+    users, token = town.users(), town.token(lifetime=600)
+    await users.session_for(token, GOOGLE)
+    town.fake.advance(599)
+    await users.session_for(token, GOOGLE)
+    assert town.calls() == BOTH
+    town.fake.advance(2)  # over, and in Cognito's grace: Cognito decides each time
+    await users.session_for(token, GOOGLE)
+    assert town.calls() != []
+    town.fake.advance(300)
+    with pytest.raises(NotAuthorizedError):
+        await users.session_for(token, GOOGLE)
+
+
+async def test_a_wall_clock_that_jumps_back_does_not_prolong_a_token(town):
+    clock = ManualClock()
+    users, token = town.users(clock=clock), town.token(lifetime=600)
+    await users.session_for(token, GOOGLE)
+    town.fake.advance(901)
+    clock.advance(901)
+    clock.jump_wall(-900)
+    with pytest.raises(NotAuthorizedError):
+        await users.session_for(token, GOOGLE)
+
+
+async def test_the_time_of_a_token_is_told_on_the_servers_clock(town):
+    town.fake.skew = -7200.0  # the local clock is two hours fast
+    users, token = town.users(), town.token(lifetime=3600)
+    await users.session_for(token, GOOGLE)
+    await users.session_for(token, GOOGLE)
+    assert town.calls() == BOTH
+
+
+async def test_an_opaque_token_hits_for_five_minutes(town):
+    users, token = town.users(), town.opaque()
+    await users.session_for(token, FACEBOOK)
+    town.clock.advance(299)
+    await users.session_for(token, FACEBOOK)
+    assert town.calls() == BOTH
+    town.clock.advance(2)
+    await users.session_for(token, FACEBOOK)
+    assert town.calls() == BOTH
+
+
+async def test_an_opaque_token_hits_for_as_long_as_it_is_set(town):
+    users, token = town.users(opaque_token_life=0), town.opaque()
+    await users.session_for(token, FACEBOOK)
+    await users.session_for(token, FACEBOOK)
+    assert town.calls() == BOTH * 2
+
+
+async def test_a_refused_token_is_remembered_for_ten_seconds(town):
+    users, token = town.users(), town.token(forged=True)
+    for _ in range(100):
+        with pytest.raises(NotAuthorizedError):
+            await users.session_for(token, GOOGLE)
+    assert town.calls() == [GET_ID]
+    town.clock.advance(10)
+    with pytest.raises(NotAuthorizedError):
+        await users.session_for(token, GOOGLE)
+    assert town.calls() == [GET_ID]
+
+
+async def test_a_flood_of_one_refused_token_makes_one_call(town):
+    users, token = town.users(), town.token(forged=True)
+
+    async def request():
+        with pytest.raises(NotAuthorizedError):
+            await users.session_for(token, GOOGLE)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(200):
+            tasks.start_soon(request)
+    assert town.calls() == [GET_ID]
+
+
+async def test_a_flood_of_refused_tokens_drops_no_user(town):
+    users, token = town.users(max_users=2), town.token()
+    await users.session_for(token, GOOGLE)
+    for number in range(20):
+        with pytest.raises(NotAuthorizedError):
+            await users.session_for(town.token(f"m{number}", forged=True), GOOGLE)
+    town.calls()
+    await users.session_for(token, GOOGLE)
+    assert town.calls() == []
+    assert "1 in memory" in repr(users)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("InternalErrorException", None),
+        ("TooManyRequestsException", None),
+        ("InvalidParameterException", InvalidParameterError),
+    ],
+)
+async def test_an_outage_is_not_remembered_as_a_refusal(town, code, error):
+    users, token = town.users(max_attempts=1), town.token()
+    town.fake.fail_next(code, operation=GET_ID)
+    with pytest.raises(error or Exception):
+        await users.session_for(token, GOOGLE)
+    assert (await users.session_for(token, GOOGLE)).is_signed_in
+
+
+async def test_no_network_is_raised_and_not_remembered(town):
+    users, token = town.users(max_attempts=1), town.token()
+    town.wire.cut = True
+    with pytest.raises(NetworkError):
+        await users.session_for(token, GOOGLE)
+    town.wire.cut = False
+    assert (await users.session_for(token, GOOGLE)).is_signed_in
+
+
+async def test_a_provider_that_is_not_configured_yet_is_tried_again(town):
+    users, token = town.users(), town.token()
+    town.fake.update_identity_pool(town.pool_id, providers=[AuthProvider.APPLE])
+    with pytest.raises(NotAuthorizedError):
+        await users.session_for(token, GOOGLE)
+    town.fake.update_identity_pool(town.pool_id, providers=[GOOGLE])
+    assert (await users.session_for(token, GOOGLE)).is_signed_in
+
+
+async def test_credentials_that_are_over_are_renewed_once_for_all_requests(town):
+    users, token = town.users(), town.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    town.calls()
+    town.fake.advance(3599)
+    seen = set()
+
+    async def request():
+        seen.add((await users.session_for(token, GOOGLE)).credentials.access_key_id)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(request)
+    assert town.calls() == [GET_CREDENTIALS]
+    assert len(seen) == 1
+    assert first.credentials.access_key_id not in seen
+
+
+async def test_a_token_taken_back_at_its_provider_is_refused_at_the_renewal(town):
+    users, token = town.users(), town.token(lifetime=100_000)
+    await users.session_for(token, GOOGLE)
+    town.fake.deactivate_token(token)
+    town.fake.advance(3601)
+    town.calls()
+    for _ in range(5):
+        with pytest.raises((NotAuthorizedError, SessionExpiredError)):
+            _ = (await users.session_for(token, GOOGLE)).credentials
+    assert town.calls() == [GET_CREDENTIALS, GET_CREDENTIALS]  # the renewal, and one last try
+
+
+async def test_tokens_that_are_not_remembered_are_federated_anew_when_credentials_are_over(town):
+    users, token = town.users(remember_token=False), town.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    town.fake.advance(3601)
+    second = await users.session_for(token, GOOGLE)
+    assert second.identity_id == first.identity_id
+    assert second.credentials != first.credentials
+
+
+async def test_another_process_finds_the_session_of_a_token_in_the_store(town):
+    token = town.token()
+    first = await town.users().session_for(token, GOOGLE)
+    second = await town.users().session_for(token, GOOGLE)
+    assert second.credentials == first.credentials
+    assert town.calls() == BOTH
+
+
+async def test_two_processes_federate_a_new_token_once(town):
+    token, fleet = town.token(), [town.users() for _ in range(8)]
+    async with anyio.create_task_group() as tasks:
+        for users in fleet:
+            tasks.start_soon(users.session_for, token, GOOGLE)
+    assert town.calls() == BOTH
+
+
+async def test_a_dropped_session_comes_back_from_the_store(town):
+    users, token = town.users(max_users=1), town.token("alice")
+    first = await users.session_for(token, GOOGLE)
+    await users.session_for(town.token("bob"), GOOGLE)
+    town.calls()
+    assert (await users.session_for(token, GOOGLE)).credentials == first.credentials
+    assert town.calls() == []
+
+
+async def test_a_store_that_lost_its_records_costs_a_federation_and_no_user(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token()
+    first = await users.session_for(token, GOOGLE)
+    store.inner = MemoryStore()
+    town.clock.advance(1)
+    second = await users.session_for(token, GOOGLE)
+    assert second.identity_id == first.identity_id
+    assert town.calls() == BOTH * 2
+
+
+async def test_a_bearer_whose_record_is_lost_never_becomes_a_guest(town):
+    town.allow_guests()
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(pool=town.pool(guest_access=True)), town.token(lifetime=600)
+    await users.session_for(token, GOOGLE)
+    store.inner = MemoryStore()
+    town.clock.advance(599)
+    session = await users.session_for(token, GOOGLE)
+    assert session.is_signed_in
+    assert town.calls() == BOTH * 2
+
+
+async def test_memory_serves_on_while_the_store_is_down_then_says_so(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    store.failure = StoreUnavailableError("down")
+    town.clock.advance(1)
+    session = await users.session_for(token, GOOGLE)
+    assert session.credentials == first.credentials
+    assert isinstance(session.renewal_error, StoreUnavailableError)
+    town.clock.advance(3600)
+    with pytest.raises(StoreUnavailableError):
+        await users.session_for(token, GOOGLE)
+    with pytest.raises(StoreUnavailableError):
+        await users.session_for(town.token("bob"), GOOGLE)
+
+
+async def test_a_store_that_is_down_is_asked_twice_a_second_at_most(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    store.failure = StoreUnavailableError("down")
+    town.clock.advance(1)
+    reads = store.reads
+    for _ in range(20):
+        await users.session_for(token, GOOGLE)
+    assert store.reads == reads + 1
+
+
+async def test_a_federation_that_takes_too_long_is_a_timeout(town):
+    store = town.store = DooredStore(MemoryStore())
+    store.before_read = Door()
+    users = town.users(timeout=0.01)
+    with pytest.raises(CallTimeoutError):
+        await users.session_for(town.token(), GOOGLE)
+
+
+async def test_nothing_is_kept_of_requests_that_are_done(town):
+    users = town.users()
+    await users.session_for(town.token(), GOOGLE)
+    with pytest.raises(NotAuthorizedError):
+        await users.session_for(town.token(forged=True), GOOGLE)
+    assert len(users._bearers._flights) == 0
+
+
+@pytest.mark.parametrize("token", ["", "a b\n", None, 7, "x" * 50_001])
+async def test_a_malformed_token_makes_no_call(town, token):
+    with pytest.raises(ValidationError):
+        await town.users().session_for(token, GOOGLE)
+    assert town.calls() == []
+
+
+@pytest.mark.parametrize("provider", ["accounts.google.com", None, AuthProvider.DEVELOPER])
+async def test_a_provider_that_gives_no_bearer_tokens_is_refused(town, provider):
+    with pytest.raises(ValidationError):
+        await town.users().session_for("x.y.z", provider)
+    assert town.calls() == []
+
+
+async def test_a_users_name_never_reaches_a_bearers_record(town):
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    name = record_name(town.pool_id, Secret(token), GOOGLE)
+    for user_id in (name, name.partition("#")[2], "#" + name.partition("#")[2]):
+        assert not (await users.auth(user_id[:128]).fetch_auth_session()).is_signed_in
+
+
+def test_users_keep_sessions_in_files_unless_told_otherwise(town):
+    assert isinstance(FederatedUsers(town.pool_id)._office.store, EncryptedFileStore)
