@@ -1,51 +1,53 @@
 """Turns: callers served in order of call, all of whom one call can overtake."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 import anyio
 from attrs import define, field
 
+T = TypeVar("T")
+
 
 @define(eq=False)
-class Ticket:
-    """One caller's place. `overtaken` tells that everybody's work was called off."""
+class Turn(Generic[T]):
+    """One caller's place, and how its work ended.
+
+    `result` is empty if the work was cut short; `overtaken` tells that everybody's was called off.
+    """
 
     scope: anyio.CancelScope
     overtaken: bool = False
-    done: bool = field(default=False)
+    result: list[T] = field(factory=list[T])
 
 
-class Turns:
+class Turns(Generic[T]):
     """A queue of callers; one works at a time, under its own deadline."""
 
-    __slots__ = ("_lock", "_tickets")
+    __slots__ = ("_lock", "_turns")
 
     def __init__(self) -> None:
-        self._tickets: set[Ticket] = set()
+        self._turns: set[Turn[T]] = set()
         self._lock: anyio.Lock | None = None
 
-    @asynccontextmanager
-    async def take(self, timeout: float) -> AsyncGenerator[Ticket]:
-        """Wait for one's turn and hold it; both end at the deadline, `timeout` seconds from now.
-
-        Afterwards `ticket.scope.cancelled_caught` tells whether the body was cut short.
-        """
-        with anyio.move_on_after(timeout) as scope:
-            ticket = Ticket(scope)
-            self._tickets.add(ticket)
+    async def take(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Turn[T]:
+        """Wait for one's turn and work; both end `seconds` from now, or when overtaken."""
+        with anyio.move_on_after(seconds) as scope:
+            turn: Turn[T] = Turn(scope)
+            self._turns.add(turn)
             if self._lock is None:
                 self._lock = anyio.Lock(fast_acquire=True)
             try:
                 async with self._lock:
-                    yield ticket
+                    turn.result.append(await work())
             finally:
-                self._tickets.discard(ticket)
-                if not self._tickets:
+                self._turns.discard(turn)
+                if not self._turns:
                     self._lock = None  # a lock weighs more than a session without one
+        return turn
 
     def overtake(self) -> None:
         """Call off everybody's work, at once."""
-        for ticket in self._tickets:
-            ticket.overtaken = True
-            ticket.scope.cancel()
+        for turn in self._turns:
+            turn.overtaken = True
+            turn.scope.cancel()

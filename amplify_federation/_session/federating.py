@@ -18,7 +18,7 @@ from amplify_federation._cognito.flow import (
     by_known_identity,
     by_login,
 )
-from amplify_federation._concurrency.turns import Ticket, Turns
+from amplify_federation._concurrency.turns import Turns
 from amplify_federation._core.claims import same_subject, subject_digest
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import FederationResult
@@ -52,7 +52,7 @@ class Federations:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._turns = Turns()
+        self._turns: Turns[FederationResult] = Turns()
 
     def overtake(self) -> None:
         """Fail all that are under way, at once: a clear came."""
@@ -66,10 +66,16 @@ class Federations:
 
     async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
-        result: FederationResult | None = None
-        async with self._turns.take(self._context.settings.timeout) as ticket:
-            result = await work()
-        return _settled(ticket, result)
+        turn = await self._turns.take(work, seconds=self._context.settings.timeout)
+        if turn.overtaken:
+            message = "The session was cleared while this federation was under way."
+            raise InvalidStateError(
+                message, recovery_suggestion="Federate again if the user signs in again."
+            )
+        if not turn.result:
+            message = "The federation did not end before its deadline."
+            raise CallTimeoutError(message)
+        return turn.result[0]
 
     async def _federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None
@@ -137,15 +143,3 @@ class Federations:
 
 def _identity(state: Federated | Expired) -> str:
     return state.identity_id
-
-
-def _settled(ticket: Ticket, result: FederationResult | None) -> FederationResult:
-    if ticket.overtaken:
-        message = "The session was cleared while this federation was under way."
-        raise InvalidStateError(
-            message, recovery_suggestion="Federate again if the user signs in again."
-        )
-    if result is None:
-        message = "The federation did not end before its deadline."
-        raise CallTimeoutError(message)
-    return result

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from functools import partial
 
 import anyio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from amplify_federation._concurrency.flight import Flight
 from amplify_federation._core.state import Expired, Federated
@@ -24,6 +24,7 @@ from amplify_federation.errors import AuthError, InvalidStateError, StoreError, 
 
 EARLY_PATIENCE = 2.0  # seconds that an early renewal may cost its caller
 EARLY_PAUSE = 30.0  # seconds after an early try until the next
+_HURRY = 0.01  # seconds: below this two deadlines are one
 _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
 
 
@@ -35,10 +36,16 @@ class _Urgency(Enum):
 
 @frozen
 class _Outcome:
-    """How one piece of work ended. `gave_way`: another process is at it."""
+    """How one piece of work ended.
+
+    `gave_way`: another process is at it. `changed`: the session is not the one that was to be
+    renewed. `hurried`: its caller had less time than a call has.
+    """
 
     error: AuthError | None = None
     gave_way: bool = False
+    changed: bool = False
+    hurried: bool = False
 
 
 class Renewing:
@@ -88,17 +95,20 @@ class Renewing:
 
     async def settle(self, *, force: bool) -> AuthError | None:
         """Do what a fetch has to do; return the error that stands beside or instead of values."""
-        kind = self._kind()
-        if kind is None:
-            return None
-        urgency = self._urgency(force=force)
-        if urgency is not _Urgency.NONE and not kind.can_help():
-            return await self._helpless(kind)
-        if urgency is _Urgency.NOW:
-            return await self._now(kind)
-        if urgency is _Urgency.EARLY:
-            await self._early(kind)
-        return self._standing_error()
+        deadline = anyio.current_time() + self._context.settings.timeout
+        while (kind := self._kind()) is not None:
+            urgency = self._urgency(force=force)
+            if urgency is not _Urgency.NONE and not kind.can_help():
+                return await self._helpless(kind)
+            if urgency is not _Urgency.NOW:
+                if urgency is _Urgency.EARLY:
+                    await self._early(kind)
+                return self._standing_error()
+            outcome = await self._now(kind, deadline)
+            if self.is_usable() or not outcome.changed:
+                return outcome.error
+            force = False  # what took the session's place is to be settled in its turn
+        return None
 
     def may_help(self) -> bool:
         """Tell whether this state is one in which Cognito may be asked for credentials."""
@@ -136,14 +146,23 @@ class Renewing:
         """Nothing that is held helps: use up what is there, then lapse."""
         if self.is_usable():
             return self._standing_error()
-        outcome = await self._flight.join(partial(self._work, kind.give_up))
+
+        async def giving_up() -> _Outcome:
+            return _Outcome(await kind.give_up())
+
+        outcome = await self._flight.join(partial(self._work, giving_up))
         return outcome.error
 
-    async def _now(self, kind: FederatedRenewal | GuestRenewal) -> AuthError | None:
+    async def _now(self, kind: FederatedRenewal | GuestRenewal, deadline: float) -> _Outcome:
+        # A leader whose caller is in a hurry gives up early; that is no outcome for the others.
+        hurried = anyio.current_effective_deadline() < deadline - _HURRY
+        work = partial(self._renew, kind, patient=True, hurried=hurried)
         while True:
-            outcome = await self._flight.join(partial(self._renew, kind, patient=True))
+            outcome = await self._flight.join(work)
+            if outcome.hurried and outcome.error is not None and not hurried:
+                continue
             if not outcome.gave_way:
-                return outcome.error
+                return outcome
             # It was somebody's early try, which gave way to another process: be patient now.
 
     async def _early(self, kind: FederatedRenewal | GuestRenewal) -> None:
@@ -151,14 +170,20 @@ class Renewing:
         if self._flight.in_the_air or clock.monotonic() < self._early_again:
             return
         self._early_again = clock.monotonic() + EARLY_PAUSE
-        work = partial(self._flight.join, partial(self._renew, kind, patient=False))
+
+        async def work() -> None:
+            with anyio.move_on_after(self._context.settings.timeout):
+                await self._flight.join(partial(self._renew, kind, patient=False))
+
         with anyio.move_on_after(EARLY_PATIENCE):
             if self._context.background is not None:
                 await self._context.background.start(work).wait()
             else:
                 await work()
 
-    async def _renew(self, kind: FederatedRenewal | GuestRenewal, *, patient: bool) -> _Outcome:
+    async def _renew(
+        self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool = False
+    ) -> _Outcome:
         """Under the lease of all processes: renew, unless another process just did."""
         keeper = self._context.keeper
         found = keeper.record
@@ -167,24 +192,27 @@ class Renewing:
             left = anyio.current_effective_deadline() - anyio.current_time()
             wait = _LEASE_SHARE * max(0.0, min(left, self._context.settings.timeout))
 
-        async def leased() -> AuthError | None:
+        async def leased() -> _Outcome:
             async with self._context.store.lock(keeper.name, timeout=wait):
                 await keeper.look(now=True)
                 if keeper.replaced or keeper.record != found:
-                    return None
-                return await kind.renew()
+                    return _Outcome(changed=True)
+                return _Outcome(await kind.renew(), hurried=hurried)
 
         outcome = await self._work(leased)
-        if isinstance(outcome.error, StoreLockedError) and not patient:
-            return _Outcome(gave_way=True)
-        if outcome.error is not None:
+        if isinstance(outcome.error, StoreLockedError):
+            outcome = evolve(outcome, gave_way=not patient, hurried=hurried)
+        elif outcome.error is not None and keeper.record.lineage != found.lineage:
+            return _Outcome(changed=True)  # the fault of a renewal that concerns nobody any more
+        if outcome.error is not None and not outcome.gave_way:
             self._beside = (keeper.record, outcome.error)
         return outcome
 
-    async def _work(self, work: Callable[[], Awaitable[AuthError | None]]) -> _Outcome:
+    async def _work(self, work: Callable[[], Awaitable[_Outcome]]) -> _Outcome:
         try:
-            return _Outcome(await work())
+            return await work()
         except InvalidStateError:
-            return _Outcome()  # a clear or a federation came in between: the state says it all
+            # A clear or a federation came in between: the state says it all.
+            return _Outcome(changed=True)
         except StoreError as error:
             return _Outcome(error.fresh_copy())

@@ -1,0 +1,16 @@
+from types import SimpleNamespace
+
+import pytest
+
+from amplify_federation._network import channel
+from tests.session.kit import World
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture(autouse=True)
+def _retries_wait_for_nothing(monkeypatch):
+    monkeypatch.setattr(channel, "random", SimpleNamespace(random=lambda: 0.0))

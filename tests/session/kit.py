@@ -1,0 +1,146 @@
+"""A world for session tests: one clock, one fake Cognito, doors that hold calls and writes open."""
+
+from contextlib import AbstractAsyncContextManager
+
+import anyio
+import httpx
+
+from amplify_federation import (
+    AuthProvider,
+    AuthSettings,
+    FederatedAuth,
+    IdentityPool,
+    MemoryStore,
+    SessionStore,
+)
+from amplify_federation.testing import FakeCognito, ManualClock
+
+GET_ID, GET_CREDENTIALS = "GetId", "GetCredentialsForIdentity"
+BOTH = [GET_ID, GET_CREDENTIALS]
+HOUR = 3600.0
+PATIENCE = 20.0  # seconds of real time until a test that waits is taken for stuck
+
+
+class Door:
+    """Holds whoever comes until it is opened."""
+
+    def __init__(self) -> None:
+        self.arrived = anyio.Event()
+        self._opened = anyio.Event()
+        self.guests = 0
+
+    def open(self) -> None:
+        self._opened.set()
+
+    async def pass_through(self) -> None:
+        self.guests += 1
+        self.arrived.set()
+        await self._opened.wait()
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """The fake's transport with doors before it, or behind it: then the call was carried out."""
+
+    def __init__(self, fake: FakeCognito) -> None:
+        self._fake = fake
+        self.before: dict[str, Door] = {}
+        self.after: dict[str, Door] = {}
+        self.cut = False  # no network at all
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.lowlevel.checkpoint()  # as a socket would
+        if self.cut:
+            raise httpx.ConnectError("no route", request=request)
+        operation = request.headers["x-amz-target"].rpartition(".")[2]
+        if operation in self.before:
+            await self.before[operation].pass_through()
+        response = await self._fake.transport.handle_async_request(request)
+        if operation in self.after:
+            await self.after[operation].pass_through()
+        return response
+
+
+class DooredStore:
+    """Any store, with a door before its next writes."""
+
+    def __init__(self, inner: SessionStore) -> None:
+        self.inner = inner
+        self.before_write: Door | None = None
+        self.after_write: Door | None = None
+        self.before_read: Door | None = None
+        self.writes = 0
+        self.reads = 0
+        self.leases = 0
+        self.failure: Exception | None = None
+
+    async def read(self, name):
+        self.reads += 1
+        if self.before_read is not None:
+            await self.before_read.pass_through()
+        if self.failure is not None:
+            raise self.failure
+        return await self.inner.read(name)
+
+    async def compare_and_set(self, name, data, *, expected):
+        if self.before_write is not None:
+            await self.before_write.pass_through()
+        self.writes += 1
+        if self.failure is not None:
+            raise self.failure
+        version = await self.inner.compare_and_set(name, data, expected=expected)
+        if self.after_write is not None:
+            await self.after_write.pass_through()
+        return version
+
+    async def delete(self, name, *, expected):
+        await self.inner.delete(name, expected=expected)
+
+    def lock(self, name, *, timeout) -> AbstractAsyncContextManager[None]:
+        self.leases += 1
+        return self.inner.lock(name, timeout=timeout)
+
+
+class World:
+    """All that a session lives in."""
+
+    def __init__(self, **fake_arguments) -> None:
+        self.clock = ManualClock()
+        self.fake = FakeCognito(clock=self.clock, **fake_arguments)
+        self.wire = Wire(self.fake)
+        self.client = httpx.AsyncClient(transport=self.wire)
+        self.pool_id = self.fake.create_identity_pool()
+        self.store: SessionStore = MemoryStore()
+        self._seen = 0
+
+    def pool(self, **arguments) -> IdentityPool:
+        return IdentityPool(self.pool_id, **arguments)
+
+    def allow_guests(self, *, allowed: bool = True) -> None:
+        self.fake.update_identity_pool(self.pool_id, guest_access=allowed)
+
+    def auth(self, pool=None, *, store=None, clock=None, **arguments) -> FederatedAuth:
+        names = {"session_name", "http_client", "token_source", "user_pool"}
+        given = {name: arguments.pop(name) for name in names & arguments.keys()}
+        given.setdefault("http_client", self.client)
+        settings = AuthSettings(clock=clock or self.clock, **arguments)
+        return FederatedAuth(
+            pool or self.pool_id, store=store or self.store, settings=settings, **given
+        )
+
+    def guest_auth(self, **arguments) -> FederatedAuth:
+        return self.auth(self.pool(guest_access=True), **arguments)
+
+    def token(self, subject="alice", provider=AuthProvider.GOOGLE, **arguments) -> str:
+        return self.fake.issue_token(provider, subject, **arguments)
+
+    def calls(self) -> list[str]:
+        """Return the operations called since this was asked last."""
+        seen, self._seen = self._seen, len(self.fake.calls)
+        return [call.operation for call in self.fake.calls[seen:]]
+
+    def last_input(self) -> dict:
+        return self.fake.calls[-1].input
+
+
+async def federate(auth, token, provider=AuthProvider.GOOGLE, **arguments):
+    return await auth.federate_to_identity_pool(token, provider, **arguments)

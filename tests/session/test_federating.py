@@ -1,0 +1,537 @@
+"""Federation: the numbered rules of the specification."""
+
+import anyio
+import pytest
+
+from amplify_federation import (
+    AuthProvider,
+    CallTimeoutError,
+    EncryptedFileStore,
+    Expired,
+    Federated,
+    InternalServiceError,
+    InvalidStateError,
+    MemoryStore,
+    NetworkError,
+    NotAuthorizedError,
+    ResourceNotFoundError,
+    SignedOut,
+    StoreUnavailableError,
+    ValidationError,
+)
+from tests.session.kit import (
+    BOTH,
+    GET_CREDENTIALS,
+    GET_ID,
+    HOUR,
+    PATIENCE,
+    Door,
+    DooredStore,
+    federate,
+)
+
+GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
+
+
+# Rule 1: arguments
+
+
+@pytest.mark.parametrize(
+    "token", ["", "  ", "x" * 50_001, None, 7, b"token", "line\nbreak"], ids=repr
+)
+async def test_a_token_out_of_limits_is_refused_before_anything_is_sent(world, token):
+    async with world.auth() as auth:
+        with pytest.raises(ValidationError):
+            await federate(auth, token)
+        assert world.calls() == []
+        assert isinstance(auth.state, SignedOut)
+
+
+@pytest.mark.parametrize("provider", ["accounts.google.com", None, 1])
+async def test_a_provider_of_a_wrong_type_is_refused_before_anything_is_sent(world, provider):
+    async with world.auth() as auth:
+        with pytest.raises(ValidationError):
+            await federate(auth, world.token(), provider)
+        assert world.calls() == []
+
+
+@pytest.mark.parametrize(
+    "identity_id",
+    ["", "nonsense", "eu-west-1:b4cd4809-7ab1-42e1-b044-07dab9eaa768", "us-west-2:XYZ", 5],
+)
+async def test_a_malformed_or_foreign_identity_id_is_refused_before_anything_is_sent(
+    world, identity_id
+):
+    async with world.auth() as auth:
+        with pytest.raises(ValidationError):
+            await federate(auth, world.token(), developer_provided_identity_id=identity_id)
+        assert world.calls() == []
+
+
+async def test_a_developer_login_without_an_identity_id_is_refused(world):
+    async with world.auth() as auth:
+        with pytest.raises(ValidationError, match="developer_provided_identity_id"):
+            await federate(auth, "some-token", AuthProvider.DEVELOPER)
+        assert world.calls() == []
+
+
+async def test_a_token_of_the_longest_length_is_sent(world):
+    async with world.auth() as auth:
+        with pytest.raises(NotAuthorizedError):
+            await federate(auth, "x" * 50_000)
+        assert world.calls() == [GET_ID]
+
+
+# Rule 3: which calls
+
+
+async def test_a_first_federation_asks_for_the_identity_and_then_for_its_credentials(world):
+    token = world.token()
+    async with world.auth() as auth:
+        result = await federate(auth, token)
+        assert world.calls() == BOTH
+        assert [call.input.get("Logins") for call in world.fake.calls] == [
+            {"accounts.google.com": token},
+            {"accounts.google.com": token},
+        ]
+        assert world.last_input()["IdentityId"] == result.identity_id
+        assert auth.state.identity_id == result.identity_id
+        assert auth.state.credentials == result.credentials
+        assert auth.state.logins == (GOOGLE,)
+
+
+async def test_the_pools_role_goes_with_the_second_call(world):
+    role = "arn:aws:iam::123456789012:role/reader"
+    pool = world.pool(custom_role_arn=role)
+    async with world.auth(pool) as auth:
+        await federate(auth, world.token(claims={"cognito:roles": [role]}))
+        assert "CustomRoleArn" not in world.fake.calls[0].input
+        assert world.last_input()["CustomRoleArn"] == role
+
+
+async def test_the_same_user_again_needs_no_new_identity(world):
+    async with world.auth() as auth:
+        first = await federate(auth, world.token())
+        world.calls()
+        world.clock.advance(60)
+        second = await federate(auth, world.token())
+        assert world.calls() == [GET_CREDENTIALS]
+        assert second.identity_id == first.identity_id
+        assert second.credentials != first.credentials
+
+
+async def test_the_same_user_needs_no_new_identity_after_expiry(world):
+    async with world.auth() as auth:
+        first = await federate(auth, world.token())
+        world.clock.advance(3 * HOUR)
+        await auth.fetch_auth_session()
+        assert isinstance(auth.state, Expired)
+        world.calls()
+        second = await federate(auth, world.token())
+        assert world.calls() == [GET_CREDENTIALS]
+        assert second.identity_id == first.identity_id
+
+
+async def test_an_opaque_token_always_asks_for_its_identity(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token(provider=FACEBOOK), FACEBOOK)
+        await federate(auth, world.token(provider=FACEBOOK), FACEBOOK)
+        assert world.calls() == BOTH + BOTH
+
+
+async def test_another_user_of_the_same_provider_replaces_the_first(world):
+    async with world.auth() as auth:
+        first = await federate(auth, world.token("alice"))
+        world.calls()
+        second = await federate(auth, world.token("bob"))
+        assert world.calls() == BOTH
+        assert second.identity_id != first.identity_id
+        assert auth.state.identity_id == second.identity_id
+
+
+async def test_a_given_identity_id_skips_get_id(world):
+    async with world.auth() as auth, world.auth(store=MemoryStore()) as other:
+        known = (await federate(other, world.token())).identity_id
+        world.calls()
+        result = await federate(auth, world.token(), developer_provided_identity_id=known)
+        assert world.calls() == [GET_CREDENTIALS]
+        assert result.identity_id == known
+
+
+async def test_a_developer_login_federates_with_the_backends_identity(world):
+    world.fake.update_identity_pool(
+        world.pool_id, providers={AuthProvider.DEVELOPER: ["login.example"], GOOGLE: ["c"]}
+    )
+    identity_id, token = world.fake.issue_developer_token(world.pool_id, "u-1")
+    async with world.auth() as auth:
+        result = await federate(
+            auth, token, AuthProvider.DEVELOPER, developer_provided_identity_id=identity_id
+        )
+        assert world.calls() == [GET_CREDENTIALS]
+        assert result.identity_id == identity_id
+
+
+# Rule 4: the answer's identity
+
+
+async def test_the_identity_of_the_answer_is_the_one_that_counts(world):
+    world.allow_guests()
+    async with world.auth(store=MemoryStore()) as before, world.guest_auth() as auth:
+        mine = await federate(before, world.token())
+        guest = await auth.fetch_auth_session()
+        # This login has an identity already: Cognito merges the guest's into it.
+        merged = await federate(
+            auth, world.token(), developer_provided_identity_id=guest.identity_id
+        )
+        assert world.last_input()["IdentityId"] == guest.identity_id
+        assert merged.identity_id == mine.identity_id != guest.identity_id
+        issued = world.fake.read_session_token(merged.credentials.session_token)
+        assert issued.identity_id == merged.identity_id == auth.state.identity_id
+
+
+# Rule 5: a reused identity that is gone
+
+
+async def test_a_reused_identity_that_cognito_forgot_is_asked_for_once_more(world):
+    async with world.auth() as auth:
+        first = await federate(auth, world.token())
+        world.fake.delete_identity(first.identity_id)
+        world.calls()
+        second = await federate(auth, world.token())
+        assert world.calls() == [GET_CREDENTIALS, *BOTH]
+        assert second.identity_id != first.identity_id
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Logins don't match. Please include at least one valid login.",
+        "Access to Identity 'x' is forbidden.",
+    ],
+)
+async def test_a_reused_identity_that_is_refused_to_the_login_is_asked_for_once_more(
+    world, message
+):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.calls()
+        world.fake.fail_next("NotAuthorizedException", message=message)
+        await federate(auth, world.token())
+        assert world.calls() == [GET_CREDENTIALS, *BOTH]
+
+
+async def test_an_identity_that_is_lost_twice_is_an_error(world):
+    async with world.auth() as auth:
+        before = await federate(auth, world.token())
+        world.calls()
+        world.fake.fail_next("ResourceNotFoundException", operation=GET_CREDENTIALS, times=2)
+        with pytest.raises(ResourceNotFoundError):
+            await federate(auth, world.token())
+        assert world.calls() == [GET_CREDENTIALS, *BOTH]
+        assert auth.state.credentials == before.credentials
+
+
+async def test_a_developer_provided_identity_is_never_replaced(world):
+    gone = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+    async with world.auth() as auth:
+        with pytest.raises(ResourceNotFoundError):
+            await federate(auth, world.token(), developer_provided_identity_id=gone)
+        assert world.calls() == [GET_CREDENTIALS]
+
+
+# Rule 6: transactional
+
+
+@pytest.mark.parametrize("operation", BOTH)
+async def test_a_refused_token_is_not_authorized_and_changes_nothing(world, operation):
+    async with world.auth() as auth:
+        before = await federate(auth, world.token())
+        state, record = auth.state, await world.store.read(f"{world.pool_id}/default")
+        world.fake.fail_next(
+            "NotAuthorizedException",
+            operation=operation,
+            message="Invalid login token. Token expired: 2 >= 1",
+        )
+        with pytest.raises(NotAuthorizedError):
+            await federate(auth, world.token("bob"))
+        assert auth.state is state
+        assert await world.store.read(f"{world.pool_id}/default") == record
+        assert (await auth.fetch_auth_session()).credentials == before.credentials
+
+
+async def test_an_outage_changes_nothing(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        state = auth.state
+        world.wire.cut = True
+        with pytest.raises(NetworkError):
+            await federate(auth, world.token("bob"))
+        assert auth.state is state
+
+
+async def test_a_fault_of_the_service_is_tried_three_times_and_changes_nothing(world):
+    async with world.auth() as auth:
+        world.fake.fail_next("InternalErrorException", times=3)
+        with pytest.raises(InternalServiceError):
+            await federate(auth, world.token())
+        assert world.calls() == [GET_ID] * 3
+        assert isinstance(auth.state, SignedOut)
+
+
+async def test_a_store_that_cannot_be_written_leaves_the_session_as_it_was(world):
+    world.store = DooredStore(MemoryStore())
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        state = auth.state
+        world.clock.advance(10)
+        world.store.failure = StoreUnavailableError("disk full")
+        with pytest.raises(StoreUnavailableError):
+            await federate(auth, world.token("bob"))
+        assert auth.state is state
+        world.store.failure = None
+        assert (await auth.fetch_auth_session()).identity_id == state.identity_id
+
+
+@pytest.mark.parametrize("operation", BOTH)
+async def test_a_clear_overtakes_a_federation_at_the_network_at_once(world, operation):
+    door = world.wire.before[operation] = Door()  # is never opened
+    async with world.auth() as auth:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+
+                async def signing_in():
+                    with pytest.raises(InvalidStateError, match="cleared"):
+                        await federate(auth, world.token())
+
+                tasks.start_soon(signing_in)
+                await door.arrived.wait()
+                await auth.clear_federation_to_identity_pool()
+                assert isinstance(auth.state, SignedOut)
+        assert isinstance(auth.state, SignedOut)
+        assert await world.store.read(f"{world.pool_id}/default") is None
+
+
+async def test_a_clear_overtakes_federations_that_wait_in_line(world):
+    door = world.wire.before[GET_ID] = Door()
+    outcomes = []
+
+    async def signing_in(auth, user):
+        try:
+            await federate(auth, world.token(user))
+        except InvalidStateError:
+            outcomes.append(user)
+
+    async with world.auth() as auth:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                for user in ("a", "b", "c"):
+                    tasks.start_soon(signing_in, auth, user)
+                await door.arrived.wait()
+                await anyio.wait_all_tasks_blocked()
+                await auth.clear_federation_to_identity_pool()
+        assert sorted(outcomes) == ["a", "b", "c"]
+        assert door.guests == 1
+        door.open()
+        await federate(auth, world.token())  # the line is free again
+        assert isinstance(auth.state, Federated)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["signed out before", "federated before"])
+async def test_a_clear_during_the_commit_is_not_undone_by_it(world, first):
+    world.store = DooredStore(MemoryStore())
+    async with world.auth() as auth:
+        if not first:
+            await federate(auth, world.token("before"))
+        door = world.store.before_write = Door()
+        cleared = anyio.Event()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+
+                async def signing_in():
+                    with pytest.raises(InvalidStateError):
+                        await federate(auth, world.token())
+
+                async def clearing():
+                    await auth.clear_federation_to_identity_pool()
+                    cleared.set()
+
+                tasks.start_soon(signing_in)
+                await door.arrived.wait()
+                tasks.start_soon(clearing)
+                await anyio.wait_all_tasks_blocked()
+                door.open()
+                await cleared.wait()
+                assert isinstance(auth.state, SignedOut)
+        assert isinstance(auth.state, SignedOut)
+        async with world.auth(store=world.store.inner) as another:
+            assert isinstance(another.state, SignedOut)
+
+
+async def test_a_federation_elsewhere_during_ours_is_an_error_and_stays(world):
+    async with world.auth() as auth, world.auth() as elsewhere:
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+
+                async def signing_in():
+                    with pytest.raises(InvalidStateError):
+                        await federate(auth, world.token("alice"))
+
+                tasks.start_soon(signing_in)
+                await door.arrived.wait()
+                del world.wire.before[GET_CREDENTIALS]
+                theirs = await federate(elsewhere, world.token("bob"))
+                door.open()
+        async with world.auth() as third:
+            assert third.state.identity_id == theirs.identity_id
+
+
+async def test_a_clear_elsewhere_during_ours_is_an_error_and_stays(world):
+    async with world.auth() as auth, world.auth() as elsewhere:
+        await federate(auth, world.token("alice"))
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+
+                async def signing_in():
+                    with pytest.raises(InvalidStateError):
+                        await federate(auth, world.token("alice"))
+
+                tasks.start_soon(signing_in)
+                await door.arrived.wait()
+                world.clock.advance(1)
+                await elsewhere.clear_federation_to_identity_pool()
+                door.open()
+        async with world.auth() as third:
+            assert isinstance(third.state, SignedOut)
+
+
+async def test_a_renewal_elsewhere_during_ours_is_no_hindrance(world):
+    async with world.auth() as auth, world.auth() as elsewhere:
+        await federate(auth, world.token("alice"))
+        world.clock.advance(1)
+        await elsewhere.fetch_auth_session()
+        door = world.wire.before[GET_ID] = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(federate, auth, world.token("bob"))
+                await door.arrived.wait()
+                await elsewhere.fetch_auth_session(force_refresh=True)
+                door.open()
+        assert isinstance(auth.state, Federated)
+        async with world.auth() as third:
+            assert third.state.identity_id == auth.state.identity_id
+
+
+async def test_federations_are_served_in_order_of_call(world):
+    door = world.wire.before[GET_ID] = Door()
+    async with world.auth() as auth:
+        results = {}
+
+        async def signing_in(user):
+            results[user] = await federate(auth, world.token(user))
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                for user in ("first", "second", "third"):
+                    tasks.start_soon(signing_in, user)
+                    await anyio.wait_all_tasks_blocked()
+                assert door.guests == 1
+                door.open()
+        assert list(results) == ["first", "second", "third"]
+        assert auth.state.identity_id == results["third"].identity_id
+
+
+async def test_a_cancelled_federation_holds_nobody_up(world):
+    door = world.wire.before[GET_ID] = Door()
+    async with world.auth() as auth:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(federate, auth, world.token("first"))
+                await door.arrived.wait()
+                tasks.cancel_scope.cancel()
+            del world.wire.before[GET_ID]
+            result = await federate(auth, world.token("second"))
+        assert auth.state.identity_id == result.identity_id
+
+
+async def test_a_federation_that_does_not_end_is_a_timeout_and_changes_nothing(world):
+    world.wire.before[GET_ID] = Door()
+    async with world.auth(timeout=0.05) as auth:
+        with pytest.raises(CallTimeoutError):
+            await federate(auth, world.token())
+        assert isinstance(auth.state, SignedOut)
+
+
+async def test_a_deadline_during_the_commit_leaves_what_the_caller_is_told(world):
+    world.store = DooredStore(MemoryStore())
+    async with world.auth(timeout=0.2) as auth:
+        door = world.store.after_write = Door()
+
+        async def open_late():
+            await door.arrived.wait()
+            await anyio.sleep(0.3)  # beyond the deadline of the call: that is the point
+            door.open()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(open_late)
+            result = await federate(auth, world.token())
+        assert auth.state.identity_id == result.identity_id
+
+
+# Rules 7 and 8
+
+
+async def test_another_provider_starts_afresh_with_the_new_login_alone(world):
+    async with world.auth() as auth:
+        first = await federate(auth, world.token())
+        world.calls()
+        token = world.token("alice", FACEBOOK)
+        second = await federate(auth, token, FACEBOOK)
+        assert world.calls() == BOTH
+        assert [call.input["Logins"] for call in world.fake.calls[-2:]] == [
+            {"graph.facebook.com": token}
+        ] * 2
+        assert second.identity_id != first.identity_id
+        assert auth.state.logins == (FACEBOOK,)
+
+
+async def test_guest_credentials_are_replaced_and_not_merged(world):
+    world.allow_guests()
+    async with world.guest_auth() as auth:
+        guest = await auth.fetch_auth_session()
+        world.calls()
+        result = await federate(auth, world.token())
+        assert world.calls() == BOTH
+        assert result.identity_id != guest.identity_id
+        assert isinstance(auth.state, Federated)
+
+
+async def test_a_guest_is_upgraded_by_its_identity_id(world):
+    world.allow_guests()
+    async with world.guest_auth() as auth:
+        guest = await auth.fetch_auth_session()
+        result = await federate(
+            auth, world.token(), developer_provided_identity_id=guest.identity_id
+        )
+        assert result.identity_id == guest.identity_id
+
+
+async def test_a_token_is_not_looked_into_before_it_is_sent(world):
+    async with world.auth() as auth:
+        with pytest.raises(NotAuthorizedError):
+            await federate(auth, world.token(lifetime=-1000.0))
+        assert world.calls() == [GET_ID]
+
+
+# Storing
+
+
+async def test_a_token_that_is_not_to_be_remembered_is_stored_nowhere(world, tmp_path):
+    store = EncryptedFileStore(tmp_path / "s")
+    token = world.token()
+    async with world.auth(store=store, remember_token=False) as auth:
+        await federate(auth, token)
+        record = await store.read(f"{world.pool_id}/default")
+        assert token.encode() not in record.data
+        assert auth.state.held[0].token is None
