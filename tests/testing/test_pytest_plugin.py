@@ -63,8 +63,9 @@ def test_each_test_has_a_folder_of_its_own(tmp_path):
         "def test_two(): assert os.environ['AMPLIFY_FEDERATION_HOME'] not in seen\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "."],
+        [sys.executable, "-m", "pytest", "-q", "-p", "amplify_federation.testing.pytest_plugin"],
         cwd=tmp_path,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,164 @@
+"""Random conversations with FakeCognito, and with a model of identities and logins.
+
+The model is what a reader of AWS's documents would draw on paper: who owns which login. It knows no
+tokens, no wire and no clock. Fake and model must give the same answers for ever.
+"""
+
+import json
+from functools import cache
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from amplify_federation import AuthProvider
+from amplify_federation.testing import FakeCognito, ManualClock
+from amplify_federation.testing._wire.messages import WireRequest
+
+PROVIDERS = [AuthProvider.GOOGLE, AuthProvider.APPLE, AuthProvider.oidc("login.example.com")]
+KEYS = [provider.login_key for provider in PROVIDERS]
+NOT_AUTHORIZED, CONFLICT = "NotAuthorizedException", "ResourceConflictException"
+NOT_FOUND, INVALID = "ResourceNotFoundException", "InvalidParameterException"
+NEW = "a new identity"
+
+
+class Model:
+    """Identities are sets of logins; a login is a pair of provider and user."""
+
+    def __init__(self):
+        self.guests = True
+        self.logins = {}  # identity -> its logins, in the order of creation
+        self.closed = set()  # merged or emptied identities
+
+    def add(self, identity, logins):
+        self.logins[identity] = set(logins)
+
+    def owners(self, logins):
+        return [one for one, owned in self.logins.items() if owned & logins]
+
+    def get_id(self, logins):
+        if not logins:
+            return NEW if self.guests else NOT_AUTHORIZED
+        owners = self.owners(logins)
+        if not owners:
+            return NEW
+        return self.unite(owners[0], owners[1:], logins)
+
+    def get_credentials(self, identity, logins):
+        if identity not in self.logins:
+            return NOT_FOUND
+        own = self.logins[identity]
+        if identity in self.closed:
+            return NOT_AUTHORIZED
+        if not logins:
+            return identity if self.guests and not own else NOT_AUTHORIZED
+        if own and not own & logins:
+            return NOT_AUTHORIZED
+        owners = self.owners(logins)
+        if not own and owners:
+            return self.unite(owners[0], [*owners[1:], identity], logins)
+        return self.unite(identity, [one for one in owners if one != identity], logins)
+
+    def unite(self, stays, others, logins):
+        union = set(logins).union(*(self.logins[one] for one in (stays, *others)))
+        if len({provider for provider, _ in union}) < len(union):
+            return CONFLICT
+        for one in others:
+            self.logins[one] = set()
+            self.closed.add(one)
+        self.logins[stays] = union
+        return stays
+
+    def unlink(self, identity, logins, providers):
+        if identity not in self.logins:
+            return NOT_FOUND
+        own = self.logins[identity]
+        if not own & logins:
+            return NOT_AUTHORIZED
+        if not providers <= {provider for provider, _ in own}:
+            return INVALID
+        self.logins[identity] = {login for login in own if login[0] not in providers}
+        if not self.logins[identity]:
+            self.closed.add(identity)
+        return None
+
+    def delete(self, identity):
+        self.logins.pop(identity, None)
+
+
+@cache
+def token(key, user):
+    return FakeCognito(clock=ManualClock()).issue_token(AuthProvider(key), user)
+
+
+LOGINS = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(["a", "b"]), max_size=3).map(
+    lambda logins: frozenset(logins.items())
+)
+IDENTITY = st.integers(0, 30)
+
+
+class Conversation(RuleBasedStateMachine):
+    @initialize()
+    def start(self):
+        self.fake = FakeCognito(clock=ManualClock())
+        self.pool = self.fake.create_identity_pool(PROVIDERS, guest_access=True)
+        self.model = Model()
+        self.seen = ["us-west-2:00000000-0000-0000-0000-000000000000"]  # one that never was
+
+    def call(self, operation, logins, **given):
+        tokens = {key: token(key, user) for key, user in logins}
+        body = json.dumps({**given, "Logins": tokens}).encode()
+        headers = {
+            "content-type": "application/x-amz-json-1.1",
+            "x-amz-target": f"AWSCognitoIdentityService.{operation}",
+        }
+        request = WireRequest("POST", "cognito.test", "/", headers, body)
+        answer = json.loads(self.fake._endpoint.answer(request).body)
+        return answer.get("__type") or answer.get("IdentityId")
+
+    @rule(logins=LOGINS)
+    def get_id(self, logins):
+        answer = self.call("GetId", logins, IdentityPoolId=self.pool)
+        expected = self.model.get_id(logins)
+        if expected == NEW:
+            assert answer not in self.seen
+            assert answer.startswith("us-west-2:")
+            self.seen.append(answer)
+            self.model.add(answer, logins)
+        else:
+            assert answer == expected
+
+    @rule(number=IDENTITY, logins=LOGINS)
+    def get_credentials(self, number, logins):
+        identity = self.seen[number % len(self.seen)]
+        answer = self.call("GetCredentialsForIdentity", logins, IdentityId=identity)
+        assert answer == self.model.get_credentials(identity, logins)
+
+    @rule(number=IDENTITY, logins=LOGINS, providers=st.sets(st.sampled_from(KEYS), max_size=2))
+    def unlink(self, number, logins, providers):
+        identity = self.seen[number % len(self.seen)]
+        answer = self.call(
+            "UnlinkIdentity", logins, IdentityId=identity, LoginsToRemove=sorted(providers)
+        )
+        assert answer == self.model.unlink(identity, logins, providers)
+
+    @rule(number=IDENTITY)
+    def delete(self, number):
+        identity = self.seen[number % len(self.seen)]
+        self.fake.delete_identity(identity)
+        self.model.delete(identity)
+
+    @rule(guests=st.booleans())
+    def open_or_close_to_guests(self, guests):
+        self.fake.update_identity_pool(self.pool, guest_access=guests)
+        self.model.guests = guests
+
+    @invariant()
+    def every_login_has_one_owner(self):
+        if hasattr(self, "model"):
+            logins = [login for owned in self.model.logins.values() for login in owned]
+            assert len(logins) == len(set(logins))
+
+
+Conversation.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestConversation = Conversation.TestCase
