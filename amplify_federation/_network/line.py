@@ -16,7 +16,7 @@ from amplify_federation._concurrency.flight import Flight
 from amplify_federation._concurrency.loops import HomeLoop
 from amplify_federation._network.httpx_exchange import HttpxExchange, default_client
 from amplify_federation._network.lean.exchange import LeanExchange
-from amplify_federation._network.lean_gate import lean_applies
+from amplify_federation._network.lean_gate import httpx_is_untouched, lean_applies
 from amplify_federation._network.lean_tls import shared_tls_context
 from amplify_federation.errors import ConfigurationError
 
@@ -48,9 +48,13 @@ class Line:
         """
         if self._lent is not None:
             return self._lent
+        # Proxies are read when it is made, as httpx does; patches may come and go.
+        if self._lean is not None and httpx_is_untouched():
+            return self._lean
         if lean_applies(self._endpoint):
-            if self._lean is None:
-                self._lean = LeanExchange(self._endpoint, ssl_context_factory=shared_tls_context)
+            self._lean = self._lean or LeanExchange(
+                self._endpoint, ssl_context_factory=shared_tls_context
+            )
             return self._lean
         return self._own or await self._making.join(self._make)
 
