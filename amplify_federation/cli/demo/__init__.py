@@ -1,0 +1,1 @@
+"""The demonstration: a session's whole life, on an embedded Cognito."""

@@ -1,0 +1,98 @@
+"""The command line: which commands there are, and how trouble ends the process.
+
+A command's file is imported when the command is called. This file must not know sessions.
+"""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from amplify_federation import AuthError
+from amplify_federation.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
+from amplify_federation.cli.output import print_error, trouble
+
+_COMMANDS = (
+    "demo", "federate", "session", "credentials", "clear", "serve", "doctor", "fake-cognito",
+)  # fmt: skip
+_EPILOG = "\b\nExit codes:\n" + "\n".join(
+    f"  {int(code):>3}  {meaning}" for code, meaning in MEANINGS.items()
+)
+
+
+class Program(click.Group):
+    """A group whose commands are loaded by name, and whose trouble is never a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a first acquaintance."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"amplify_federation.cli.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
+        """Run the command; say what went wrong in words, and exit with its number."""
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except AuthError as error:
+            print_error(error)
+            code = exit_code_of(error)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            code = ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            # Who read us has gone. Python would complain once more while it flushes at exit.
+            sys.stdout = None
+            code = ExitCode.FAULT
+        except Exception as error:  # noqa: BLE001  # the last net: a traceback helps no user
+            _own_fault(error)
+            code = ExitCode.FAULT
+        return ctx.exit(int(code))
+
+
+def _own_fault(error: Exception) -> None:
+    """Tell a fault of ours by its class and place: its text might hold what must not be shown."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place, trace = f"{code.co_qualname}, line {trace.tb_lineno}", trace.tb_next
+    trouble(
+        type(error).__name__,
+        f"This program has a fault: {type(error).__name__} in {place}.",
+        advice="Please report it, with this line and the command you gave.",
+        exit_code=int(ExitCode.FAULT),
+    )
+
+
+@click.group(cls=Program, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="amplify-federation", prog_name="amplify-federation")
+def program() -> None:
+    """Trade an identity provider's token for a user's AWS credentials, and keep them.
+
+    A user signs in with Google, Facebook, Amazon, Apple or any OpenID Connect or SAML provider;
+    an Amazon Cognito identity pool turns that provider's token into an identity and temporary AWS
+    credentials. The session is kept, sealed, in a folder of this machine.
+
+    \b
+    See it at work, without AWS:
+      amplify-federation demo
+    Sign in, then use the credentials:
+      amplify-federation federate --pool ID --provider google --token-file token.txt
+      eval "$(amplify-federation credentials --pool ID --format env)"
+
+    Shell completion, for bash (zsh and fish alike):
+      eval "$(_AMPLIFY_FEDERATION_COMPLETE=bash_source amplify-federation)"
+    """  # noqa: D301  # \b is click's mark for lines that stay as they are

@@ -1,0 +1,114 @@
+"""Which session a command is about: pool, store and name, from options or the environment.
+
+This file owns those options. It must not know what is done with the session.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import click
+from attrs import frozen
+
+from amplify_federation import (
+    ConfigurationError,
+    EncryptedFileStore,
+    FederatedAuth,
+    IdentityPool,
+)
+from amplify_federation.cli.progress import progress
+
+T = TypeVar("T")
+_NO_POOL = (
+    "Give --pool ID or --config FILE, or set AMPLIFY_FEDERATION_POOL_ID or "
+    "AMPLIFY_FEDERATION_CONFIG."
+)
+
+
+@frozen
+class Target:
+    """The session that a command is about, as the options have it."""
+
+    pool_id: str | None = None
+    config: Path | None = None
+    session: str = "default"
+    folder: Path | None = None
+
+    def pool(self) -> IdentityPool:
+        """Return the pool. Raises `ConfigurationError` or `InvalidAccountTypeError`."""
+        if self.pool_id is not None and self.config is not None:
+            message = "--pool and --config exclude each other; give one of the two."
+            raise click.UsageError(message)
+        if self.pool_id is not None:
+            return IdentityPool(self.pool_id)
+        if self.config is not None:
+            return IdentityPool.from_amplify_config(self.config)
+        try:
+            return IdentityPool.from_env()
+        except ConfigurationError as error:
+            fault = error.message
+        raise ConfigurationError(fault, recovery_suggestion=_NO_POOL)
+
+    def store(self) -> EncryptedFileStore:
+        """Return the store; it does no I/O before it is used."""
+        return EncryptedFileStore(self.folder)
+
+    def open(self) -> FederatedAuth:
+        """Return the session's handle, to be entered."""
+        return FederatedAuth(self.pool(), store=self.store(), session_name=self.session)
+
+
+_OPTIONS = (
+    click.option(
+        "--pool", "pool_id", metavar="ID", help="Identity pool id, such as us-west-2:GUID."
+    ),
+    click.option(
+        "--config",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="amplify_outputs.json or amplifyconfiguration.json, in place of --pool.",
+    ),
+    click.option(
+        "--session",
+        metavar="NAME",
+        default="default",
+        show_default=True,
+        help="Session name; one name is one user.",
+    ),
+    click.option(
+        "--store",
+        "folder",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the "
+        "user's state folder]",
+    ),
+)
+
+
+def target_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command the options that name a session; it gets them as `target`."""
+
+    @functools.wraps(command)
+    def with_target(
+        *,
+        pool_id: str | None,
+        config: Path | None,
+        session: str,
+        folder: Path | None,
+        **rest: Any,  # noqa: ANN401  # the command's own options
+    ) -> T:
+        return command(target=Target(pool_id, config, session, folder), **rest)
+
+    decorated: Callable[..., T] = with_target
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def run(work: Callable[[], Awaitable[T]], *, doing: str) -> T:
+    """Run asynchronous work to its end, with a sign of life if it takes long."""
+    with progress(doing):
+        return anyio.run(work)
