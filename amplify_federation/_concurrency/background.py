@@ -35,8 +35,7 @@ class Background:
                 with scope:
                     await work()
             except Exception as error:  # noqa: BLE001  # nobody awaits this task
-                # The class alone: a traceback here could show what the frames held.
-                logger.error(  # noqa: TRY400
+                logger.error(  # noqa: TRY400  # a traceback could show what the frames held
                     "Work in the background failed with %s.",
                     type(error).__name__,
                     extra={"event": "background_failed", "error": type(error).__name__},

@@ -1,0 +1,166 @@
+"""A program that uses the whole public face: mypy --strict and pyright strict must accept it.
+
+It is checked and never run.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import assert_never, assert_type
+
+import httpx
+
+from amplify_federation import (
+    AuthError,
+    AuthEvent,
+    AuthEventKind,
+    AuthProvider,
+    AuthResult,
+    AuthSession,
+    AuthSettings,
+    AuthUser,
+    AWSCredentials,
+    EncryptedFileStore,
+    EnvironmentKey,
+    Expired,
+    Federated,
+    FederatedAuth,
+    FederatedUsers,
+    FederationResult,
+    IdentityPool,
+    InvalidStateError,
+    KeyFile,
+    KeyRing,
+    MemoryStore,
+    NetworkError,
+    NotAuthorizedError,
+    NotAuthorizedReason,
+    PassphraseKey,
+    Record,
+    Sealed,
+    ServiceError,
+    SessionStore,
+    SignedOut,
+    TokenRequest,
+    UserPoolTokens,
+)
+
+POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+
+
+class OwnStore:
+    """A store that an application writes."""
+
+    async def read(self, name: str) -> Record | None:
+        return Record("1", name.encode())
+
+    async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
+        return f"{name}{data!r}{expected}"
+
+    async def delete(self, name: str, *, expected: str | None) -> None: ...
+
+    def lock(self, name: str, *, timeout: float) -> AbstractAsyncContextManager[None]:
+        return self._lock(f"{name}{timeout}")
+
+    @asynccontextmanager
+    async def _lock(self, name: str) -> AsyncIterator[None]:
+        self.held = name
+        yield
+
+
+class OwnUserPool:
+    """An application's own sign-in."""
+
+    provider = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
+
+    async def tokens(self) -> UserPoolTokens | None:
+        return UserPoolTokens("id", "access")
+
+
+async def new_token(request: TokenRequest) -> str:
+    return f"{request.provider.login_key}{request.identity_id}{request.reason}"
+
+
+def stores() -> list[SessionStore]:
+    ring = KeyRing([KeyFile("new"), EnvironmentKey(), PassphraseKey("words")])
+    return [
+        MemoryStore(),
+        OwnStore(),
+        Sealed(OwnStore(), key=bytes(32)),
+        EncryptedFileStore("folder", key=ring),
+    ]
+
+
+async def one_user(client: httpx.AsyncClient) -> None:
+    settings = AuthSettings(remember_token=False, timeout=5)
+    pool = IdentityPool(POOL_ID, guest_access=True)
+    async with FederatedAuth(
+        pool,
+        store=stores()[0],
+        session_name="alice",
+        http_client=client,
+        token_source=new_token,
+        user_pool=OwnUserPool(),
+        settings=settings,
+    ) as auth:
+        assert_type(auth, FederatedAuth)
+        result = await auth.federate_to_identity_pool("token", AuthProvider.GOOGLE)
+        assert_type(result, FederationResult)
+        assert_type(result.credentials, AWSCredentials)
+        assert_type(result.credentials.expiration, datetime)
+        assert_type(result.credentials.secret_access_key, str)
+        session = await auth.fetch_auth_session(force_refresh=True)
+        assert_type(session, AuthSession)
+        assert_type(session.identity_id_result, AuthResult[str])
+        assert_type(session.credentials, AWSCredentials)
+        assert_type(session.credentials_result.value_or_none, AWSCredentials | None)
+        assert_type(session.renewal_error, AuthError | None)
+        assert_type(await auth.get_current_user(), AuthUser)
+        await auth.link_login("token", AuthProvider.FACEBOOK)
+        await auth.unlink_login(AuthProvider.FACEBOOK)
+        await auth.clear_federation_to_identity_pool()
+
+
+async def listen(auth: FederatedAuth) -> None:
+    async with auth.events() as stream:
+        assert_type(stream.dropped, int)
+        async for event in stream:
+            assert_type(event, AuthEvent)
+            assert_type(event.kind, AuthEventKind)
+
+
+def describe(auth: FederatedAuth) -> str:
+    state = auth.state
+    match state:
+        case SignedOut():
+            return "nobody"
+        case Federated():
+            assert_type(state.logins, tuple[AuthProvider, ...])
+            return state.identity_id
+        case Expired():
+            return state.identity_id
+        case _:
+            assert_never(state)
+
+
+async def many_users(bearer: str) -> AWSCredentials:
+    async with FederatedUsers(POOL_ID, max_users=100) as users:
+        assert_type(users.auth("alice"), FederatedAuth)
+        session = await users.session_for(bearer, AuthProvider.oidc("https://issuer.example.com"))
+        return session.credentials
+
+
+def advice(error: AuthError) -> str:
+    match error:
+        case NotAuthorizedError(reason=NotAuthorizedReason.TOKEN_EXPIRED):
+            return "a new token"
+        case ServiceError(code=str(code), retryable=True):
+            return code
+        case NetworkError() | InvalidStateError():
+            return error.message
+        case _:
+            return error.recovery_suggestion
+
+
+def boto3_arguments(credentials: AWSCredentials) -> dict[str, str]:
+    return {**{key: str(value) for key, value in credentials.boto3_arguments().items()}}
