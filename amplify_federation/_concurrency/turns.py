@@ -32,8 +32,9 @@ class Turns(Generic[T]):
 
     async def take(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Turn[T]:
         """Wait for one's turn and work; both end `seconds` from now, or when overtaken."""
-        with anyio.move_on_after(seconds) as scope:
-            turn: Turn[T] = Turn(scope)
+        scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        turn: Turn[T] = Turn(scope)
+        with scope:
             self._turns.add(turn)
             if self._lock is None:
                 self._lock = anyio.Lock(fast_acquire=True)

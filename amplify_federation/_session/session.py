@@ -229,7 +229,10 @@ class Session:
         usable = self._renewing.is_usable()
         if isinstance(error, StoreError) and not usable:
             raise error.fresh_copy()
-        view = view_of(self.state, error, usable=usable)
+        state = self.state
+        if isinstance(state, SignedOut) and not self.context.pool.guest_access:
+            state = SignedOut()  # a guest of the days when this pool allowed guests
+        view = view_of(state, error, usable=usable)
         if usable or not self._renewing.may_help():
             life, until = self._renewing.life(), self._keeper.look_again
             self._fresh.keep(view, self._keeper.record, life, until=until)

@@ -17,13 +17,12 @@ from amplify_federation._core.state import Expired, Federated
 from amplify_federation._session.context import Context
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation._session.renewal.asking import Asking
+from amplify_federation._session.renewal.early import EarlyRenewal
 from amplify_federation._session.renewal.federated import FederatedRenewal
 from amplify_federation._session.renewal.guest import GuestRenewal
 from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
 from amplify_federation.errors import AuthError, InvalidStateError, StoreError, StoreLockedError
 
-EARLY_PATIENCE = 2.0  # seconds that an early renewal may cost its caller
-EARLY_PAUSE = 30.0  # seconds after an early try until the next
 _HURRY = 0.01  # seconds: below this two deadlines are one
 _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
 
@@ -54,7 +53,7 @@ class Renewing:
     __slots__ = (
         "_beside",
         "_context",
-        "_early_again",
+        "_early",
         "_flight",
         "_guest",
         "_life",
@@ -68,7 +67,7 @@ class Renewing:
         self._guest = GuestRenewal(context)
         self._flight: Flight[_Outcome] = Flight()
         self._beside: tuple[SessionRecord, AuthError] | None = None
-        self._early_again = float("-inf")
+        self._early = EarlyRenewal(context)
         self._timed: SessionRecord | None = None
         self._life: Lifespan | None = None
 
@@ -101,8 +100,9 @@ class Renewing:
             if urgency is not _Urgency.NONE and not kind.can_help():
                 return await self._helpless(kind)
             if urgency is not _Urgency.NOW:
-                if urgency is _Urgency.EARLY:
-                    await self._early(kind)
+                if urgency is _Urgency.EARLY and not self._flight.in_the_air:
+                    work = partial(self._renew, kind, patient=False)
+                    await self._early.attempt(partial(self._flight.join, work))
                 return self._standing_error()
             outcome = await self._now(kind, deadline)
             if self.is_usable() or not outcome.changed:
@@ -164,22 +164,6 @@ class Renewing:
             if not outcome.gave_way:
                 return outcome
             # It was somebody's early try, which gave way to another process: be patient now.
-
-    async def _early(self, kind: FederatedRenewal | GuestRenewal) -> None:
-        clock = self._context.clock
-        if self._flight.in_the_air or clock.monotonic() < self._early_again:
-            return
-        self._early_again = clock.monotonic() + EARLY_PAUSE
-
-        async def work() -> None:
-            with anyio.move_on_after(self._context.settings.timeout):
-                await self._flight.join(partial(self._renew, kind, patient=False))
-
-        with anyio.move_on_after(EARLY_PATIENCE):
-            if self._context.background is not None:
-                await self._context.background.start(work).wait()
-            else:
-                await work()
 
     async def _renew(
         self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool = False

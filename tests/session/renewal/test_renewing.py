@@ -1,0 +1,387 @@
+"""When credentials are renewed, by whom, and what everybody else is given meanwhile."""
+
+import anyio
+import pytest
+
+from amplify_federation import (
+    CallTimeoutError,
+    Federated,
+    InternalServiceError,
+    MemoryStore,
+    SignedOutError,
+    StoreLockedError,
+    TooManyRequestsError,
+)
+from amplify_federation._session.renewal import early
+from tests.session.kit import (
+    GET_CREDENTIALS,
+    HOUR,
+    PATIENCE,
+    Door,
+    DooredStore,
+    federate,
+)
+
+MARGIN, WINDOW = 10.0, 300.0
+DUE = HOUR - MARGIN - WINDOW  # seconds after which one caller renews early
+OVER = HOUR - MARGIN
+
+
+# The boundaries
+
+
+async def test_nobody_renews_a_second_before_the_window(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.calls()
+        world.clock.advance(DUE - 1)
+        await auth.fetch_auth_session()
+        assert world.calls() == []
+        world.clock.advance(1)
+        await auth.fetch_auth_session()
+        assert world.calls() == [GET_CREDENTIALS]
+
+
+async def test_credentials_serve_until_the_margin_and_not_a_moment_longer(world):
+    async with world.auth(remember_token=False) as auth:
+        result = await federate(auth, world.token())
+        world.clock.advance(OVER - 0.001)
+        assert (await auth.fetch_auth_session()).credentials == result.credentials
+        world.clock.advance(0.001)
+        assert not (await auth.fetch_auth_session()).is_signed_in
+
+
+@pytest.mark.parametrize("margin", [0.0, 60.0, 1e6])
+async def test_the_margin_is_at_most_half_of_the_lifetime(world, margin):
+    async with world.auth(remember_token=False, expiry_margin=margin) as auth:
+        await federate(auth, world.token())
+        over = HOUR - min(margin, HOUR / 2)
+        world.clock.advance(over - 1)
+        assert (await auth.fetch_auth_session()).is_signed_in
+        world.clock.advance(1)
+        assert not (await auth.fetch_auth_session()).is_signed_in
+
+
+# Renewing early
+
+
+async def test_one_caller_renews_early_and_the_others_do_not_wait(world):
+    async with world.auth() as auth:
+        old = (await federate(auth, world.token())).credentials
+        world.calls()
+        world.clock.advance(DUE)
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        first = []
+
+        async def renewing_early():
+            first.append(await auth.fetch_auth_session())
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(renewing_early)
+                await door.arrived.wait()
+                for _ in range(10):
+                    assert (await auth.fetch_auth_session()).credentials == old
+                door.open()
+        assert first[0].credentials != old
+        assert world.calls() == [GET_CREDENTIALS]
+
+
+@pytest.mark.parametrize("entered", [True, False], ids=["inside async with", "outside"])
+async def test_early_renewal_costs_its_caller_a_bounded_time(world, monkeypatch, entered):
+    monkeypatch.setattr(early, "PATIENCE", 0.05)
+    auth = world.auth()
+    if entered:
+        await auth.__aenter__()
+    old = (await federate(auth, world.token())).credentials
+    world.clock.advance(DUE)
+    door = world.wire.before[GET_CREDENTIALS] = Door()
+    with anyio.fail_after(PATIENCE):
+        session = await auth.fetch_auth_session()
+        assert session.credentials == old
+        door.open()
+        if entered:  # it went on in the background
+            while (await auth.fetch_auth_session()).credentials == old:
+                await anyio.wait_all_tasks_blocked()
+        else:
+            await anyio.wait_all_tasks_blocked()
+            assert (await auth.fetch_auth_session()).credentials == old
+    await auth.aclose()
+
+
+async def test_an_early_renewal_that_failed_is_not_tried_again_for_half_a_minute(world):
+    async with world.auth() as auth:
+        old = (await federate(auth, world.token())).credentials
+        world.calls()
+        world.clock.advance(DUE)
+        world.fake.fail_next("InternalErrorException", times=3)
+        session = await auth.fetch_auth_session()
+        assert session.credentials == old
+        assert isinstance(session.renewal_error, InternalServiceError)
+        world.calls()
+        for _ in range(29):
+            world.clock.advance(1)
+            session = await auth.fetch_auth_session()
+            assert session.credentials == old
+            assert isinstance(session.renewal_error, InternalServiceError)
+        assert world.calls() == []
+        world.clock.advance(1)
+        session = await auth.fetch_auth_session()
+        assert world.calls() == [GET_CREDENTIALS]
+        assert session.credentials != old
+        assert session.renewal_error is None
+
+
+async def test_a_background_renewal_that_hangs_ends_with_the_deadline_of_a_call(world, monkeypatch):
+    monkeypatch.setattr(early, "PATIENCE", 0.01)
+    async with world.auth(timeout=0.2) as auth:
+        await federate(auth, world.token())
+        world.clock.advance(DUE)
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        await auth.fetch_auth_session()
+        assert door.guests == 1
+        world.clock.advance(WINDOW)
+        with anyio.fail_after(PATIENCE):
+            while door.guests < 2:  # the flight is free again for somebody else
+                session = await auth.fetch_auth_session()
+                assert isinstance(session.credentials_result.error, CallTimeoutError)
+
+
+async def test_leaving_ends_a_renewal_in_the_background(world, monkeypatch):
+    monkeypatch.setattr(early, "PATIENCE", 0.01)
+    with anyio.fail_after(PATIENCE):
+        async with world.auth() as auth:
+            await federate(auth, world.token())
+            world.clock.advance(DUE)
+            world.wire.before[GET_CREDENTIALS] = Door()
+            await auth.fetch_auth_session()
+
+
+async def test_early_renewal_leaves_the_work_to_whoever_holds_the_lease(world):
+    async with world.auth() as auth:
+        old = (await federate(auth, world.token())).credentials
+        world.calls()
+        world.clock.advance(DUE)
+        async with world.store.lock(f"{world.pool_id}/default", timeout=0):
+            assert (await auth.fetch_auth_session()).credentials == old
+        assert world.calls() == []
+
+
+# Single flight
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["stale", "forced"])
+async def test_a_hundred_callers_cause_one_renewal(world, force):
+    async with world.auth() as auth:
+        old = (await federate(auth, world.token())).credentials
+        world.calls()
+        if not force:
+            world.clock.advance(OVER)
+        sessions = []
+
+        async def fetching():
+            sessions.append(await auth.fetch_auth_session(force_refresh=force))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(100):
+                tasks.start_soon(fetching)
+        assert world.calls() == [GET_CREDENTIALS]
+        assert len(sessions) == 100
+        assert {each.credentials.access_key_id for each in sessions} == {
+            auth.state.credentials.access_key_id
+        }
+        assert sessions[0].credentials != old
+
+
+async def test_a_failed_renewal_is_shared_and_not_repeated_by_each_caller(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.calls()
+        world.clock.advance(OVER)
+        world.fake.fail_next("InternalErrorException", times=3)
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        errors = []
+
+        async def fetching():
+            errors.append((await auth.fetch_auth_session()).credentials_result.error)
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(fetching)
+                await anyio.wait_all_tasks_blocked()
+                door.open()
+        assert world.calls() == [GET_CREDENTIALS] * 3
+        assert {type(error) for error in errors} == {InternalServiceError}
+
+
+async def test_forced_callers_share_a_renewal_that_is_in_flight(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.calls()
+        world.clock.advance(OVER)
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(auth.fetch_auth_session)
+                await door.arrived.wait()
+                for _ in range(5):
+                    tasks.start_soon(lambda: auth.fetch_auth_session(force_refresh=True))
+                await anyio.wait_all_tasks_blocked()
+                door.open()
+        assert world.calls() == [GET_CREDENTIALS]
+
+
+async def test_a_cancelled_leader_leaves_the_followers_served(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.clock.advance(OVER)
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        leader = anyio.CancelScope()
+        sessions = []
+
+        async def leading():
+            with leader:
+                await auth.fetch_auth_session()
+
+        async def following():
+            sessions.append(await auth.fetch_auth_session())
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(leading)
+                await door.arrived.wait()
+                for _ in range(10):
+                    tasks.start_soon(following)
+                await anyio.wait_all_tasks_blocked()
+                world.calls()
+                leader.cancel()
+                await anyio.wait_all_tasks_blocked()
+                assert door.guests == 2  # one follower leads anew, alone
+                door.open()
+        assert len(sessions) == 10
+        assert all(session.credentials_result.error is None for session in sessions)
+        assert world.calls() == [GET_CREDENTIALS]
+
+
+async def test_a_hurried_leader_does_not_make_the_followers_give_up_waiting_for_the_lease(world):
+    async with world.auth(timeout=10.0) as auth:
+        await federate(auth, world.token())
+        world.clock.advance(OVER)
+        gave_up, patient = anyio.Event(), []
+
+        async def hurrying():
+            with anyio.move_on_after(0.05):
+                try:
+                    await auth.fetch_auth_session()
+                except StoreLockedError:
+                    gave_up.set()
+
+        async def waiting():
+            patient.append(await auth.fetch_auth_session())
+
+        with anyio.fail_after(PATIENCE):
+            lease = world.store.lock(f"{world.pool_id}/default", timeout=0)
+            async with anyio.create_task_group() as tasks, lease:
+                tasks.start_soon(hurrying)
+                await anyio.wait_all_tasks_blocked()
+                tasks.start_soon(waiting)
+                await gave_up.wait()
+                await anyio.wait_all_tasks_blocked()
+        assert patient[0].credentials == auth.state.credentials
+        assert patient[0].credentials_result.error is None
+
+
+async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(world, monkeypatch):
+    monkeypatch.setattr("amplify_federation._network.channel.random.random", lambda: 1.0)
+    async with world.auth(timeout=10.0) as auth:
+        await federate(auth, world.token())
+        world.clock.advance(OVER)
+        # A retry after throttling waits for a second here, which the leader does not have.
+        world.fake.fail_next("TooManyRequestsException")
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        sessions = {}
+
+        async def fetching(name, patience):
+            with anyio.move_on_after(patience):
+                sessions[name] = await auth.fetch_auth_session()
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(fetching, "hurried", 0.9)
+                await door.arrived.wait()
+                tasks.start_soon(fetching, "patient", 30)
+                await anyio.wait_all_tasks_blocked()
+                door.open()
+        assert isinstance(sessions["hurried"].credentials_result.error, TooManyRequestsError)
+        assert sessions["patient"].credentials_result.error is None
+
+
+# Whoever finds that another renewed
+
+
+async def test_whoever_waited_for_the_lease_takes_what_the_other_renewed(world):
+    async with world.auth() as auth, world.auth() as other:
+        await federate(auth, world.token())
+        world.clock.advance(1)
+        await other.fetch_auth_session()
+        world.clock.advance(OVER)
+        world.calls()
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(auth.fetch_auth_session)
+                await door.arrived.wait()
+                tasks.start_soon(other.fetch_auth_session)
+                await anyio.wait_all_tasks_blocked()
+                door.open()
+        assert world.calls() == [GET_CREDENTIALS]
+        assert auth.state.credentials == other.state.credentials
+
+
+async def test_what_the_other_renewed_is_renewed_again_if_it_is_over_by_now(world):
+    inner = MemoryStore()
+    doored = DooredStore(inner)
+    async with world.auth(store=inner) as other, world.auth(store=doored) as auth:
+        await federate(other, world.token())
+        world.clock.advance(1)
+        await auth.fetch_auth_session()
+        world.clock.advance(OVER)
+        doored.before_read = door = Door()
+        sessions = []
+
+        async def fetching():
+            sessions.append(await auth.fetch_auth_session())
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(fetching)
+                await door.arrived.wait()
+                await federate(other, world.token())
+                world.clock.advance(OVER)  # the machine slept
+                door.open()
+        renewed = sessions[0].credentials
+        assert renewed.expiration.timestamp() > world.clock.time() + HOUR / 2
+        assert isinstance(auth.state, Federated)
+
+
+async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are_allowed(world):
+    world.allow_guests()
+    async with world.guest_auth() as auth:
+        user = await federate(auth, world.token())
+        world.clock.advance(OVER)
+        door = world.wire.before[GET_CREDENTIALS] = Door()
+        sessions = []
+
+        async def fetching():
+            sessions.append(await auth.fetch_auth_session())
+
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(fetching)
+                await door.arrived.wait()
+                await auth.clear_federation_to_identity_pool()
+                door.open()
+        assert not sessions[0].is_signed_in
+        assert sessions[0].identity_id != user.identity_id
+        assert type(sessions[0].user_sub_result.error) is SignedOutError
