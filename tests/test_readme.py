@@ -10,7 +10,6 @@ import pytest
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito
-from tests.core.grid import render
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,11 +69,6 @@ def test_an_example_of_the_readme_runs(line, code, monkeypatch):
             await run(code.replace(POOL_ID, pool_id), line, names)
 
     asyncio.run(main())
-
-
-def test_the_state_table_is_the_machines_own():
-    _, _, after = README.partition("<!-- state grid -->\n")
-    assert after.startswith(render())
 
 
 def test_the_first_two_commands_are_the_demo_and_the_tests():
