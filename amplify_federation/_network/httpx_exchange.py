@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from amplify_federation._cognito.answers import MAX_BODY
 from amplify_federation._cognito.exchange import HttpAnswer
+from amplify_federation._network.coding import UndecodableError, plain
 from amplify_federation.errors import ConfigurationError, NetworkError
 
 # Names in the classes of httpx and httpx2 alike; their exceptions share no ancestor.
@@ -57,17 +58,31 @@ class HttpxExchange:
 
 
 async def _read_capped(response: Any) -> bytes | None:  # noqa: ANN401  # duck-typed
+    if response.is_stream_consumed:  # a hook read it, or a mock brought it whole
+        content: bytes = await response.aread()
+        return content if len(content) <= MAX_BODY else None
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.aiter_bytes(65_536):
-        size += len(chunk)
-        if size > MAX_BODY:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        async for chunk in response.aiter_raw(65_536):  # raw: httpx would inflate without a bound
+            size += len(chunk)
+            if size <= MAX_BODY:
+                chunks.append(chunk)
+            else:
+                # Then the iterators, which httpx nests, run dry at once; trio complains of those
+                # that are left in the middle.
+                await response.aclose()
+    except Exception:
+        if size <= MAX_BODY:
+            raise
+    if size > MAX_BODY:
+        return None
+    return plain(response.headers.get("content-encoding"), b"".join(chunks))
 
 
 def _network_error(error: Exception, host: str) -> NetworkError | None:
+    if isinstance(error, UndecodableError):
+        return NetworkError(f"DecodingError from {host}: {error}.")
     names = {ancestor.__name__ for ancestor in type(error).__mro__}
     if not isinstance(error, OSError) and not names & _NETWORK_NAMES:
         return None

@@ -4,11 +4,11 @@ This file owns every limit on an answer. It must not parse HTTP: httptools or h1
 """
 
 import errno
-import zlib
 from typing import Protocol
 
 from amplify_federation._cognito.answers import MAX_BODY
 from amplify_federation._cognito.exchange import HttpAnswer
+from amplify_federation._network.coding import UndecodableError, plain
 
 MAX_HEAD = 64 * 1024  # bytes, informational answers included; httpx has 100 KiB, Tomcat 8 KiB
 MAX_HEADERS = 100  # as in Python's http.client
@@ -108,25 +108,10 @@ def ends_with_stream(headers: dict[str, str]) -> bool:
 
 def answer_of(status: int, headers: dict[str, str], body: bytes) -> HttpAnswer:
     """Return the answer with its body decoded, or with none if that is over the cap."""
-    coding = headers.get("content-encoding")
-    if coding is None or len(body) > MAX_BODY:
-        return HttpAnswer(status, headers, body if len(body) <= MAX_BODY else None)
-    return HttpAnswer(status, headers, _decoded(coding.lower(), body))
-
-
-def _decoded(coding: str, body: bytes) -> bytes | None:
-    # Identity was asked for; a proxy that compresses all the same is understood, a bomb is not.
-    if coding == "identity":
-        return body
-    if coding not in {"gzip", "x-gzip", "deflate"}:
-        reason = "the answer has a content coding that was not asked for"
-        raise undecodable(reason)
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # a gzip or a zlib header
     try:
-        plain = inflater.decompress(body, MAX_BODY + 1)
-    except zlib.error:
-        plain = None
-    if plain is None or not (inflater.eof or len(plain) > MAX_BODY):
-        reason = "the content coding of the answer is broken"
-        raise undecodable(reason)
-    return plain if len(plain) <= MAX_BODY else None
+        content = plain(headers.get("content-encoding"), body)
+    except UndecodableError as error:
+        reason = str(error)
+    else:
+        return HttpAnswer(status, headers, content)
+    raise undecodable(reason)

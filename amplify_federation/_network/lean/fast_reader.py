@@ -72,8 +72,9 @@ class FastReader:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header line, or a trailer, which is never read."""
-        self._pairs.append((name, value))
+        """Keep a header line; a trailer, which is never read, is not kept."""
+        if self._headers is None:
+            self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Check the head; the informational ones (1xx) are passed over."""

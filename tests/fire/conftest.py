@@ -1,0 +1,26 @@
+"""What every test under fire starts from."""
+
+import anyio
+import pytest
+
+from amplify_federation.testing import ManualClock
+from tests.fire.authority import Authority
+from tests.fire.paths import PATHS, Way, federated_before
+
+
+@pytest.fixture(scope="session")
+def previous():
+    """Return the session that must survive."""
+    return anyio.run(federated_before, ManualClock())
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Return the authority that clients under test trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(params=PATHS)
+def way(request, monkeypatch, authority):
+    """Run the test over every path to the network."""
+    return Way(request.param, monkeypatch, authority.path)
