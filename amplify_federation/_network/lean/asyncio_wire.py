@@ -7,23 +7,35 @@ use `anyio_wire`. It must not know how many connections there are.
 
 import asyncio
 import ssl
+import threading
 from typing import Any, cast
 
 from amplify_federation._cognito.exchange import HttpAnswer
 from amplify_federation._network.lean.answer import AnswerReader, NoAnswer, no_connection
 from amplify_federation._network.lean.request import Endpoint
 
+READ_SIZE = 65_536  # bytes read at once
 HEAD_START = 0.25  # seconds that one address has before the next is tried too (RFC 8305)
 
 
-class AsyncioWire(asyncio.BufferedProtocol):
-    """One connection; a `Wire`. `buffer` is shared: it is filled and parsed within one callback."""
+class _Buffers(threading.local):
+    """One buffer per thread, so per running loop: it is filled and parsed within one callback."""
 
-    def __init__(self, reader: AnswerReader, buffer: memoryview) -> None:
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+
+_buffers = _Buffers()
+
+
+class AsyncioWire(asyncio.BufferedProtocol):
+    """One connection; a `Wire`."""
+
+    def __init__(self, reader: AnswerReader) -> None:
         self.closed = False
         self.idle_since = 0.0
         self._reader = reader
-        self._buffer = buffer
+        self._buffer = _buffers.view
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[HttpAnswer] | None = None
@@ -114,13 +126,13 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
 
 async def dial(
-    endpoint: Endpoint, context: ssl.SSLContext | None, reader: AnswerReader, buffer: memoryview
+    endpoint: Endpoint, context: ssl.SSLContext | None, reader: AnswerReader
 ) -> AsyncioWire:
     """Open a connection; raises `NoAnswer`."""
     tls: dict[str, Any] = {"ssl": context, "server_hostname": endpoint.host} if context else {}
     try:
         _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: AsyncioWire(reader, buffer),
+            lambda: AsyncioWire(reader),
             endpoint.host,
             endpoint.port,
             happy_eyeballs_delay=HEAD_START,

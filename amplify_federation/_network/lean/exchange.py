@@ -20,8 +20,6 @@ from amplify_federation.errors import NetworkError
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-_READ_SIZE = 65_536  # bytes read at once
-
 
 class LeanExchange:
     """An `Exchange` for one http or https URL; calls go to its path plus `/`.
@@ -35,7 +33,6 @@ class LeanExchange:
         self._endpoint = endpoint_of(endpoint_url)
         self._make_context = ssl_context_factory
         self._context: SSLContext | None = None
-        self._buffer = memoryview(bytearray(_READ_SIZE))
         self._pool = Pool(self._dial)
 
     def __repr__(self) -> str:
@@ -85,7 +82,7 @@ class LeanExchange:
         if _on_asyncio():
             from amplify_federation._network.lean import asyncio_wire  # noqa: PLC0415  # see there
 
-            return await asyncio_wire.dial(endpoint, self._context, reader, self._buffer)
+            return await asyncio_wire.dial(endpoint, self._context, reader)
         from amplify_federation._network.lean import anyio_wire  # noqa: PLC0415  # not on asyncio
 
         return await anyio_wire.dial(endpoint, self._context, reader)
