@@ -15,7 +15,6 @@ This file must not know what is in the folder. Its functions block.
 
 import contextlib
 import os
-import secrets
 import shlex
 import stat
 from pathlib import Path
@@ -61,21 +60,18 @@ def make_folder(path: Path) -> None:
     """Make a folder and what is missing above it, each 0700 whatever the umask."""
     for folder in (*reversed(path.parents), path):
         if not os.path.lexists(folder):
-            _make_one(folder)
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                folder.mkdir(mode=0o700)
+        if not WINDOWS:
+            _mend_unfinished(folder)
 
 
-def _make_one(path: Path) -> None:
-    # Made under another name and renamed, so that nobody sees it before its mode is right.
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    temp.mkdir(mode=0o700)
-    try:
-        temp.chmod(0o700)
-        temp.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temp.rmdir()
-        if not path.is_dir():  # else another process was faster
-            raise
+def _mend_unfinished(path: Path) -> None:
+    """Give a new folder the mode that the umask took, also one whose maker has died since."""
+    status = path.lstat()
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISDIR(status.st_mode) and not mode & 0o777 and status.st_uid == os.geteuid():
+        path.chmod(0o700)
 
 
 def _check_folder(path: Path, status: os.stat_result) -> None:

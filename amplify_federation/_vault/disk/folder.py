@@ -87,10 +87,12 @@ class Folder:
         """Find and check the folder, and collect what dead processes left. `False`: none yet."""
         self.path = directories.real_folder(self.path)
         identity = directories.folder_identity(self.path)
-        secret = None if identity is None else self._read_secret()
-        if identity is None or secret is None:
+        if identity is None:
             return False
         self._sweep()
+        secret = self._read_secret()
+        if secret is None:
+            return False
         self._reads.clear()
         # Set whole and never unset: other threads are at work with the one before.
         self._opened = _Opened(identity, secret)
@@ -98,10 +100,12 @@ class Folder:
 
     def make(self) -> None:
         """Open the folder, made with its secret if need be."""
-        if self.is_open() or self.open():
+        if self.is_open():
             return
+        self.path = directories.real_folder(self.path)
         directories.make_folder(self.path)
-        directories.folder_identity(self.path)
+        if self.open():
+            return
         path = self.path / SECRET_NAME
         with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
             if self._read_secret() is None:

@@ -58,17 +58,18 @@ def test_a_folder_that_is_there_is_left_as_it_is(folder):
 
 def test_a_folder_that_another_process_made_meanwhile_is_taken(tmp_path, monkeypatch):
     path = tmp_path / "store"
-    real = Path.rename
-
-    def late(source, target):
-        target.mkdir()
-        (target / "file").write_bytes(b"")
-        return real(source, target)
-
-    monkeypatch.setattr(Path, "rename", late)
+    path.mkdir(mode=0o700)
+    (path / "file").write_bytes(b"")
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
     make_folder(path)
     assert names_in(path) == ["file"]
-    assert names_in(tmp_path) == ["store"]
+
+
+def test_a_folder_whose_maker_died_before_setting_its_mode_is_mended(folder):
+    for bits, mended_to in ((0, 0o700), (0o500, 0o500)):
+        folder.chmod(bits)
+        make_folder(folder)
+        assert mode(folder) == mended_to
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

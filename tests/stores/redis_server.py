@@ -1,0 +1,76 @@
+"""A real redis-server on a free port, to be stopped, killed and restarted."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+needs_redis = pytest.mark.skipif(
+    shutil.which("redis-server") is None or sys.platform == "win32",
+    reason="redis-server is not installed here",
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class RedisServer:
+    """A server without persistence: what it held is gone after a restart."""
+
+    def __init__(self, folder, *options: str) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._options = options
+        self._process = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--save", "", "--appendonly", "no", "--dir", str(self._folder), *self._options]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        said = []
+        for line in self._process.stdout:
+            said.append(line)
+            if "eady to accept connections" in line or "Sentinel ID is" in line:
+                return
+        pytest.fail("redis-server did not start: " + "".join(said[-5:]))
+
+    def kill(self) -> None:
+        self.resume()
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def suspend(self) -> None:
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._process.poll() is None:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self.kill()
+
+    def ask(self, *words: str) -> str:
+        """Send a command over a socket of its own, and return the first answer, raw."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as wire:
+            wire.sendall((" ".join(words) + "\r\n").encode())
+            return wire.recv(1 << 20).decode("latin-1")
