@@ -21,9 +21,16 @@ from amplify_federation._session.renewal.early import EarlyRenewal
 from amplify_federation._session.renewal.federated import FederatedRenewal
 from amplify_federation._session.renewal.guest import GuestRenewal
 from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
-from amplify_federation.errors import AuthError, InvalidStateError, StoreError, StoreLockedError
+from amplify_federation.errors import (
+    AuthError,
+    CallTimeoutError,
+    InvalidStateError,
+    StoreError,
+    StoreLockedError,
+)
 
 _HURRY = 0.01  # seconds: below this two deadlines are one
+_LEADER_SHARE = 0.98  # of the time left: the others learn of the timeout, and do not lead anew
 _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
 
 
@@ -171,10 +178,9 @@ class Renewing:
         """Under the lease of all processes: renew, unless another process just did."""
         keeper = self._context.keeper
         found = keeper.record
-        wait = 0.0
-        if patient:
-            left = anyio.current_effective_deadline() - anyio.current_time()
-            wait = _LEASE_SHARE * max(0.0, min(left, self._context.settings.timeout))
+        left = anyio.current_effective_deadline() - anyio.current_time()
+        left = max(0.0, min(left, self._context.settings.timeout))
+        wait = _LEASE_SHARE * left if patient else 0.0
 
         async def leased() -> _Outcome:
             async with self._context.store.lock(keeper.name, timeout=wait):
@@ -183,7 +189,14 @@ class Renewing:
                     return _Outcome(changed=True)
                 return _Outcome(await kind.renew(), hurried=hurried)
 
-        outcome = await self._work(leased)
+        message = "The credentials were not renewed before the deadline."
+        outcome = _Outcome(CallTimeoutError(message), hurried=hurried)
+        # A little before its caller's own deadline, so that this is an outcome for all who wait:
+        # else each of them would lead a call of its own against a server that hangs.
+        with anyio.move_on_after(_LEADER_SHARE * left):
+            outcome = await self._work(leased)
+        if isinstance(outcome.error, CallTimeoutError) and keeper.record != found:
+            return _Outcome()  # it was done in the last moment
         if isinstance(outcome.error, StoreLockedError):
             outcome = evolve(outcome, gave_way=not patient, hurried=hurried)
         elif outcome.error is not None and keeper.record.lineage != found.lineage:
