@@ -34,7 +34,7 @@ KNOWN_TO = {
     "filelock": ["_vault", "stores"],
     "platformdirs": ["_vault", "stores"],
     "keyring": ["_vault/keys/os_keyring"],
-    "redis": ["stores/redis"],
+    "redis": ["stores/redis", "stores/_redis"],
     "boto3": ["integrations"],
     "botocore": ["integrations"],
     "aiobotocore": ["integrations"],

@@ -33,7 +33,9 @@ class HomeLoop:
             message = "This session is used from a second event loop."
             raise InvalidStateError(
                 message,
-                recovery_suggestion="Make one `FederatedAuth` for each event loop; the store is shared.",
+                recovery_suggestion=(
+                    "Make one `FederatedAuth` for each event loop; the store is shared."
+                ),
             )
 
 
@@ -56,8 +58,9 @@ def _running() -> tuple[Callable[[], object], object]:
 
         return get_running_loop, get_running_loop()
     if "trio" in sys.modules:
-        from trio.lowlevel import current_trio_token  # noqa: PLC0415  # only where trio runs
+        from trio.lowlevel import current_trio_token, in_trio_run  # noqa: PLC0415  # the same
 
-        return current_trio_token, current_trio_token()
+        if in_trio_run():
+            return current_trio_token, current_trio_token()
     message = "There is no running event loop; call this from asyncio or trio."
     raise InvalidStateError(message)
