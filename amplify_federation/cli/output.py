@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from amplify_federation import AuthError
+from amplify_federation.cli.advice import advice_for
 from amplify_federation.cli.exit_codes import exit_code_of
 
 _JSON = "amplify_federation.json"
@@ -57,7 +58,7 @@ def print_error(error: AuthError) -> None:
     trouble(
         type(error).__name__,
         error.message,
-        advice=error.recovery_suggestion,
+        advice=advice_for(error),
         exit_code=int(exit_code_of(error)),
     )
 

@@ -6,6 +6,7 @@ import click
 from attrs import frozen
 
 from amplify_federation import AuthSession, Expired, Federated, SignedOut
+from amplify_federation.cli.advice import advice_for
 from amplify_federation.cli.exit_codes import ExitCode, exit_code_of
 from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
 from amplify_federation.cli.showing import moment, name_of, remaining, shown_id
@@ -84,4 +85,4 @@ def _print(target: Target, look: _Look) -> None:
     print_pairs(rows)
     error = session.credentials_result.error or session.renewal_error
     if error is not None:
-        click.echo(f"\n{error.message}\n  {error.recovery_suggestion}", err=True)
+        click.echo(f"\n{error.message}\n  {advice_for(error)}", err=True)
