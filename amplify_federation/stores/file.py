@@ -5,6 +5,7 @@ This file owns which folder and which key are used where none is given, and rota
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,14 @@ from amplify_federation.errors import (
     ConfigurationError,
     SessionFileCorruptError,
     SessionKeyError,
+    StoreConflictError,
 )
 from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.sealed import Sealed
 
 HOME_VARIABLE: Final = "AMPLIFY_FEDERATION_HOME"
 KEY_NAME: Final = "master.key"
+_TRIES: Final = 5  # at sealing a session anew that others write meanwhile
 
 
 class EncryptedFileStore(Sealed):
@@ -61,7 +64,7 @@ class EncryptedFileStore(Sealed):
 
         Raises:
             SessionKeyError: no key given opens some of the sessions. The others are done.
-            StoreConflictError: a session was written in between; call again.
+            StoreConflictError: others wrote a session all the time.
         """
         done = strange = 0
         for record in await self._files.records():
@@ -74,11 +77,17 @@ class EncryptedFileStore(Sealed):
             except SessionKeyError:
                 strange += 1
                 continue
-            done += await self.reseal(name)
+            done += await self._reseal_among_others(name)
         if strange:
             message = f"{done} sessions were sealed anew; no key given opens {strange} others."
             raise SessionKeyError(message)
         return done
+
+    async def _reseal_among_others(self, name: str) -> bool:
+        for _ in range(_TRIES - 1):
+            with suppress(StoreConflictError):
+                return await self.reseal(name)
+        return await self.reseal(name)
 
 
 class _DefaultKey:

@@ -26,9 +26,10 @@ class MemoryStore:
 
     async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
         """Write the record if its version is `expected`; see `SessionStore`."""
-        self._expect(name, expected)
         self._writes += 1
         record = Record(str(self._writes), data)
+        del data  # no frame of a traceback may hold it
+        self._expect(name, expected)
         self._records[name] = record
         return record.version
 
@@ -39,12 +40,9 @@ class MemoryStore:
         self._records.pop(name, None)
 
     @asynccontextmanager
-    async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:
+    async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
         """Hold a lease on a name; see `SessionStore`."""
-        with anyio.move_on_after(timeout) as waiting:
-            while (held := self._leases.get(name)) is not None and timeout > 0:
-                await held.wait()
-        if held is not None and (waiting.cancelled_caught or timeout <= 0):
+        if not await self._is_free_within(name, timeout):
             message = f"Another task held the lease of this session for {timeout:g} s."
             raise StoreLockedError(message)
         released = self._leases[name] = anyio.Event()
@@ -53,6 +51,15 @@ class MemoryStore:
         finally:
             del self._leases[name]
             released.set()
+
+    async def _is_free_within(self, name: str, seconds: float) -> bool:
+        with anyio.move_on_after(seconds):
+            while (held := self._leases.get(name)) is not None:
+                if seconds <= 0:
+                    return False
+                await held.wait()
+            return True
+        return False
 
     def _expect(self, name: str, expected: str | None) -> None:
         present = self._records.get(name)

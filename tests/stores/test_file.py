@@ -244,6 +244,43 @@ async def test_rotation_does_what_it_can_and_tells_what_it_could_not(folder):
     assert strange.read_bytes() == content
 
 
+async def test_rotation_goes_on_when_others_write(folder, monkeypatch):
+    await stored(folder)
+    other = EncryptedFileStore(folder, key=KEY)
+    store = EncryptedFileStore(folder, key=KeyRing([OTHER, KEY]))
+    real, written = store.reseal, []
+
+    async def overtaken(name):
+        if not written:
+            record = await other.read(name)
+            written.append(await other.compare_and_set(name, b"newer", expected=record.version))
+            raise StoreConflictError("overtaken")
+        return await real(name)
+
+    monkeypatch.setattr(store, "reseal", overtaken)
+    assert await store.rotate() == 1
+    assert (await EncryptedFileStore(folder, key=OTHER).read(NAME)).data == b"newer"
+
+
+async def test_rotation_in_a_storm_of_writes_says_so(folder, monkeypatch):
+    await stored(folder)
+    store = EncryptedFileStore(folder, key=KEY)
+
+    async def overtaken(_):
+        raise StoreConflictError("overtaken")
+
+    monkeypatch.setattr(store, "reseal", overtaken)
+    with pytest.raises(StoreConflictError):
+        await store.rotate()
+
+
+async def test_a_new_key_file_is_made_by_a_rotation(folder, tmp_path):
+    await stored(folder)
+    new = KeyFile(tmp_path / "new", create=True)
+    assert await EncryptedFileStore(folder, key=KeyRing([new, KEY])).rotate() == 1
+    assert (await EncryptedFileStore(folder, key=KeyFile(new.path)).read(NAME)).data == CANARY
+
+
 async def test_rotation_passes_damaged_sessions_over(folder):
     path = await stored(folder)
     path.write_bytes(b"damaged")

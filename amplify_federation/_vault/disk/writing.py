@@ -3,9 +3,9 @@
 What replaces a file is written whole beside it, forced to disk, and renamed over it; then the
 folder is forced to disk.
 
-On Windows, a rename is tried again while a reader or a virus scanner holds the file open, and
-folders cannot be forced to disk. On macOS `fsync` reaches the drive and not its platter, so a power
-cut may take the last second back, never leave half a file.
+On Windows, a rename or removal is tried again while a reader or a virus scanner holds the file
+open, and folders cannot be forced to disk. On macOS `fsync` reaches the drive and not its platter,
+so a power cut may take the last second back, never leave half a file.
 
 This file must not know what is in the files. Its functions block.
 """
@@ -14,6 +14,7 @@ import contextlib
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -54,15 +55,20 @@ def _write_new(path: Path, data: bytes) -> os.stat_result:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Rename over the target; on Windows patiently, for a reader or scanner may hold it open."""
+    """Rename over the target."""
+    _patiently(lambda: source.replace(target))
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """Do it, on Windows again and again while somebody holds the file open."""
     for _ in range(_SHARING_TRIES if WINDOWS else 0):
         try:
-            source.replace(target)
+            work()
         except PermissionError:
             time.sleep(_SHARING_PAUSE)
         else:
             return
-    source.replace(target)
+    work()
 
 
 def sync_folder(folder: Path) -> None:
@@ -89,7 +95,7 @@ def remove_files(path: Path, *others: Path) -> None:
     missing = 0
     for each in (path, *others):
         try:
-            each.unlink()
+            _patiently(each.unlink)
         except FileNotFoundError:
             missing += 1
     if missing <= len(others):

@@ -12,7 +12,7 @@ from typing import Final, Never, Protocol, Self
 from attrs import frozen
 
 from amplify_federation._vault.derivation import NO_DERIVATION, Derivation
-from amplify_federation.errors import ConfigurationError
+from amplify_federation.errors import ConfigurationError, SessionKeyError
 
 KEY_SIZE: Final = 32  # bytes; AES-256
 
@@ -127,8 +127,21 @@ class KeyRing:
         return await self._sources[0].sealing_key()
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
-        """Return all keys, in the order given."""
-        return [key for source in self._sources for key in await source.opening_keys(derivation)]
+        """Return the keys of all sources, in the order given; see `KeySource`.
+
+        A source without a key is passed over: a new key file is made when a first record is sealed,
+        after old ones were opened.
+        """
+        keys: list[MasterKey] = []
+        missing: SessionKeyError | None = None
+        for source in self._sources:
+            try:
+                keys += await source.opening_keys(derivation)
+            except SessionKeyError as error:
+                missing = error
+        if missing is not None and not keys:
+            raise missing
+        return keys
 
 
 def as_key_source(key: bytes | KeySource) -> KeySource:

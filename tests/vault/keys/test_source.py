@@ -18,7 +18,7 @@ from amplify_federation._vault.keys.source import (
     key_as_text,
     key_from_text,
 )
-from amplify_federation.errors import ConfigurationError
+from amplify_federation.errors import ConfigurationError, SessionKeyError
 
 CANARY = b"canary-key-of-thirty-two-bytes!!"
 
@@ -82,6 +82,20 @@ async def test_a_ring_seals_with_the_first_and_opens_with_any():
     ring = KeyRing([bytes(32), CANARY])
     assert await ring.sealing_key() == SealingKey(MasterKey(bytes(32)))
     assert await ring.opening_keys(NO_DERIVATION) == [MasterKey(bytes(32)), MasterKey(CANARY)]
+
+
+async def test_a_ring_passes_over_a_source_without_a_key(tmp_path):
+    ring = KeyRing([KeyFile(tmp_path / "new", create=True), CANARY])
+    assert await ring.opening_keys(NO_DERIVATION) == [MasterKey(CANARY)]
+    new = await ring.sealing_key()
+    assert await ring.opening_keys(NO_DERIVATION) == [new.master, MasterKey(CANARY)]
+
+
+async def test_a_ring_without_any_key_says_so(tmp_path):
+    ring = KeyRing([KeyFile(tmp_path / "a"), KeyFile(tmp_path / "b")])
+    with pytest.raises(SessionKeyError):
+        await ring.opening_keys(NO_DERIVATION)
+    assert await KeyRing([CANARY]).opening_keys(ARGON2ID) == []
 
 
 def test_an_empty_ring_is_refused():
