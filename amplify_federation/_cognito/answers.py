@@ -69,7 +69,7 @@ def _members(body: bytes | None) -> dict[str, object] | None:
     if not body or _depth(body) > _MAX_DEPTH:
         return None
     try:
-        parsed: object = json.loads(body, parse_constant=_no_constant)
+        parsed: object = _decoder.decode(body.decode())
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else None
@@ -82,6 +82,10 @@ def _depth(body: bytes) -> int:
 
 def _no_constant(_name: str) -> Never:
     raise ValueError
+
+
+# Made once: `json.loads` makes one for each answer when it is given an option.
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _answer(operation: str, members: Mapping[str, object]) -> Answer:

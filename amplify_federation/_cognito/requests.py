@@ -21,6 +21,7 @@ MAX_LOGINS = 10  # entries; LoginsMap
 ID_PATTERN = re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII)
 
 Logins = Mapping[AuthProvider, Secret]
+_encoder = json.JSONEncoder(check_circular=False)  # made once
 
 
 @frozen
@@ -109,4 +110,4 @@ def _call(operation: str, logins: Logins, **members: str | list[str] | None) -> 
     present: dict[str, object] = {key: value for key, value in members.items() if value is not None}
     if logins:
         present["Logins"] = {each.login_key: logins[each].reveal() for each in logins}
-    return Call(operation, json.dumps(present).encode(), tuple(logins.values()))
+    return Call(operation, _encoder.encode(present).encode(), tuple(logins.values()))

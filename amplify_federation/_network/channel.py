@@ -20,7 +20,12 @@ from amplify_federation._cognito.requests import TARGET_PREFIX, Call
 from amplify_federation._network.line import Line
 from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._version import VERSION
-from amplify_federation.errors import AuthError, MalformedResponseError, NetworkError
+from amplify_federation.errors import (
+    AuthError,
+    MalformedResponseError,
+    NetworkError,
+    UnknownServiceError,
+)
 
 logger = logging.getLogger("amplify_federation")
 _CONSTANT_HEADERS = {
@@ -101,7 +106,8 @@ class Channel:
     def _understood(self, call: Call, http: HttpAnswer) -> Outcome:
         outcome = decode(call, http)
         if isinstance(outcome, Answer) or (
-            outcome.code is not None and not isinstance(outcome, MalformedResponseError)
+            outcome.code is not None
+            and not isinstance(outcome, MalformedResponseError | UnknownServiceError)
         ):
             self.clock.learn(http.headers.get("date"))
         return outcome

@@ -4,6 +4,8 @@ Expirations are on the server's clock; the local one may be wrong by minutes or 
 learned from the `Date` header of answers that are surely Cognito's.
 """
 
+from datetime import UTC
+
 from amplify_federation._core.settings import Clock
 
 _NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took its way
@@ -12,12 +14,13 @@ _NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took it
 class ServerClock:
     """A local clock, corrected by what the newest answer said."""
 
-    __slots__ = ("_last_date", "local", "offset")
+    __slots__ = ("_date", "_server", "local", "offset")
 
     def __init__(self, local: Clock) -> None:
         self.local = local
         self.offset = 0.0
-        self._last_date = ""
+        self._date: str = ""  # the last header, and what it means: it changes once a second
+        self._server = 0.0
 
     def now(self) -> float:
         """Return epoch seconds on the server's clock."""
@@ -31,11 +34,13 @@ class ServerClock:
         """Take the `Date` header of an answer for the server's present."""
         if not date_header:
             return
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 10 ms; at the first answer
+        if date_header != self._date:
+            from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 10 ms; when needed
 
-        try:
-            server = parsedate_to_datetime(date_header).timestamp()
-        except (ValueError, TypeError, OverflowError):
-            return
-        offset = server - self.local.time()
+            try:
+                self._server = parsedate_to_datetime(date_header).timestamp()
+            except (ValueError, TypeError, OverflowError):
+                return
+            self._date = date_header
+        offset = self._server - self.local.time()
         self.offset = 0.0 if abs(offset) < _NOISE else offset

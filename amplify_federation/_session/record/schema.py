@@ -28,6 +28,7 @@ from amplify_federation.errors import AuthError, SessionFileCorruptError, Sessio
 
 SCHEMA = 1
 Members = dict[str, Any]
+_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False)  # made once
 
 
 @frozen
@@ -49,7 +50,7 @@ def encode(record: SessionRecord) -> bytes:
         "written_at": record.written_at,
         **_state_members(record.state),
     }
-    return json.dumps(members, separators=(",", ":")).encode()
+    return _encoder.encode(members).encode()
 
 
 def decode(data: bytes) -> SessionRecord:
