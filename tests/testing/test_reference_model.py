@@ -91,10 +91,10 @@ def token(key, user):
     return FakeCognito(clock=ManualClock()).issue_token(AuthProvider(key), user)
 
 
-LOGINS = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(["a", "b"]), max_size=3).map(
-    lambda logins: frozenset(logins.items())
-)
-IDENTITY = st.integers(0, 30)
+LOGINS = st.dictionaries(
+    st.sampled_from(KEYS), st.sampled_from(["a", "b"]), min_size=1, max_size=3
+).map(lambda logins: frozenset(logins.items()))
+RECENT = st.integers(-5, -1)  # which of the last identities; old ones are soon out of the game
 
 
 class Conversation(RuleBasedStateMachine):
@@ -104,6 +104,14 @@ class Conversation(RuleBasedStateMachine):
         self.pool = self.fake.create_identity_pool(PROVIDERS, guest_access=True)
         self.model = Model()
         self.seen = ["us-west-2:00000000-0000-0000-0000-000000000000"]  # one that never was
+
+    def users(self, number):
+        """One of the identities with logins, and a login for each of its providers."""
+        users = [(one, frozenset(own)) for one, own in self.model.logins.items() if own]
+        return users[number:][:1]
+
+    def recent(self, number):
+        return self.seen[max(number, -len(self.seen))]
 
     def call(self, operation, logins, **given):
         tokens = {key: token(key, user) for key, user in logins}
@@ -128,30 +136,49 @@ class Conversation(RuleBasedStateMachine):
         else:
             assert answer == expected
 
-    @rule(number=IDENTITY, logins=LOGINS)
+    @rule()
+    def arrive_as_a_guest(self):
+        self.get_id(frozenset())
+
+    @rule(number=RECENT)
+    def get_credentials_of_a_guest(self, number):
+        self.get_credentials(number, frozenset())
+
+    @rule(number=RECENT, logins=LOGINS)
     def get_credentials(self, number, logins):
-        identity = self.seen[number % len(self.seen)]
+        identity = self.recent(number)
         answer = self.call("GetCredentialsForIdentity", logins, IdentityId=identity)
         assert answer == self.model.get_credentials(identity, logins)
 
-    @rule(number=IDENTITY, logins=LOGINS, providers=st.sets(st.sampled_from(KEYS), max_size=2))
+    @rule(number=RECENT, logins=LOGINS, providers=st.sets(st.sampled_from(KEYS), max_size=2))
     def unlink(self, number, logins, providers):
-        identity = self.seen[number % len(self.seen)]
+        identity = self.recent(number)
         answer = self.call(
             "UnlinkIdentity", logins, IdentityId=identity, LoginsToRemove=sorted(providers)
         )
         assert answer == self.model.unlink(identity, logins, providers)
 
-    @rule(number=IDENTITY)
-    def delete(self, number):
-        identity = self.seen[number % len(self.seen)]
-        self.fake.delete_identity(identity)
-        self.model.delete(identity)
+    @rule(number=RECENT, more=LOGINS)
+    def come_back_with_more(self, number, more):
+        for identity, own in self.users(number):
+            known = {provider for provider, _ in own}
+            new = {login for login in more if login[0] not in known}
+            self.get_credentials(self.seen.index(identity) - len(self.seen), own | new)
 
-    @rule(guests=st.booleans())
-    def open_or_close_to_guests(self, guests):
+    @rule(number=RECENT, keep=st.sets(st.sampled_from(KEYS), max_size=1))
+    def leave(self, number, keep):
+        for identity, own in self.users(number):
+            providers = {provider for provider, _ in own} - keep
+            self.unlink(self.seen.index(identity) - len(self.seen), own, providers)
+
+    @rule(number=RECENT, guests=st.sampled_from([True, True, True, False]))
+    def administer(self, number, guests):
         self.fake.update_identity_pool(self.pool, guest_access=guests)
         self.model.guests = guests
+        if not guests:
+            identity = self.recent(number)
+            self.fake.delete_identity(identity)
+            self.model.delete(identity)
 
     @invariant()
     def every_login_has_one_owner(self):
@@ -160,5 +187,5 @@ class Conversation(RuleBasedStateMachine):
             assert len(logins) == len(set(logins))
 
 
-Conversation.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Conversation.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 TestConversation = Conversation.TestCase
