@@ -24,10 +24,11 @@ def free_port() -> int:
 class RedisServer:
     """A server without persistence: what it held is gone after a restart."""
 
-    def __init__(self, folder, *options: str) -> None:
+    def __init__(self, folder, *options: str, file=None) -> None:
         self.port = free_port()
         self._folder = folder
         self._options = options
+        self._file = [] if file is None else [str(file)]
         self._process = None
         self.start()
 
@@ -36,15 +37,17 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--save", "", "--appendonly", "no", "--dir", str(self._folder), *self._options]
+        command = ["redis-server", *self._file, "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--dir", str(self._folder), *self._options]
+        if not self._file:
+            command += ["--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         said = []
         for line in self._process.stdout:
             said.append(line)
-            if "eady to accept connections" in line or "Sentinel ID is" in line:
+            if "eady to accept connections" in line or "+monitor master" in line:
                 return
         pytest.fail("redis-server did not start: " + "".join(said[-5:]))
 

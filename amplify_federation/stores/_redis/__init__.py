@@ -1,0 +1,1 @@
+"""Redis: the link to it, the names of records in it, records, leases."""
