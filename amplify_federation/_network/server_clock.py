@@ -22,6 +22,11 @@ class ServerClock:
         self._date: str = ""  # the last header, and what it means: it changes once a second
         self._server = 0.0
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the service has told the time yet; until then it is the local clock's."""
+        return bool(self._date)
+
     def now(self) -> float:
         """Return epoch seconds on the server's clock."""
         return self.local.time() + self.offset
@@ -38,7 +43,9 @@ class ServerClock:
             from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 10 ms; when needed
 
             try:
-                self._server = parsedate_to_datetime(date_header).timestamp()
+                date = parsedate_to_datetime(date_header)
+                # Without a zone it would be taken for this machine's.
+                self._server = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
             except (ValueError, TypeError, OverflowError):
                 return
             self._date = date_header
