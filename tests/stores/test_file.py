@@ -95,6 +95,55 @@ async def test_no_secret_stands_in_any_file_of_the_folder(folder):
         assert not any(secret in content for content in files)
 
 
+async def test_no_secret_is_ever_written_in_plaintext(folder, monkeypatch):
+    written = []
+    real = os.write
+
+    def watched(descriptor, data):
+        written.append(bytes(data))
+        return real(descriptor, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", watched)
+        await stored(folder, key=KEY)
+    assert len(written) >= 3  # a secret, the numbers of processes, the record
+    for secret in (CANARY, KEY, b64encode(KEY), NAME.encode()):
+        assert not any(secret in data for data in written)
+
+
+def place_link(path, elsewhere):
+    path.symlink_to(elsewhere)
+
+
+def place_hard_link(path, elsewhere):
+    os.link(elsewhere, path)
+
+
+def place_fifo(path, _):
+    os.mkfifo(path, 0o600)
+
+
+def place_folder(path, _):
+    path.mkdir(mode=0o700)
+
+
+@posix
+@pytest.mark.parametrize(
+    "name", ["master.key", "master.key.lock", "names.secret", "names.secret.lock"]
+)
+@pytest.mark.parametrize("place", [place_link, place_hard_link, place_fifo, place_folder])
+async def test_nothing_strange_is_taken_for_key_or_secret(folder, tmp_path, name, place):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b64encode(KEY))
+    elsewhere.chmod(0o600)
+    folder.mkdir(mode=0o700)
+    place(folder / name, elsewhere)
+    with pytest.raises(UnsafePermissionsError):
+        await EncryptedFileStore(folder).compare_and_set(NAME, CANARY, expected=None)
+    assert elsewhere.read_bytes() == b64encode(KEY)
+    assert not records_in(folder)
+
+
 async def test_the_default_key_is_a_file_in_the_folder_made_with_the_first_session(folder):
     store = EncryptedFileStore(folder)
     assert await store.read(NAME) is None

@@ -46,7 +46,7 @@ class KeyFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
-        self.path = Path(path)
+        self.path = _expanded(path)
         self._create = create
         self._key: MasterKey | None = None
 
@@ -112,12 +112,16 @@ def _environment_key() -> MasterKey:
         message = f"Both {KEY_VARIABLE} and {KEY_FILE_VARIABLE} are set; unset one of them."
         raise ConfigurationError(message)
     if path:
-        return _named_key(Path(path))
+        return _named_key(_expanded(path))
     key = key_from_text(text)
     if key is None:
         message = f"{KEY_VARIABLE} must be {KEY_SIZE} bytes in base64."
         raise ConfigurationError(message)
     return key
+
+
+def _expanded(path: str | os.PathLike[str]) -> Path:
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises where there is no home
 
 
 def _named_key(path: Path) -> MasterKey:

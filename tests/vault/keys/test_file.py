@@ -158,6 +158,11 @@ async def test_the_environment_names_a_key_file(monkeypatch, path):
     assert (await EnvironmentKey().sealing_key()).master == MasterKey(KEY)
 
 
+def test_a_home_is_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert KeyFile("~/key").path == tmp_path / "key"
+
+
 async def test_both_variables_are_one_too_many(monkeypatch, path):
     monkeypatch.setenv(file.KEY_FILE_VARIABLE, str(path))
     monkeypatch.setenv(file.KEY_VARIABLE, b64encode(KEY).decode())
