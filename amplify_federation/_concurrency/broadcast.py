@@ -75,6 +75,7 @@ class Broadcast(Generic[T]):
             yield stream
         finally:
             self._streams.discard(stream)
+            stream.end()  # whoever reads on gets what is there, and does not wait for ever
 
     def send(self, event: T) -> None:
         """Give an event to every open stream."""

@@ -87,11 +87,12 @@ class FederatedRenewal:
         return any(login.token is not None for login in self._signed_in().held)
 
     def _tokens(self) -> dict[AuthProvider, Secret]:
-        now = self._context.clock.now()
+        clock = self._context.clock
         return {
             login.provider: login.token
             for login in self._signed_in().held
-            if login.token is not None and token_helps(login, now)
+            # Until the service told the time, the local clock may be wrong by days: ask it, then.
+            if login.token is not None and (not clock.is_known or token_helps(login, clock.now()))
         }
 
     def _is_over(self) -> bool:

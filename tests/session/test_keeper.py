@@ -1,0 +1,356 @@
+"""Two handles on one store: what one does the other sees, and nothing stale overwrites it."""
+
+import anyio
+import pytest
+
+from amplify_federation import (
+    AuthEventKind,
+    EncryptedFileStore,
+    Expired,
+    Federated,
+    InvalidStateError,
+    MemoryStore,
+    SignedOut,
+    SignedOutError,
+)
+from tests.session.kit import (
+    GET_CREDENTIALS,
+    HOUR,
+    PATIENCE,
+    Door,
+    DooredStore,
+    federate,
+)
+
+OVER = HOUR - 5
+DAY = 86_400.0
+KEY = bytes(range(32))
+
+
+@pytest.fixture(params=["memory", "file"])
+def world(world, request, tmp_path):
+    if request.param == "file":
+        world.store = EncryptedFileStore(tmp_path / "s", key=KEY)
+    return world
+
+
+def store_of(world):
+    """Return the store as another process has it: its own object on the same records."""
+    if isinstance(world.store, EncryptedFileStore):
+        return EncryptedFileStore(world.store.path, key=KEY)
+    return world.store
+
+
+def name_of(world) -> str:
+    return f"{world.pool_id}/default"
+
+
+async def drained(stream, count):
+    with anyio.fail_after(PATIENCE):
+        return [(await anext(stream)).kind for _ in range(count)]
+
+
+async def test_a_renewal_by_one_is_seen_by_the_other_within_a_second(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token())
+        world.clock.advance(1)
+        await b.fetch_auth_session()
+        renewed = await a.fetch_auth_session(force_refresh=True)
+        world.calls()
+        world.clock.advance(1)
+        assert (await b.fetch_auth_session()).credentials == renewed.credentials
+        assert world.calls() == []
+
+
+async def test_a_clear_by_one_is_seen_by_the_other_within_a_second(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token())
+        world.clock.advance(1)
+        assert (await b.fetch_auth_session()).is_signed_in
+        await a.clear_federation_to_identity_pool()
+        world.clock.advance(1)
+        session = await b.fetch_auth_session()
+        assert type(session.credentials_result.error) is SignedOutError
+        assert isinstance(b.state, SignedOut)
+
+
+async def test_a_stale_handle_never_overwrites_a_clear(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token())
+        world.clock.advance(1)
+        await b.fetch_auth_session()
+        door = world.wire.after[GET_CREDENTIALS] = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: b.fetch_auth_session(force_refresh=True))
+                await door.arrived.wait()
+                await a.clear_federation_to_identity_pool()
+                door.open()
+        assert isinstance(b.state, SignedOut)
+        async with world.auth(store=store_of(world)) as c:
+            assert isinstance(c.state, SignedOut)
+
+
+async def test_each_change_is_told_once_to_each_handle(world):
+    async with (
+        world.auth() as a,
+        world.auth(store=store_of(world)) as b,
+        a.events() as of_a,
+        b.events() as of_b,
+    ):
+        for step in (
+            lambda: federate(a, world.token()),
+            lambda: b.fetch_auth_session(force_refresh=True),
+            a.clear_federation_to_identity_pool,
+        ):
+            await step()
+            world.clock.advance(1)
+            await a.fetch_auth_session()
+            await b.fetch_auth_session()
+        expected = [
+            AuthEventKind.FEDERATED,
+            AuthEventKind.CREDENTIALS_RENEWED,
+            AuthEventKind.FEDERATION_CLEARED,
+        ]
+        assert await drained(of_a, 3) == expected
+        assert await drained(of_b, 3) == expected
+        await a.aclose()
+        await b.aclose()
+        assert [event async for event in of_a] == []
+        assert [event async for event in of_b] == []
+
+
+async def test_a_listener_alone_notices_what_the_other_did(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b, b.events() as stream:
+        await federate(a, world.token())
+        with anyio.fail_after(PATIENCE):
+            event = await anext(stream)
+        assert (event.kind, event.state) == (AuthEventKind.FEDERATED, "federated")
+
+
+async def test_events_name_the_change_and_the_state(world):
+    async with world.auth() as auth, auth.events() as stream:
+        await federate(auth, world.token())
+        await auth.fetch_auth_session(force_refresh=True)
+        world.clock.advance(3 * HOUR)
+        await auth.fetch_auth_session()
+        await federate(auth, world.token())
+        await federate(auth, world.token("bob"))
+        await auth.clear_federation_to_identity_pool()
+        await auth.clear_federation_to_identity_pool()  # no change
+    assert [(str(e.kind), e.state) async for e in stream] == [
+        ("federated", "federated"),
+        ("credentials_renewed", "federated"),
+        ("session_expired", "expired"),
+        ("federated", "federated"),
+        ("federated", "federated"),
+        ("federation_cleared", "signed_out"),
+    ]
+
+
+async def test_events_are_sent_after_the_store_was_written(world):
+    async with world.auth() as auth, auth.events() as stream:
+        states = []
+
+        async def listening():
+            await anext(stream)
+            async with world.auth(store=store_of(world)) as other:
+                states.append(other.state)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listening)
+            await federate(auth, world.token())
+        assert isinstance(states[0], Federated)
+
+
+async def test_a_slow_listener_blocks_nobody_and_loses_the_oldest(world):
+    async with world.auth() as auth, auth.events() as slow, auth.events() as quick:
+        await federate(auth, world.token())
+        assert (await anext(quick)).kind is AuthEventKind.FEDERATED
+        for _ in range(66):
+            await auth.fetch_auth_session(force_refresh=True)
+        assert slow.dropped == 3
+        assert (await anext(slow)).kind is AuthEventKind.CREDENTIALS_RENEWED
+        assert quick.dropped == 2
+
+
+async def test_a_session_that_lapses_is_told_to_a_listener_though_nobody_fetches(world):
+    async with world.auth(remember_token=False) as auth, auth.events() as stream:
+        await federate(auth, world.token())
+        await anext(stream)
+        world.clock.advance(2 * HOUR)
+        assert await drained(stream, 1) == [AuthEventKind.SESSION_EXPIRED]
+        assert isinstance(auth.state, Expired)
+
+
+# Another user in the store
+
+
+async def test_a_handle_never_adopts_another_users_record(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        mine = await federate(a, world.token("alice"))
+        theirs = await federate(b, world.token("bob"))
+        world.clock.advance(1)
+        for force in (False, True):
+            session = await a.fetch_auth_session(force_refresh=force)
+            assert not session.is_signed_in
+            for result in (session.identity_id_result, session.credentials_result):
+                assert type(result.error) is InvalidStateError
+                assert "another federation replaced this session" in result.error.message
+        assert a.state.identity_id == mine.identity_id
+        assert (await b.fetch_auth_session()).credentials == theirs.credentials
+
+
+async def test_a_replaced_handle_may_federate_again(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token("alice"))
+        await federate(b, world.token("bob"))
+        world.clock.advance(1)
+        await a.fetch_auth_session()
+        again = await federate(a, world.token("alice"))
+        assert (await a.fetch_auth_session()).credentials == again.credentials
+        world.clock.advance(1)
+        replaced = await b.fetch_auth_session()
+        assert type(replaced.credentials_result.error) is InvalidStateError
+
+
+async def test_the_same_users_federation_elsewhere_is_adopted(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token("alice"))
+        elsewhere = await federate(b, world.token("alice"))
+        world.clock.advance(1)
+        assert (await a.fetch_auth_session()).credentials == elsewhere.credentials
+
+
+async def test_a_handle_never_shows_its_own_save_as_somebody_elses(world):
+    world.store = DooredStore(world.store)
+    async with world.auth() as auth:
+        await federate(auth, world.token("alice"))
+        door = world.store.after_write = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(federate, auth, world.token("bob"))
+                await door.arrived.wait()
+                world.clock.advance(1)
+                session = await auth.fetch_auth_session()
+                assert session.is_signed_in
+                door.open()
+        assert (await auth.fetch_auth_session()).is_signed_in
+
+
+# Old records, no records, strange records
+
+
+async def test_a_record_that_was_put_back_is_ignored(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        old = await world.store.read(name_of(world))
+        renewed = await auth.fetch_auth_session(force_refresh=True)
+        new = await world.store.read(name_of(world))
+        await world.store.compare_and_set(name_of(world), old.data, expected=new.version)
+        world.clock.advance(1)
+        assert (await auth.fetch_auth_session()).credentials == renewed.credentials
+        await auth.fetch_auth_session(force_refresh=True)  # and the next save replaces it
+        async with world.auth(store=store_of(world)) as other:
+            assert other.state.credentials == auth.state.credentials
+
+
+async def test_a_cleared_session_that_was_put_back_stays_cleared_here(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        old = await world.store.read(name_of(world))
+        await auth.clear_federation_to_identity_pool()
+        new = await world.store.read(name_of(world))
+        await world.store.compare_and_set(name_of(world), old.data, expected=new.version)
+        world.clock.advance(1)
+        assert not (await auth.fetch_auth_session()).is_signed_in
+
+
+async def test_a_record_that_somebody_deleted_is_a_signed_out_session(world):
+    async with world.auth() as auth, auth.events() as stream:
+        await federate(auth, world.token())
+        await world.store.delete(name_of(world), expected=None)
+        world.clock.advance(1)
+        assert not (await auth.fetch_auth_session()).is_signed_in
+        assert await drained(stream, 2) == [
+            AuthEventKind.FEDERATED,
+            AuthEventKind.FEDERATION_CLEARED,
+        ]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\xff", b'{"v":1}', b"x" * 1000])
+async def test_a_record_that_makes_no_sense_counts_as_signed_out(world, data):
+    await world.store.compare_and_set(name_of(world), data, expected=None)
+    async with world.auth() as auth:
+        assert isinstance(auth.state, SignedOut)
+        await federate(auth, world.token())
+        assert (await auth.fetch_auth_session()).is_signed_in
+
+
+async def test_a_tombstone_stays_for_a_day_and_is_collected_then(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        await auth.clear_federation_to_identity_pool()
+    world.clock.advance(DAY - 1)
+    async with world.auth(store=store_of(world)):
+        assert await world.store.read(name_of(world)) is not None
+    world.clock.advance(1)
+    async with world.auth(store=store_of(world)) as auth:
+        assert await world.store.read(name_of(world)) is None
+        assert isinstance(auth.state, SignedOut)
+        await federate(auth, world.token())
+        assert (await auth.fetch_auth_session()).is_signed_in
+
+
+async def test_one_renewal_serves_two_handles(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token())
+        world.clock.advance(1)
+        await b.fetch_auth_session()
+        world.clock.advance(OVER)
+        world.calls()
+        sessions = []
+
+        async def fetching(auth):
+            sessions.append(await auth.fetch_auth_session())
+
+        async with anyio.create_task_group() as tasks:
+            for auth in (a, b) * 10:
+                tasks.start_soon(fetching, auth)
+        assert world.calls() == [GET_CREDENTIALS]
+        assert len({session.credentials.access_key_id for session in sessions}) == 1
+
+
+async def test_the_fresh_path_reads_the_store_twice_a_second_at_most(world):
+    world.store = DooredStore(world.store)
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        before, leases = world.store.reads, world.store.leases
+        for _ in range(1000):
+            await auth.fetch_auth_session()
+        assert world.store.reads == before
+        for _ in range(10):
+            world.clock.advance(0.5)
+            await auth.fetch_auth_session()
+            await auth.fetch_auth_session()
+        assert world.store.reads == before + 10
+        assert world.store.leases == leases
+
+
+async def test_a_clear_and_a_renewal_that_save_at_once_end_cleared(world):
+    world.store = DooredStore(world.store)
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        door = world.store.before_write = Door()
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: auth.fetch_auth_session(force_refresh=True))
+                await door.arrived.wait()
+                tasks.start_soon(auth.clear_federation_to_identity_pool)
+                await anyio.wait_all_tasks_blocked()
+                door.open()
+        assert isinstance(auth.state, SignedOut)
+        async with world.auth(store=MemoryStore()) as nobody:
+            assert isinstance(nobody.state, SignedOut)
+        async with world.auth(store=world.store.inner) as other:
+            assert isinstance(other.state, SignedOut)
