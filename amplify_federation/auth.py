@@ -75,6 +75,16 @@ class FederatedAuth:
         return f"<FederatedAuth {self._pool.identity_pool_id} {type(self.state).__name__}>"
 
     @property
+    def pool(self) -> IdentityPool:
+        """The identity pool."""
+        return self._pool
+
+    @property
+    def settings(self) -> AuthSettings:
+        """How the session behaves; its clock, too."""
+        return self._session.context.settings
+
+    @property
     def state(self) -> State:
         """`SignedOut`, `Federated` or `Expired`, as far as this handle knows.
 
