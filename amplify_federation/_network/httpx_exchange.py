@@ -84,7 +84,8 @@ def _network_error(error: Exception, host: str) -> NetworkError | None:
     if isinstance(error, UndecodableError):
         return NetworkError(f"DecodingError from {host}: {error}.")
     names = {ancestor.__name__ for ancestor in type(error).__mro__}
-    if not isinstance(error, OSError) and not names & _NETWORK_NAMES:
+    # trio raises a bare UnicodeError for a host that cannot be a name.
+    if not isinstance(error, OSError | UnicodeError) and not names & _NETWORK_NAMES:
         return None
     failure = NetworkError(f"{type(error).__name__} from {host}.")
     failure.retryable = not names & _FINAL_NAMES

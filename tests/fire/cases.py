@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import json
 import zlib
 from functools import cache
 
@@ -45,6 +46,14 @@ def reset_after(*pieces: bytes) -> Script:
         peer.request()
         peer.send(*pieces)
         peer.reset()
+
+    return script
+
+
+def repeating(data: bytes) -> Script:
+    def script(peer: Peer) -> None:
+        while peer.request():
+            peer.send(data)
 
     return script
 
@@ -97,7 +106,24 @@ BROKEN = [
     Case("close after an informational answer", always(b"HTTP/1.1 100 Continue\r\n\r\n")),
 ]
 
+
+def echo(peer: Peer) -> None:
+    """Send back what comes, as an echo server does."""
+    peer.send(peer.request())
+
+
+def telling_the_token(peer: Peer) -> None:
+    """Repeat the login's token wherever an answer has room for text."""
+    while request := peer.request():
+        sent = json.loads(request.partition(b"\r\n\r\n")[2])
+        token = next(iter(sent["Logins"].values()))
+        body = json.dumps({"__type": "InternalErrorException", "message": f"Bad: {token}."})
+        request_id = b"x-amzn-requestid: " + token.encode()
+        peer.send(server.answer(body.encode(), request_id, status=b"500 " + token.encode()))
+
+
 GARBAGE = [
+    Case("an echo", echo),
     Case("garbage status line", always(b"lorem ipsum dolor\r\n\r\n")),
     Case("no status line", always(IDENTITY)),
     Case("status of letters", always(b"HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\n{}")),
@@ -142,9 +168,9 @@ NOT_COGNITO = [
         "200 with blanks": saying(b" \r\n "),
         "201": saying(IDENTITY, status=b"201 Created"),
         "202": saying(IDENTITY, status=b"202 Accepted"),
-        "204": always(b"HTTP/1.1 204 No Content\r\n\r\n"),
-        "204 that promises a body": always(b"HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n"),
-        "body shorter than the JSON": always(ok(b"Content-Length: 20") + IDENTITY),
+        "204": repeating(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        "204 that promises a body": repeating(b"HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n"),
+        "body shorter than the JSON": repeating(ok(b"Content-Length: 20") + IDENTITY),
         "null": saying(b"null"),
         "a null member": saying(b'{"IdentityId": null}'),
         "a number member": saying(b'{"IdentityId": 7}'),
@@ -178,15 +204,6 @@ NOT_COGNITO = [
 ERROR_PAGES = [
     *(
         Case(
-            f"{status} to another host",
-            saying(b"", b"Location: %s", status=b"%d Moved" % status),
-            errors.UnknownServiceError,
-            retryable=False,
-        )
-        for status in (300, 301, 302, 303, 307, 308)
-    ),
-    *(
-        Case(
             f"{status} with a page",
             saying(b"<html>%d</html>" % status, status=b"%d X" % status),
             errors.UnknownServiceError,
@@ -194,7 +211,9 @@ ERROR_PAGES = [
         )
         for status in (400, 401, 403, 404, 407, 413, 418, 501, 505, 600, 999)
     ),
-    Case("304", always(b"HTTP/1.1 304 Same\r\n\r\n"), errors.UnknownServiceError, retryable=False),
+    Case(
+        "304", repeating(b"HTTP/1.1 304 Same\r\n\r\n"), errors.UnknownServiceError, retryable=False
+    ),
     *(
         Case(
             f"{status} with a page",
@@ -203,6 +222,7 @@ ERROR_PAGES = [
         )
         for status in (500, 502, 503, 504)
     ),
+    Case("an error that tells the token", telling_the_token, errors.InternalServiceError),
     Case("429 with a page", saying(b"<p>", status=b"429 X"), errors.TooManyRequestsError),
     Case(
         "an error code of a million characters",

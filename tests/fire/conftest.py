@@ -24,3 +24,21 @@ def authority(tmp_path_factory):
 def way(request, monkeypatch, authority):
     """Run the test over every path to the network."""
     return Way(request.param, monkeypatch, authority.path)
+
+
+@pytest.fixture
+def no_jitter(monkeypatch):
+    """Have no retry wait for anything but the server's wish."""
+    monkeypatch.setattr("random.random", lambda: 0.0)
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def own_client(request, monkeypatch, authority):
+    """Open handles over a caller's own client."""
+    return Way(request.param, monkeypatch, authority.path).auth
+
+
+@pytest.fixture(params=[path for path in PATHS if path.startswith("lean")])
+def lean_way(request, monkeypatch, authority):
+    """Run the test over the paths that are all our own."""
+    return Way(request.param, monkeypatch, authority.path)

@@ -23,6 +23,7 @@ from amplify_federation._network import line
 from amplify_federation._network.lean import exchange as lean_exchange
 from amplify_federation._network.lean.plain_reader import PlainReader
 from amplify_federation.testing import FakeCognito, ManualClock
+from tests.fire.server import CREDENTIALS
 
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 # What a user gets without a client, over both parsers (on asyncio and on trio over wires of their
@@ -50,13 +51,18 @@ class Way:
 
     @asynccontextmanager
     async def auth(
-        self, url: str, *, store: MemoryStore | None = None, **settings: object
+        self,
+        url: str,
+        *,
+        store: MemoryStore | None = None,
+        client_timeout: float = 5.0,
+        **settings: object,
     ) -> AsyncIterator[FederatedAuth]:
         """Open a handle whose calls go to `url` this way, and close all there is to close."""
         given = AuthSettings(**{"timeout": 4.0, "max_attempts": 1, **settings})
         pool = IdentityPool(POOL_ID, endpoint_url=url)
         async with AsyncExitStack() as stack:
-            client = self._client()
+            client = self._client(client_timeout)
             if client is not None:
                 stack.push_async_callback(client.aclose)
             auth = FederatedAuth(
@@ -64,12 +70,12 @@ class Way:
             )
             yield await stack.enter_async_context(auth)
 
-    def _client(self) -> httpx.AsyncClient | httpx2.AsyncClient | None:
+    def _client(self, timeout: float) -> httpx.AsyncClient | httpx2.AsyncClient | None:
         verify = _context(self._authorities)
         if self.path == "httpx":
-            return httpx.AsyncClient(verify=verify, follow_redirects=True)
+            return httpx.AsyncClient(verify=verify, timeout=timeout, follow_redirects=True)
         if self.path == "httpx2":
-            return httpx2.AsyncClient(verify=verify, follow_redirects=True)
+            return httpx2.AsyncClient(verify=verify, timeout=timeout, follow_redirects=True)
         return None
 
 
@@ -87,7 +93,10 @@ class Previous:
     def secrets(self) -> tuple[str, ...]:
         """All that no error may show."""
         held = self.result.credentials
-        return (self.token, self.new_token, held.secret_access_key, held.session_token)
+        return (
+            *(self.token, self.new_token, held.secret_access_key, held.session_token),
+            *(CREDENTIALS["SecretKey"], CREDENTIALS["SessionToken"]),
+        )
 
     async def store(self) -> MemoryStore:
         """Return a store that holds the session."""

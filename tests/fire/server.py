@@ -1,7 +1,7 @@
 """A server over raw sockets that misbehaves as its script says. It must not know our client.
 
-It plays one script per connection, each in a thread of its own, so that it serves any event loop
-and never waits for one. `BadServer.close` ends every script and every thread.
+Each connection has a thread of its own, so that it serves any event loop and never waits for one.
+`BadServer.close` ends every script and every thread.
 """
 
 import json
@@ -63,6 +63,10 @@ class Peer:
             if self._over.wait(0.01):
                 return
 
+    def wait(self, seconds: float) -> None:
+        """Do nothing for a while."""
+        self._over.wait(seconds)
+
     def hang(self) -> None:
         """Say nothing more until the client hangs up or the test is over."""
         while self._more():
@@ -83,10 +87,10 @@ Script = Callable[[Peer], None]
 
 
 class BadServer:
-    """Listens on loopback; a context manager."""
+    """Plays one script per connection, the last one for all that follow; a context manager."""
 
-    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None) -> None:
-        self.script = script
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+        self._scripts = scripts
         self.connections = 0
         self.requests: list[bytes] = []
         self._tls = tls
@@ -127,13 +131,14 @@ class BadServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            script = self._scripts[min(self.connections, len(self._scripts) - 1)]
             self.connections += 1
             self._open.append(connection)
-            thread = threading.Thread(target=self._play, args=(connection,), daemon=True)
+            thread = threading.Thread(target=self._play, args=(script, connection), daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _play(self, connection: socket.socket) -> None:
+    def _play(self, script: Script, connection: socket.socket) -> None:
         plain = connection
         with suppress(OSError):  # the client hung up, or the test is over
             if self._tls is not None:
@@ -141,7 +146,7 @@ class BadServer:
                 self._open.append(connection)
             with connection:
                 peer = _Recorded(connection, self._over, self.requests)
-                self.script(peer)
+                script(peer)
                 if connection.fileno() >= 0:
                     # A close with unread bytes would be a reset: the client must see an end.
                     connection.shutdown(socket.SHUT_WR)
