@@ -1,0 +1,107 @@
+"""The example of the mission: a game whose players keep scores and pictures with their own rights.
+
+The same story stands in the README.
+"""
+
+from asyncio import to_thread
+
+import httpx
+import pytest
+
+from amplify_federation import AuthProvider, AuthSettings, EncryptedFileStore, FederatedAuth
+from amplify_federation.integrations.boto import aiobotocore_session, boto3_session
+from amplify_federation.testing import FakeCognito, ManualClock
+
+boto3 = pytest.importorskip("boto3")
+pytest.importorskip("aiobotocore")
+moto_server = pytest.importorskip("moto.server")
+
+ONE_HOUR = 3600.0
+
+
+@pytest.fixture
+def anyio_backend():
+    """aiobotocore is asyncio's."""
+    return "asyncio"
+
+
+@pytest.fixture
+def aws(monkeypatch, tmp_path):
+    """DynamoDB and S3 by moto, with the game's table and bucket."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    owner = boto3.Session("owner", "of the account", region_name="us-west-2")
+    dynamodb, s3 = (owner.client(name, endpoint_url=url) for name in ("dynamodb", "s3"))
+    dynamodb.create_table(
+        TableName="scores",
+        KeySchema=[{"AttributeName": "player", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "player", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    s3.create_bucket(
+        Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    dynamodb.close()
+    s3.close()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    yield url
+    server.stop()
+
+
+async def save_game(auth, score, picture):
+    """What the game does: a score by aiobotocore, a picture by boto3 in a thread."""
+    player = (await auth.fetch_auth_session()).identity_id
+    async with aiobotocore_session(auth).create_client("dynamodb") as dynamodb:
+        item = {"player": {"S": player}, "score": {"N": str(score)}}
+        await dynamodb.put_item(TableName="scores", Item=item)
+    s3 = boto3_session(auth).client("s3")
+    await to_thread(s3.put_object, Bucket="pictures", Key=f"{player}/me.png", Body=picture)
+    s3.close()
+    return player
+
+
+async def test_a_player_keeps_score_and_picture_through_a_renewal(aws, tmp_path, monkeypatch):
+    clock = ManualClock()
+    cognito = FakeCognito(clock=clock)
+    pool = cognito.create_identity_pool([AuthProvider.GOOGLE])
+    token = cognito.issue_token(AuthProvider.GOOGLE, "alice")
+    async with (
+        httpx.AsyncClient(transport=cognito.transport) as http,
+        FederatedAuth(
+            pool,
+            store=EncryptedFileStore(tmp_path / "sessions"),
+            http_client=http,
+            settings=AuthSettings(clock=clock),
+        ) as auth,
+    ):
+        first = await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+        player = await save_game(auth, 100, b"a picture")
+
+        clock.advance(ONE_HOUR)  # in the middle of the game the credentials are over
+        assert await save_game(auth, 250, b"a better picture") == player == first.identity_id
+
+        renewed = (await auth.fetch_auth_session()).credentials
+        assert renewed != first.credentials
+        assert [call.operation for call in cognito.calls] == [
+            "GetId",
+            "GetCredentialsForIdentity",
+            "GetCredentialsForIdentity",
+        ]
+        session = boto3_session(auth)
+
+        def stored():
+            dynamodb, s3 = session.client("dynamodb"), session.client("s3")
+            item = dynamodb.get_item(TableName="scores", Key={"player": {"S": player}})["Item"]
+            body = s3.get_object(Bucket="pictures", Key=f"{player}/me.png")["Body"]
+            with body:
+                picture = body.read()
+            dynamodb.close()
+            s3.close()
+            return item["score"]["N"], picture
+
+        assert await to_thread(stored) == ("250", b"a better picture")
