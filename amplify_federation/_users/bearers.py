@@ -8,6 +8,7 @@ exists only after Cognito accepted the very token. It must not know web framewor
 """
 
 import hashlib
+from contextlib import suppress
 from functools import partial
 
 import anyio
@@ -24,9 +25,10 @@ from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.session import Session
 from amplify_federation._users.office import Office
 from amplify_federation._users.refusals import Refusals
-from amplify_federation.errors import AuthError, CallTimeoutError
+from amplify_federation.errors import AuthError, CallTimeoutError, StoreError
 
 _LEASE_SHARE = 0.9  # of the deadline: so that a lease is named as the cause, not the deadline
+_CLEANED = 3  # old sessions that a new token looks at
 
 
 @frozen
@@ -89,6 +91,7 @@ class Bearers:
         else:
             if self._serves(session, bearer.token):
                 shelf.put(session)
+            await self._clean_up()
             return session
         self._refusals.note(bearer.name, failure)
         return failure
@@ -99,10 +102,24 @@ class Bearers:
         if self._serves(session, bearer.token):
             return
         patience = _LEASE_SHARE * self._settings.timeout
-        async with self._office.store.lock(bearer.name, timeout=patience):
+        async with self._office.bearer_store.lock(bearer.name, timeout=patience):
             await session.look()
             if not self._serves(session, bearer.token):
                 await session.federate(bearer.token, bearer.provider, None)
+
+    async def _clean_up(self) -> None:
+        """Forget old tokens that are over: each new one pays for some, so they never pile up."""
+        for session in self._office.shelf.oldest(_CLEANED):
+            state = session.state
+            token = state.held[0].token if isinstance(state, Federated) else None
+            if token is None or not self._office.is_bearers(session):
+                continue
+            if self._serves(session, token):
+                continue
+            self._office.shelf.drop(session)
+            with suppress(StoreError):  # written by somebody meanwhile, or another day
+                keeper = session.context.keeper
+                await self._office.bearer_store.delete(keeper.name, expected=keeper.version)
 
     def _serves(self, session: Session, token: Secret) -> bool:
         """Tell whether Cognito accepted this token, and the token is not over."""

@@ -4,6 +4,8 @@ One pool, one line to Cognito, one server clock, one store, one shelf. It must n
 session is asked for.
 """
 
+from typing import Final, Protocol, runtime_checkable
+
 from attrs import define, evolve, field
 
 from amplify_federation._concurrency.background import Background
@@ -13,6 +15,17 @@ from amplify_federation._session.session import NO_SOURCES, Session, Sources
 from amplify_federation._users.shelf import Shelf
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
+
+BEARER_LIFE: Final = 86_400.0  # seconds that a store keeps a bearer's record after its last write
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """What a store may offer beside `SessionStore`: forgetting records by itself."""
+
+    def keeping(self, seconds: float) -> SessionStore:
+        """Return a store of the same records, whose writes are kept for `seconds` from each."""
+        ...
 
 
 @define(kw_only=True)
@@ -28,32 +41,37 @@ class Office:
     background: Background | None = None  # there while inside `async with`
     # A bearer whose record is gone is federated anew; it must never turn into a guest.
     bearer_pool: IdentityPool = field(init=False)
+    # A bearer's record is of no use when its token is over; a user's is for long.
+    bearer_store: SessionStore = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Derive the pool of bearer sessions."""
+        """Derive what bearer sessions live in."""
         self.bearer_pool = evolve(self.pool, guest_access=False)
+        store = self.store
+        self.bearer_store = store.keeping(BEARER_LIFE) if isinstance(store, Forgets) else store
 
     def user_session(self, user_id: str) -> Session:
         """Return the one session of a user."""
         name = f"{self.pool.identity_pool_id}/{user_id}"
         session = self.shelf.find(name)
         if session is None:
-            session = self._session(self.pool, name, self.sources)
+            session = self._session(self.pool, self.store, name, self.sources)
             self.shelf.put(session)
         return session
 
     def new_bearer_session(self, name: str) -> Session:
         """Return a session that nobody keeps yet. No source: its caller brings the token."""
-        return self._session(self.bearer_pool, name, NO_SOURCES)
+        return self._session(self.bearer_pool, self.bearer_store, name, NO_SOURCES)
 
-    def _session(self, pool: IdentityPool, name: str, sources: Sources) -> Session:
+    def is_bearers(self, session: Session) -> bool:
+        """Tell whether a session was made for a bearer token."""
+        return session.context.pool is self.bearer_pool
+
+    def _session(
+        self, pool: IdentityPool, store: SessionStore, name: str, sources: Sources
+    ) -> Session:
         session = Session(
-            pool,
-            self.settings,
-            store=self.store,
-            channel=self.channel,
-            name=name,
-            sources=sources,
+            pool, self.settings, store=store, channel=self.channel, name=name, sources=sources
         )
         session.context.background = self.background
         return session

@@ -6,6 +6,7 @@ that one user never has two sessions in one process. It must not know what a ses
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 from weakref import WeakValueDictionary
 
 from amplify_federation._session.session import Session
@@ -47,9 +48,9 @@ class Shelf:
             name, dropped = self._kept.popitem(last=False)
             self._outlived[name] = dropped
 
-    def oldest(self) -> Session | None:
-        """Return the session that was not used for longest."""
-        return next(iter(self._kept.values()), None)
+    def oldest(self, count: int) -> list[Session]:
+        """Return the sessions that were not used for longest."""
+        return list(islice(self._kept.values(), count))
 
     def drop(self, session: Session) -> None:
         """Forget a session."""

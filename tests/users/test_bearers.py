@@ -19,7 +19,7 @@ from amplify_federation import (
 from amplify_federation._core.values import Secret
 from amplify_federation._users.bearers import record_name
 from amplify_federation.testing import ManualClock
-from tests.session.kit import GET_ID, Door
+from tests.session.kit import GET_ID, Door, federate
 from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
 
 GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
@@ -356,6 +356,39 @@ async def test_a_federation_that_takes_too_long_is_a_timeout(town):
     users = town.users(timeout=0.01)
     with pytest.raises(CallTimeoutError):
         await users.session_for(town.token(), GOOGLE)
+
+
+async def test_tokens_that_are_over_are_cleaned_up_in_memory_and_store(town):
+    users = town.users()
+    for number in range(5):
+        await users.session_for(town.token(f"u{number}", lifetime=600), GOOGLE)
+    assert len(town.store._records) == 5
+    town.fake.advance(601)
+    for number in range(2):
+        await users.session_for(town.token(f"new{number}"), GOOGLE)
+    assert len(town.store._records) == 2
+    assert "2 in memory" in repr(users)
+
+
+async def test_a_clean_up_leaves_users_by_name_alone(town):
+    users = town.users()
+    await federate(users.auth("alice"), town.token(lifetime=600))
+    town.fake.advance(601)
+    await users.session_for(town.token("bob"), GOOGLE)
+    assert (await users.auth("alice").fetch_auth_session()).is_signed_in
+
+
+async def test_a_store_that_forgets_by_itself_is_told_how_long_a_bearers_record_serves(town):
+    class Forgetful(MemoryStore):
+        def keeping(self, seconds):
+            self.kept = seconds
+            return MemoryStore()
+
+    store = Forgetful()
+    users = town.users(store=store)
+    await users.session_for(town.token(), GOOGLE)
+    assert store.kept == 86_400
+    assert not store._records
 
 
 async def test_nothing_is_kept_of_requests_that_are_done(town):
