@@ -4,7 +4,6 @@ Keys are made when first asked for, once per process and issuer: making one take
 """
 
 import base64
-import binascii
 import json
 import threading
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ def decoded(text: str) -> bytes:
     """Return what `encoded` was given. Raises `ValueError` if it is none of its texts."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error:
+    except ValueError:
         data = None
     if data is None or encoded(data) != text:
         message = "This is not base64url without padding."

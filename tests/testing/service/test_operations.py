@@ -48,22 +48,6 @@ def test_credentials_live_one_hour_and_are_unique(call, fake, pool, google):
         assert first[member] != second[member]
 
 
-def test_session_token_tells_the_test_what_it_stands_for(call, fake, pool):
-    guest = call.identity(pool)
-    credentials = call.credentials(guest).body["Credentials"]
-    issued = fake.read_session_token(credentials["SessionToken"])
-    assert issued.access_key_id == credentials["AccessKeyId"]
-    assert issued.identity_id == guest
-    assert issued.role_arn.endswith("Unauth_Role")
-    assert issued.expiration == credentials["Expiration"]
-
-
-@pytest.mark.parametrize("text", ["", "nonsense", "IQoJb3JpZ2luX2VjAAAA", "W10="])
-def test_session_token_of_somebody_else_is_told(fake, text):
-    with pytest.raises(ValueError, match="not issued by a FakeCognito"):
-        fake.read_session_token(text)
-
-
 def test_guests_are_refused_where_they_are_off(call, fake, pool):
     guest = call.identity(pool)
     fake.update_identity_pool(pool, guest_access=False)
@@ -94,29 +78,6 @@ def test_unknown_pool_and_identity_are_not_found(call, fake, pool, google):
     guest = call.identity(pool)
     fake.delete_identity_pool(pool)
     assert call.credentials(guest).message == f"IdentityPool '{pool}' not found."
-
-
-def test_administration_of_an_unknown_pool_is_a_mistake_in_the_test(fake):
-    for administer in (
-        lambda: fake.update_identity_pool("us-west-2:0"),
-        lambda: fake.delete_identity_pool("us-west-2:0"),
-        lambda: fake.issue_developer_token("us-west-2:0", "alice"),
-        lambda: fake.issue_developer_token(fake.create_identity_pool(), "alice"),
-    ):
-        with pytest.raises(LookupError):
-            administer()
-
-
-def test_administrator_may_change_one_setting_and_leave_the_rest(call, fake, pool, google):
-    logins = google()
-    alice = call.identity(pool, logins)
-    fake.update_identity_pool(pool, providers=[AuthProvider.FACEBOOK])
-    assert "supported provider" in call.credentials(alice, logins).message
-    assert call.identity(pool)
-    fake.update_identity_pool(pool, providers={GOOGLE: ["web"]}, roles=PoolRoles(READER))
-    assert role_of(fake, call.credentials(alice, logins)) == READER
-    fake.update_identity_pool(pool, classic_flow=False)
-    assert call("GetOpenIdToken", IdentityId=alice, Logins=logins).status == 400
 
 
 def test_pool_without_a_role_is_misconfigured(call, fake, pool, google):
