@@ -1,0 +1,258 @@
+"""BearerSession: what a browser is told, in FastAPI and in plain Starlette."""
+
+import json
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import anyio
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from amplify_federation import (
+    AuthProvider,
+    AuthSession,
+    AuthSettings,
+    ConfigurationError,
+    FederatedUsers,
+    MemoryStore,
+    StoreUnavailableError,
+)
+from amplify_federation.integrations.starlette import BearerSession, users_lifespan
+from tests.session.kit import DooredStore, World
+
+GOOGLE = AuthProvider.GOOGLE
+
+
+class Site(World):
+    """An application in this process, asked without a socket."""
+
+    def __init__(self):
+        super().__init__()
+        self.store = DooredStore(MemoryStore())
+        self.lifespan = users_lifespan(
+            lambda: FederatedUsers(
+                self.pool_id,
+                store=self.store,
+                http_client=self.client,
+                settings=AuthSettings(clock=self.clock, max_attempts=1),
+            )
+        )
+
+    def fastapi(self) -> FastAPI:
+        app = FastAPI(lifespan=self.lifespan)
+
+        @app.get("/me")
+        async def me(session: Annotated[AuthSession, Depends(BearerSession(GOOGLE))]) -> str:
+            return session.identity_id
+
+        return app
+
+    @asynccontextmanager
+    async def asked(self, app):
+        async with self.lifespan(app) as state:
+
+            async def with_state(scope, receive, send):
+                await app({**scope, "state": dict(state)}, receive, send)
+
+            transport = httpx.ASGITransport(app=with_state)
+            async with httpx.AsyncClient(transport=transport, base_url="http://site") as browser:
+                yield browser
+
+
+@pytest.fixture
+def site():
+    return Site()
+
+
+@pytest.fixture
+async def browser(site):
+    async with site.asked(site.fastapi()) as browser:
+        yield browser
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_a_good_token_gives_its_users_session(site, browser):
+    for user in ("alice", "bob", "alice"):
+        answer = await browser.get("/me", headers=bearer(site.token(user)))
+        assert answer.status_code == 200
+        assert answer.json().startswith("us-west-2:")
+
+
+async def test_each_user_is_served_their_own_identity(site, browser):
+    tokens = {user: site.token(user) for user in ("alice", "bob")}
+    seen = {}
+    for user, token in tokens.items():
+        seen[user] = (await browser.get("/me", headers=bearer(token))).json()
+    assert seen["alice"] != seen["bob"]
+    assert (await browser.get("/me", headers=bearer(tokens["alice"]))).json() == seen["alice"]
+
+
+@pytest.mark.parametrize("header", [None, "Basic YTpi", "Bearer", "Bearer  ", "token"])
+async def test_no_bearer_token_is_401_without_an_error_code(browser, header):
+    headers = {} if header is None else {"Authorization": header}
+    answer = await browser.get("/me", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_a_refused_token_is_401(site, browser):
+    for token in (site.token(forged=True), "nonsense", site.token(lifetime=-1000), "x" * 60_000):
+        answer = await browser.get("/me", headers=bearer(token))
+        assert answer.status_code == 401
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+        assert token not in answer.text
+
+
+async def test_a_session_that_expired_is_401(site, browser):
+    token = site.token(lifetime=100_000)
+    await browser.get("/me", headers=bearer(token))
+    site.fake.deactivate_token(token)
+    site.fake.advance(3601)
+    for _ in range(2):
+        assert (await browser.get("/me", headers=bearer(token))).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["TooManyRequestsException", "InternalErrorException", "ExternalServiceException",
+     "LimitExceededException", "ResourceNotFoundException",
+     "InvalidIdentityPoolConfigurationException"],
+)  # fmt: skip
+async def test_a_fault_that_is_not_the_callers_is_503(site, browser, code):
+    site.fake.fail_next(code, times=3)
+    answer = await browser.get("/me", headers=bearer(site.token()))
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+
+
+async def test_no_network_is_503_for_new_tokens_and_for_credentials_that_are_over(site, browser):
+    token = site.token(lifetime=100_000)
+    await browser.get("/me", headers=bearer(token))
+    site.wire.cut = True
+    assert (await browser.get("/me", headers=bearer(token))).status_code == 200
+    assert (await browser.get("/me", headers=bearer(site.token("bob")))).status_code == 503
+    site.clock.advance(3601)
+    assert (await browser.get("/me", headers=bearer(token))).status_code == 503
+
+
+async def test_a_store_that_is_down_is_503(site, browser):
+    site.store.failure = StoreUnavailableError("down")
+    assert (await browser.get("/me", headers=bearer(site.token()))).status_code == 503
+
+
+async def test_a_client_may_be_told_to_come_back_later(site):
+    app = FastAPI(lifespan=site.lifespan)
+    patient = BearerSession(GOOGLE, retry_after=7)
+
+    @app.get("/me")
+    async def me(_session: Annotated[AuthSession, Depends(patient)]) -> str:
+        return ""
+
+    site.wire.cut = True
+    async with site.asked(app) as browser:
+        answer = await browser.get("/me", headers=bearer(site.token()))
+    assert answer.headers["Retry-After"] == "7"
+
+
+def test_openapi_shows_the_bearer_scheme(site):
+    document = site.fastapi().openapi()
+    scheme = document["components"]["securitySchemes"]["BearerSession"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert document["paths"]["/me"]["get"]["security"] == [{"BearerSession": []}]
+
+
+async def test_plain_starlette_calls_the_dependency(site):
+    session_of = BearerSession(GOOGLE)
+
+    async def me(request):
+        return PlainTextResponse((await session_of(request)).identity_id)
+
+    app = Starlette(routes=[Route("/me", me)], lifespan=site.lifespan)
+    async with site.asked(app) as browser:
+        assert (await browser.get("/me", headers=bearer(site.token()))).status_code == 200
+        answer = await browser.get("/me")
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_the_users_end_with_the_application(site):
+    async with site.lifespan(None) as state:
+        users = state["federated_users"]
+    with pytest.raises(Exception, match="closed"):
+        users.auth("alice")
+
+
+async def test_a_lifespan_may_open_a_store_around_the_users(site):
+    closed = []
+
+    @asynccontextmanager
+    async def users():
+        async with FederatedUsers(site.pool_id, store=site.store, http_client=site.client) as users:
+            yield users
+        closed.append(True)
+
+    async with users_lifespan(users)(None) as state:
+        assert isinstance(state["federated_users"], FederatedUsers)
+    assert closed
+
+
+async def test_an_application_without_users_is_told_what_is_missing(site):
+    app = site.fastapi()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://site"
+    ) as browser:
+        with pytest.raises(ConfigurationError, match="users_lifespan"):
+            await browser.get("/me", headers=bearer(site.token()))
+
+
+async def test_a_burst_of_one_users_requests_makes_one_federation(site, browser):
+    token, statuses = site.token(), []
+
+    async def ask():
+        statuses.append((await browser.get("/me", headers=bearer(token))).status_code)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(ask)
+    assert statuses == [200] * 100
+    assert len(site.calls()) == 2
+
+
+def _in_new_python(script: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_it_works_without_fastapi():
+    said = _in_new_python(
+        "import sys, json\n"
+        "sys.modules['fastapi'] = None\n"
+        "from amplify_federation import AuthProvider\n"
+        "from amplify_federation.integrations.starlette import BearerSession\n"
+        "print(json.dumps(callable(BearerSession(AuthProvider.GOOGLE))))\n"
+    )
+    assert json.loads(said) is True
+
+
+def test_without_starlette_the_extra_is_named():
+    said = _in_new_python(
+        "import sys\n"
+        "sys.modules['starlette.exceptions'] = None\n"
+        "try:\n"
+        "    import amplify_federation.integrations.starlette\n"
+        "except Exception as error:\n"
+        "    print(error)\n"
+    )
+    assert "amplify-federation[starlette]" in said
