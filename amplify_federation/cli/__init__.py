@@ -7,7 +7,7 @@ know what the commands do.
 import sys
 from importlib.util import find_spec
 
-_NO_CLICK = 3  # as for any fault of the set-up; see `exit_codes`
+_NO_CLICK = 3  # as for any fault of the set-up; see `terminal.exit_codes`
 
 
 def main() -> None:

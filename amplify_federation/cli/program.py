@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from amplify_federation import AuthError
-from amplify_federation.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
-from amplify_federation.cli.output import print_error, trouble
+from amplify_federation.cli.terminal.exit_codes import MEANINGS, ExitCode, exit_code_of
+from amplify_federation.cli.terminal.output import print_error, trouble
 
 _COMMANDS = (
     "demo", "federate", "session", "credentials", "clear", "fake-cognito",

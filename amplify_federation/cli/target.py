@@ -18,7 +18,7 @@ from amplify_federation import (
     FederatedAuth,
     IdentityPool,
 )
-from amplify_federation.cli.progress import progress
+from amplify_federation.cli.terminal.progress import progress
 
 T = TypeVar("T")
 _NO_POOL = (

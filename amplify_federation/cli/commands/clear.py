@@ -2,8 +2,8 @@
 
 import click
 
-from amplify_federation.cli.output import json_option, print_json, wants_json
 from amplify_federation.cli.target import Target, run, target_options
+from amplify_federation.cli.terminal.output import json_option, print_json, wants_json
 
 
 @click.command(

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import click
 
 from amplify_federation import AuthSession, AWSCredentials
-from amplify_federation.cli.output import json_option, wants_json
-from amplify_federation.cli.showing import moment
+from amplify_federation.cli.handover.timely import timely_session
 from amplify_federation.cli.target import Target, run, target_options
-from amplify_federation.cli.timely import timely_session
+from amplify_federation.cli.terminal.output import json_option, wants_json
+from amplify_federation.cli.terminal.showing import moment
 
 
 @click.command(

@@ -8,8 +8,8 @@ import anyio
 import click
 
 from amplify_federation.cli.demo.scene import Scene
-from amplify_federation.cli.exit_codes import ExitCode
-from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
+from amplify_federation.cli.terminal.exit_codes import ExitCode
+from amplify_federation.cli.terminal.output import json_option, print_json, print_pairs, wants_json
 
 _INTRODUCTION = """\
 A user signs in with Google. Their token is traded for AWS credentials, which are kept, renewed,

@@ -10,7 +10,7 @@ import sys
 import click
 
 from amplify_federation import AuthProvider
-from amplify_federation.cli.output import json_option, print_json, wants_json
+from amplify_federation.cli.terminal.output import json_option, print_json, wants_json
 
 
 @click.command(

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from amplify_federation import AuthProvider, FederationResult
-from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
 from amplify_federation.cli.providers import NAMES, ProviderType
-from amplify_federation.cli.showing import moment, remaining, shown_id
 from amplify_federation.cli.target import Target, run, target_options
+from amplify_federation.cli.terminal.output import json_option, print_json, print_pairs, wants_json
+from amplify_federation.cli.terminal.showing import moment, remaining, shown_id
 
 TOKEN_VARIABLE = "AMPLIFY_FEDERATION_TOKEN"
 _ENOUGH = 200_000  # bytes; Cognito takes 50,000 characters, and the session refuses more

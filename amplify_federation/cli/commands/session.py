@@ -6,11 +6,11 @@ import click
 from attrs import frozen
 
 from amplify_federation import AuthSession, Expired, Federated, SignedOut
-from amplify_federation.cli.advice import advice_for
-from amplify_federation.cli.exit_codes import ExitCode, exit_code_of
-from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
-from amplify_federation.cli.showing import moment, name_of, remaining, shown_id
 from amplify_federation.cli.target import Target, run, target_options
+from amplify_federation.cli.terminal.advice import advice_for
+from amplify_federation.cli.terminal.exit_codes import ExitCode, exit_code_of
+from amplify_federation.cli.terminal.output import json_option, print_json, print_pairs, wants_json
+from amplify_federation.cli.terminal.showing import moment, name_of, remaining, shown_id
 
 
 @frozen

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from amplify_federation.cli.output import wants_json
+from amplify_federation.cli.terminal.output import wants_json
 
 PATIENCE = 1.0  # seconds before anything is said
 _LOG_PAUSE = 10.0  # seconds between lines where stderr is no terminal

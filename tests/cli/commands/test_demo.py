@@ -5,7 +5,8 @@ import sys
 
 from click.testing import CliRunner
 
-from amplify_federation.cli.demo import story
+from amplify_federation.cli.demo import passing, story
+from amplify_federation.cli.demo.play import Play
 from amplify_federation.cli.program import program
 
 
@@ -56,16 +57,16 @@ def test_the_demo_tells_a_program_each_step_with_its_calls_and_state(tmp_path):
 
 
 def test_the_demo_shows_no_secret(monkeypatch):
-    stories, real = [], story.Story
+    plays = []
 
     def remembered(stage):
-        stories.append(real(stage))
-        return stories[-1]
+        plays.append(Play(stage))
+        return plays[-1]
 
-    monkeypatch.setattr(story, "Story", remembered)
+    monkeypatch.setattr(story, "Play", remembered)
     done = CliRunner().invoke(program, ["demo"])
     assert done.exit_code == 0, done.output
-    *secrets, identity = stories[0].sealed
+    *secrets, identity = plays[0].sealed
     assert len(secrets) == 3
     assert identity in done.output
     for secret in secrets:
@@ -73,7 +74,7 @@ def test_the_demo_shows_no_secret(monkeypatch):
 
 
 def test_the_demo_says_what_did_not_hold_and_fails(monkeypatch):
-    monkeypatch.setattr(story, "RENEWAL", ("SomethingElse",))
+    monkeypatch.setattr(passing, "RENEWAL", ("SomethingElse",))
     done = CliRunner().invoke(program, ["demo"])
     assert done.exit_code == 1
     assert "NOT SO: one call" in done.output

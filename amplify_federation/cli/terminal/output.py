@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from amplify_federation import AuthError
-from amplify_federation.cli.advice import advice_for
-from amplify_federation.cli.exit_codes import exit_code_of
+from amplify_federation.cli.terminal.advice import advice_for
+from amplify_federation.cli.terminal.exit_codes import exit_code_of
 
 _JSON = "amplify_federation.json"
 F = TypeVar("F")

@@ -1,0 +1,1 @@
+"""Handing credentials over to other programs of this machine."""

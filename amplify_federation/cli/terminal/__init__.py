@@ -1,0 +1,1 @@
+"""What a reader at a terminal sees, and how the process ends."""
