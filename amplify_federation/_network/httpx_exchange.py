@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
+
 from amplify_federation._cognito.answers import MAX_BODY
 from amplify_federation._cognito.exchange import HttpAnswer
 from amplify_federation._network.coding import UndecodableError, plain
@@ -32,7 +34,10 @@ class HttpxExchange:
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """Send a request and read the whole answer, up to the cap; see `Exchange`."""
-        request = self._request_class("POST", self._url, headers=dict(headers), content=body)
+        watch = _HandshakeWatch()
+        request = self._request_class(
+            "POST", self._url, headers=dict(headers), content=body, extensions={"trace": watch}
+        )
         try:
             response = await self._client.send(
                 request, stream=True, auth=None, follow_redirects=False
@@ -45,6 +50,9 @@ class HttpxExchange:
             failure = _network_error(error, self._host)
             if failure is None:
                 raise  # not a fault of the network: a mock's complaint, a hook's bug
+        except BaseException:
+            await watch.close()
+            raise
         else:
             names = {name.lower(): value for name, value in response.headers.items()}
             return HttpAnswer(response.status_code, names, content)
@@ -55,6 +63,29 @@ class HttpxExchange:
         """Close the client if it is ours."""
         if self._owned:
             await self._client.aclose()
+
+
+class _HandshakeWatch:
+    """Closes the socket of a TLS handshake that was cancelled, which httpcore forgets to do.
+
+    It is httpcore's trace extension, told of each step of a request. On asyncio a forgotten socket
+    stays open for as long as its server likes: one for each call to a server that hangs.
+    """
+
+    def __init__(self) -> None:
+        self._socket: Any = None
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"]
+        elif event.endswith(".start_tls.complete"):
+            self._socket = None  # the connection is httpcore's, and may serve others too
+
+    async def close(self) -> None:
+        """Close what was opened and is not known to stand."""
+        if self._socket is not None:
+            with anyio.CancelScope(shield=True):
+                await self._socket.aclose()
 
 
 async def _read_capped(response: Any) -> bytes | None:  # noqa: ANN401  # duck-typed

@@ -113,7 +113,7 @@ async def dial(
             tls_standard_compatible=False,  # HTTP says itself where an answer ends
         )
         return AnyioWire(stream, reader)
-    except anyio.BrokenResourceError:
+    except (anyio.BrokenResourceError, anyio.EndOfStream):
         failure = NoAnswer("ConnectError", "the server closed the connection")
     except (OSError, UnicodeError) as error:
         failure = no_connection(error.__cause__ or error)
