@@ -10,7 +10,9 @@ This file must not know what the lock guards.
 
 import contextlib
 import os
+import random
 import stat
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _FIRST_PAUSE: Final = 0.001  # seconds; a write takes about one millisecond
-_LONGEST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 0.02
 _PID_OFFSET: Final = 1  # Windows locks the first byte against everybody
 _PID_SIZE: Final = 20
 
@@ -51,15 +53,13 @@ async def hold(path: Path, *, timeout: float) -> AsyncGenerator[None]:  # noqa: 
 @contextmanager
 def hold_blocking(path: Path, *, timeout: float) -> Generator[None]:
     """Hold the lock as `hold` does, in a worker thread."""
-    import time  # noqa: PLC0415 - for threads only
-
     deadline = time.monotonic() + timeout
-    pause = _FIRST_PAUSE
-    while (lock := try_lock(path)) is None:
+    pauses = _pauses()
+    lock = _file_lock(path)
+    while not _take(lock, path):
         if time.monotonic() >= deadline:
             raise _locked(path, timeout)
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        time.sleep(next(pauses))
     try:
         yield
     finally:
@@ -69,61 +69,76 @@ def hold_blocking(path: Path, *, timeout: float) -> Generator[None]:
 async def acquired(path: Path, *, timeout: float) -> "BaseFileLock":  # noqa: ASYNC109 - as above
     """Take the lock as `hold` does. Release it with `.release()`, from any thread."""
     deadline = anyio.current_time() + timeout
-    pause = _FIRST_PAUSE
-    while (lock := try_lock(path)) is None:
+    pauses = _pauses()
+    lock = _file_lock(path)
+    while not _take(lock, path):
         left = deadline - anyio.current_time()
         if left <= 0:
             raise _locked(path, timeout)
-        await anyio.sleep(min(pause, left))
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        await anyio.sleep(min(next(pauses), left))
     return lock
 
 
 def try_lock(path: Path) -> "BaseFileLock | None":
-    """Take the lock if it is free. Release it with `.release()`. Takes microseconds."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - heavy
+    """Take the lock if it is free. Release it with `.release()`. Does not wait."""
+    lock = _file_lock(path)
+    return lock if _take(lock, path) else None
 
-    if not _prepare(path):
-        return None
-    lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
+
+def _pauses() -> Generator[float]:
+    """Yield how long to wait between tries. By chance, else who waits longest loses most."""
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause * random.uniform(0.5, 1)  # noqa: S311 - no secret depends on it
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _file_lock(path: Path) -> "BaseFileLock":
+    from filelock import FileLock  # noqa: PLC0415 - heavy
+
+    _prepare(path)
+    return FileLock(path, timeout=0, mode=0o600, thread_local=False)
+
+
+def _take(lock: "BaseFileLock", path: Path) -> bool:
+    from filelock import Timeout  # noqa: PLC0415 - heavy
+
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        return None
+        return False
     except OSError as error:
         failure = faults.store_error(path, error)
     else:
         _write_holder(path)
-        return lock
+        return True
     raise failure
 
 
 @faults.as_store_errors
-def _prepare(path: Path) -> bool:
-    """Make the lock file, or check the one that is there; `False`: look again."""
+def _prepare(path: Path) -> None:
+    """Make the lock file, or check the one that is there. Nobody ever removes one."""
     flags = os.O_RDWR | files.SAFE_FLAGS
+    made = True
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-        made = True
     except FileExistsError:
-        try:
-            descriptor = os.open(path, flags)
-        except FileNotFoundError:
-            return False
-        except PermissionError:
-            _mend_unfinished(path)
-            descriptor = os.open(path, flags)
         made = False
+        descriptor = _open_existing(path, flags)
     try:
         if made:
             files.own_only(descriptor)
-        status = os.fstat(descriptor)
-        if not status.st_nlink and not files.WINDOWS:
-            return False  # removed since it was opened
-        files.check_file(path, status)
+        files.check_file(path, os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    return True
+
+
+def _open_existing(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags)
+    except PermissionError:
+        _mend_unfinished(path)
+        return os.open(path, flags)
 
 
 def _mend_unfinished(path: Path) -> None:
