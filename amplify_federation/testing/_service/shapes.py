@@ -115,7 +115,9 @@ def validate(operation: str, given: dict[str, Any]) -> None:
 def _typed(member: Member, given: Any) -> Any:  # noqa: ANN401  # JSON from outside
     value: Any = given
     fits = value is None or isinstance(value, member.json_type)
-    parts: Any = cast("dict[str, Any]", value).values() if isinstance(value, dict) else value
+    parts: Any = value if member.json_type is list else ()
+    if isinstance(value, dict):
+        parts = cast("dict[str, Any]", value).values()
     if not fits or not all(isinstance(part, str) for part in parts or ()):
         message = f"{member.name} has the wrong JSON type."
         raise Refusal(refusal.SERIALIZATION, message)

@@ -25,6 +25,7 @@ TARGET_PREFIX = "AWSCognitoIdentityService."
 _UNKNOWN_BODY = b"<UnknownOperationException/>\n"
 _BAD_REQUEST = 400  # what client errors come with on the wire, whatever the model says
 _FAULT_STATUS = {"InternalErrorException": 500, "ServiceUnavailableException": 503}
+_NO_FAULT = Fault(None)
 
 
 class Endpoint:
@@ -56,7 +57,7 @@ class Endpoint:
 
     def _call(self, request: WireRequest) -> WireAnswer:
         operation = request.headers.get("x-amz-target", "").removeprefix(TARGET_PREFIX)
-        fault = self.faults.take(operation) or Fault(None)
+        fault = self.faults.take(operation) or _NO_FAULT
         given: dict[str, Any] | None = None
         code: str | None = None
         try:
@@ -68,7 +69,8 @@ class Endpoint:
         except Refusal as refused:
             code = refused.code
             answer = self._failure(refused)
-        answer = self._altered(answer, fault)
+        if fault is not _NO_FAULT:
+            answer = _altered(answer, fault)
         request_id = answer.headers.get("x-amzn-requestid")
         call = Call(
             operation,
@@ -114,18 +116,6 @@ class Endpoint:
         answer = self._stamped(status, CONTENT_TYPE, json.dumps(body).encode())
         return evolve(answer, headers={**answer.headers, "x-amzn-errortype": f"{refused.code}:"})
 
-    def _altered(self, answer: WireAnswer, fault: Fault) -> WireAnswer:
-        headers = answer.headers
-        if fault.retry_after_ms is not None:
-            headers = {**headers, "x-amz-retry-after": str(fault.retry_after_ms)}
-        return evolve(
-            answer,
-            headers=headers,
-            status=fault.status or answer.status,
-            delay=fault.delay,
-            cut=fault.cut_connection,
-        )
-
     def _stamped(self, status: int, content_type: str, body: bytes) -> WireAnswer:
         now = int(self._operations.clock.time())
         if self._date[0] != now:
@@ -137,3 +127,16 @@ class Endpoint:
             "x-amzn-requestid": str(uuid.uuid4()),
         }
         return WireAnswer(status, headers, body)
+
+
+def _altered(answer: WireAnswer, fault: Fault) -> WireAnswer:
+    headers = answer.headers
+    if fault.retry_after_ms is not None:
+        headers = {**headers, "x-amz-retry-after": str(fault.retry_after_ms)}
+    return evolve(
+        answer,
+        headers=headers,
+        status=fault.status or answer.status,
+        delay=fault.delay,
+        cut=fault.cut_connection,
+    )
