@@ -17,6 +17,7 @@ from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import AuthEvent, AuthSession, AuthUser, FederationResult
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import State
+from amplify_federation._core.values import Secret
 from amplify_federation._network.channel import Channel
 from amplify_federation._network.line import Line
 from amplify_federation._network.server_clock import ServerClock
@@ -125,8 +126,9 @@ class FederatedAuth:
         refused token, `InvalidStateError` if the session was cleared or replaced meanwhile, and
         `ServiceError`, `NetworkError` or `StoreError` for trouble on the way.
         """
-        secret = checked_token(token)
+        secret = Secret(token)
         del token  # this frame stands in every traceback from here
+        checked_token(secret)
         checked_provider(provider)
         if developer_provided_identity_id is not None:
             checked_identity_id(developer_provided_identity_id, self._pool.region)
@@ -162,8 +164,9 @@ class FederatedAuth:
         Raises `ResourceConflictError` if Cognito does not link the login, `InvalidStateError` if
         the session is not federated or holds no good token, else as federation does.
         """
-        secret = checked_token(token)
+        secret = Secret(token)
         del token  # this frame stands in every traceback from here
+        checked_token(secret)
         checked_provider(provider)
         self._session.check_callable()
         return await self._session.linking.link(secret, provider)

@@ -11,6 +11,7 @@ from amplify_federation._concurrency.background import Background
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import AuthSession
 from amplify_federation._core.settings import AuthSettings
+from amplify_federation._core.values import Secret
 from amplify_federation._network.channel import Channel
 from amplify_federation._network.line import Line
 from amplify_federation._network.server_clock import ServerClock
@@ -129,8 +130,9 @@ class FederatedUsers:
         one that Cognito refuses, and `ServiceError`, `NetworkError` or `StoreError` for trouble
         with a token that is not known yet.
         """
-        secret = checked_token(token)
+        secret = Secret(token)
         del token  # this frame stands in every traceback from here
+        checked_token(secret)
         if checked_provider(provider) == AuthProvider.DEVELOPER:
             message = "A developer login comes with an identity id; use `auth(user_id)` for it."
             raise ValidationError(message)

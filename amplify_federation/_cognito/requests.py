@@ -7,6 +7,7 @@ out of limits is refused here, before anything is sent. It must not know HTTP or
 import json
 import re
 from collections.abc import Mapping
+from typing import cast
 
 from attrs import field, frozen
 
@@ -34,21 +35,28 @@ class Call:
 
 
 def checked_token(token: object) -> Secret:
-    """Return the token as a secret; raises `ValidationError` if it is out of limits."""
-    if isinstance(token, Secret):
-        return token
+    """Return the token as a secret; raises `ValidationError` if it is out of limits.
+
+    Give it as a `Secret` where the caller's frame, which stands in the traceback, is ours.
+    """
+    secret = token if isinstance(token, Secret) else Secret(cast("str", token))
+    del token
+    fault = _fault_of_token(secret.reveal())
+    if fault is not None:
+        raise ValidationError(fault)
+    return secret
+
+
+def _fault_of_token(token: object) -> str | None:
     if not isinstance(token, str):
-        message = f"The token must be a string, not {type(token).__name__}."
-    elif not token.strip():
-        message = "The token is empty; pass the token that the identity provider issued."
-    elif len(token) > MAX_TOKEN:
-        message = f"The token has {len(token)} characters; Cognito takes at most {MAX_TOKEN}."
-    elif not token.isascii() or not token.isprintable():
-        message = "The token has characters that no token has, such as a line break; copy it whole."
-    else:
-        return Secret(token)
-    del token  # this frame stands in the traceback
-    raise ValidationError(message)
+        return f"The token must be a string, not {type(token).__name__}."
+    if not token.strip():
+        return "The token is empty; pass the token that the identity provider issued."
+    if len(token) > MAX_TOKEN:
+        return f"The token has {len(token)} characters; Cognito takes at most {MAX_TOKEN}."
+    if not token.isascii() or not token.isprintable():
+        return "The token has characters that no token has, such as a line break; copy it whole."
+    return None
 
 
 def checked_provider(provider: object) -> AuthProvider:

@@ -5,9 +5,10 @@ This file owns how a secret is held in memory. It must not know where secrets co
 
 import hmac
 from datetime import UTC, datetime
-from typing import Never, Self, TypedDict
+from functools import partial
+from typing import Never, Self, TypedDict, cast
 
-from attrs import field, frozen
+from attrs import frozen
 
 from amplify_federation.errors import ValidationError
 
@@ -53,19 +54,18 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogatepass")
 
 
-def secret_text(value: object) -> Secret:
-    """Convert an argument to a `Secret`; anything but a non-empty string is refused, unshown."""
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str) or not value:
-        message = f"A secret must be a non-empty string, not {type(value).__name__}."
+def veiled(value: object) -> Secret:
+    """Wrap an argument, whatever it is: the frame that refuses it stands in the traceback."""
+    return value if isinstance(value, Secret) else Secret(cast("str", value))
+
+
+def checked_secret(secret: Secret) -> Secret:
+    """Return the secret; anything but a non-empty string is refused, unshown."""
+    kind = type(cast("object", secret.reveal()))
+    if not issubclass(kind, str) or secret == Secret(""):
+        message = f"A secret must be a non-empty string, not {kind.__name__}."
         raise ValidationError(message)
-    return Secret(value)
-
-
-def optional_secret(value: object) -> Secret | None:
-    """Convert like `secret_text`, and let `None` pass."""
-    return None if value is None else secret_text(value)
+    return secret
 
 
 def aware_utc(value: object) -> datetime:
@@ -84,18 +84,35 @@ class Boto3Arguments(TypedDict):
     aws_session_token: str
 
 
-@frozen
+@frozen(init=False)
 class AWSCredentials:
     """Temporary AWS credentials.
 
     `expiration` is an aware UTC datetime on the server's clock. The two secrets are read as `str`
     by property; `repr`, `attrs.asdict` and pickling do not give them.
+
+    Raises `ValidationError` for an empty secret or a naive `expiration`.
     """
 
     access_key_id: str
-    _secret_access_key: Secret = field(converter=secret_text)
-    _session_token: Secret = field(converter=secret_text)
-    expiration: datetime = field(converter=aware_utc)
+    _secret_access_key: Secret
+    _session_token: Secret
+    expiration: datetime
+
+    def __init__(
+        self,
+        access_key_id: str,
+        secret_access_key: str | Secret,
+        session_token: str | Secret,
+        expiration: datetime,
+    ) -> None:
+        key, token = veiled(secret_access_key), veiled(session_token)
+        del secret_access_key, session_token  # no frame of a traceback may hold them
+        put = partial(object.__setattr__, self)
+        put("access_key_id", access_key_id)
+        put("_secret_access_key", checked_secret(key))
+        put("_session_token", checked_secret(token))
+        put("expiration", aware_utc(expiration))
 
     @property
     def secret_access_key(self) -> str:
@@ -116,12 +133,22 @@ class AWSCredentials:
         )
 
 
-@frozen
+@frozen(init=False)
 class UserPoolTokens:
-    """Tokens of a Cognito user pool, as the application's own sign-in got them."""
+    """Tokens of a Cognito user pool, as the application's own sign-in got them.
 
-    _id_token: Secret = field(converter=secret_text)
-    _access_token: Secret | None = field(default=None, converter=optional_secret)
+    Raises `ValidationError` for a token that is no text or empty.
+    """
+
+    _id_token: Secret
+    _access_token: Secret | None
+
+    def __init__(self, id_token: str | Secret, access_token: str | Secret | None = None) -> None:
+        own, further = veiled(id_token), None if access_token is None else veiled(access_token)
+        del id_token, access_token  # no frame of a traceback may hold them
+        put = partial(object.__setattr__, self)
+        put("_id_token", checked_secret(own))
+        put("_access_token", None if further is None else checked_secret(further))
 
     @property
     def id_token(self) -> str:

@@ -82,9 +82,11 @@ def test_a_token_of_1_to_50000_characters_is_taken(token):
     assert checked_token(token) == Secret(token)
 
 
-def test_a_secret_is_checked_already():
+def test_a_token_that_is_a_secret_already_is_checked_and_stays_the_same():
     secret = Secret(TOKEN)
     assert checked_token(secret) is secret
+    with pytest.raises(ValidationError, match="empty"):
+        checked_token(Secret(""))
 
 
 @pytest.mark.parametrize(
