@@ -1,16 +1,14 @@
 """`credentials`: the credentials themselves, for the tools that need them."""
 
-import json
-import shlex
 from datetime import UTC, datetime
 
 import click
 
-from amplify_federation import AuthSession, AWSCredentials
+from amplify_federation import AuthSession
+from amplify_federation.cli.handover import forms
 from amplify_federation.cli.handover.timely import timely_session
 from amplify_federation.cli.target import Target, run, target_options
 from amplify_federation.cli.terminal.output import json_option, wants_json
-from amplify_federation.cli.terminal.showing import moment
 
 
 @click.command(
@@ -46,34 +44,9 @@ def command(target: Target, *, form: str) -> None:
             return await timely_session(auth, now=datetime.now(UTC))
 
     session = run(work, doing="Asking Cognito")
-    click.echo(_written(session.credentials, session.identity_id, "json" if wants_json() else form))
-
-
-def _written(credentials: AWSCredentials, identity_id: str, form: str) -> str:
-    if form == "env":
-        variables = {
-            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-            "AWS_SESSION_TOKEN": credentials.session_token,
-            "AWS_CREDENTIAL_EXPIRATION": moment(credentials.expiration),
-        }
-        return "\n".join(f"export {name}={shlex.quote(text)}" for name, text in variables.items())
-    if form == "json":
-        document = {
-            "identity_id": identity_id,
-            "access_key_id": credentials.access_key_id,
-            "secret_access_key": credentials.secret_access_key,
-            "session_token": credentials.session_token,
-            "expiration": moment(credentials.expiration),
-        }
-        return json.dumps(document, indent=2)
-    # The members that AWS's document on `credential_process` asks for.
-    return json.dumps(
-        {
-            "Version": 1,
-            "AccessKeyId": credentials.access_key_id,
-            "SecretAccessKey": credentials.secret_access_key,
-            "SessionToken": credentials.session_token,
-            "Expiration": moment(credentials.expiration),
-        }
-    )
+    if wants_json() or form == "json":
+        click.echo(forms.for_programs(session.credentials, session.identity_id))
+    elif form == "env":
+        click.echo(forms.for_shell(session.credentials))
+    else:
+        click.echo(forms.for_process(session.credentials))
