@@ -17,7 +17,7 @@ from amplify_federation._concurrency.loops import HomeLoop
 from amplify_federation._network.httpx_exchange import HttpxExchange, default_client
 from amplify_federation._network.lean.exchange import LeanExchange
 from amplify_federation._network.lean_gate import httpx_is_untouched, lean_applies
-from amplify_federation._network.lean_tls import shared_tls_context
+from amplify_federation._network.lean_sharing import shared_exchange
 from amplify_federation.errors import ConfigurationError
 
 # One quota for each client object, however many sessions share it.
@@ -52,9 +52,7 @@ class Line:
         if self._lean is not None and httpx_is_untouched():
             return self._lean
         if lean_applies(self._endpoint):
-            self._lean = self._lean or LeanExchange(
-                self._endpoint, ssl_context_factory=shared_tls_context
-            )
+            self._lean = self._lean or shared_exchange(self._endpoint)
             return self._lean
         return self._own or await self._making.join(self._make)
 
@@ -74,7 +72,8 @@ class Line:
 
     async def aclose(self) -> None:
         """Close what was opened here."""
-        if self._lean is not None:
-            await self._lean.aclose()
+        lean, self._lean = self._lean, None  # shared: letting go twice would close another's
+        if lean is not None:
+            await lean.aclose()
         if self._own is not None:
             await self._own.aclose()

@@ -34,6 +34,7 @@ class LeanExchange:
         self._make_context = ssl_context_factory
         self._context: SSLContext | None = None
         self._pool = Pool(self._dial)
+        self.holders = 1
 
     def __repr__(self) -> str:
         return f"<LeanExchange with {self._endpoint.host}: {self._pool!r}>"
@@ -51,7 +52,10 @@ class LeanExchange:
         raise failure
 
     async def aclose(self) -> None:
-        """Close all idle connections, and those in use when their calls end."""
+        """Let go; the last holder's closes all idle connections, and others when they are done."""
+        self.holders -= 1
+        if self.holders > 0:
+            return
         self._pool.close()
         await cancel_shielded_checkpoint()  # the loop closes sockets on its next turn
 
