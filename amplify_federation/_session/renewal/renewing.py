@@ -30,7 +30,7 @@ from amplify_federation.errors import (
 )
 
 _HURRY = 0.01  # seconds: below this two deadlines are one
-_LEADER_SHARE = 0.98  # of the time left: the others learn of the timeout, and do not lead anew
+_LEADER_SHARE = 0.95  # of the time left: the others learn of the timeout, and do not lead anew
 _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
 
 
