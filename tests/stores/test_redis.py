@@ -18,8 +18,8 @@ from amplify_federation import (
     StoreLockedError,
     StoreUnavailableError,
 )
-from amplify_federation.stores._redis import clients, lease, link
-from amplify_federation.stores._redis.clients import DEADLINE
+from amplify_federation.stores._redis import lease, link
+from amplify_federation.stores._redis.link import DEADLINE
 from amplify_federation.stores.redis import RedisStore
 from amplify_federation.testing import StoreContract
 from tests.session.kit import World, federate
@@ -38,7 +38,6 @@ def anyio_backend():
 def _patience(monkeypatch):
     """Let a busy machine take its time, where the deadline itself is not what is tested."""
     monkeypatch.setattr(link, "DEADLINE", 20.0)
-    monkeypatch.setattr(clients, "DEADLINE", 20.0)
 
 
 @contextmanager

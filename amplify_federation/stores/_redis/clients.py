@@ -6,6 +6,7 @@ It must not know what is sent.
 
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +14,6 @@ from attrs import frozen
 
 from amplify_federation.errors import ConfigurationError
 
-DEADLINE: Final = 0.3  # seconds for one command, its connection included
 _CONNECTIONS: Final = 64  # of one process; commands beyond that wait for one, inside the deadline
 _SENTINEL_PORT: Final = 26_379
 _FORMS: Final = (
@@ -59,11 +59,8 @@ def place_of(url: str) -> str:
 
 
 def _check_installed() -> None:
-    try:
-        import redis.asyncio  # noqa: F401, PLC0415  # loaded by who uses it
-    except ImportError:
-        pass
-    else:
+    with suppress(ImportError):
+        import_module("redis.asyncio")
         return
     message = "RedisStore needs redis-py: pip install 'amplify-federation[redis]'."
     raise ConfigurationError(message)
@@ -85,10 +82,10 @@ def _settings() -> dict[str, Any]:
     from redis.asyncio.retry import Retry  # noqa: PLC0415  # loaded by who uses it
     from redis.backoff import NoBackoff  # noqa: PLC0415  # the same
 
-    # A retry would wait beyond the deadline, and hide from the caller that Redis is away.
+    # A retry would use up the deadline, and hide from the caller that Redis is away.
     # RESP2, because under RESP3 redis-py (7 and 8) takes no notice of a pooled connection that the
     # server has closed: after a restart the first command on each would fail.
-    return {"retry": Retry(NoBackoff(), 0), "socket_connect_timeout": DEADLINE, "protocol": 2}
+    return {"retry": Retry(NoBackoff(), 0), "protocol": 2}
 
 
 def _single(url: str) -> Callable[[], Clients]:
@@ -96,11 +93,10 @@ def _single(url: str) -> Callable[[], Clients]:
     from redis.asyncio.connection import parse_url  # noqa: PLC0415  # the same
 
     parse_url(url)
+    pool_class: Any = BlockingConnectionPool  # whose arguments redis-py leaves untyped
 
     def make() -> Clients:
-        pool = BlockingConnectionPool.from_url(
-            url, max_connections=_CONNECTIONS, timeout=None, **_settings()
-        )
+        pool = pool_class.from_url(url, max_connections=_CONNECTIONS, timeout=None, **_settings())
         return Clients(Redis.from_pool(pool))
 
     return make

@@ -4,13 +4,15 @@ This file owns what becomes of a Redis that is away: `StoreUnavailableError`, 30
 at the latest. It must not know what the commands mean.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
 from amplify_federation._concurrency.loops import HomeLoop, is_asyncio
 from amplify_federation.errors import ConfigurationError, StoreUnavailableError
-from amplify_federation.stores._redis.clients import DEADLINE, Clients, client_maker, place_of
+from amplify_federation.stores._redis.clients import Clients, client_maker, place_of
+
+DEADLINE: Final = 0.3  # seconds for one command, its connection included
 
 
 class Link:
