@@ -118,8 +118,11 @@ class PoolAdministration:
         `audience` is a client id, by default one that the newest pool with this provider takes;
         `lifetime` is in seconds, and negative for a token that is over. `claims` are added to the
         JWT, or replace its own; one that is `None` is left out. A `forged` token is not signed
-        by the provider.
+        by the provider. Raises `ValueError` for `AuthProvider.DEVELOPER`.
         """
+        if provider == AuthProvider.DEVELOPER:
+            message = "Tokens of developer users are issued by `issue_developer_token`."
+            raise ValueError(message)
         with self._lock:
             if audience is None:
                 audience = self._pools.client_id_of(provider.login_key)

@@ -44,6 +44,11 @@ def test_administration_of_an_unknown_pool_is_a_mistake_in_the_test(fake):
             administer()
 
 
+def test_developer_tokens_are_not_issued_like_others(fake):
+    with pytest.raises(ValueError, match="issue_developer_token"):
+        fake.issue_token(AuthProvider.DEVELOPER, "alice")
+
+
 def test_administrator_may_change_one_setting_and_leave_the_rest(call, fake, pool, google):
     logins = google()
     alice = call.identity(pool, logins)

@@ -5,6 +5,7 @@ This file must not know identities. Its refusals carry no token.
 
 from collections.abc import Mapping
 from hashlib import sha256
+from math import isfinite
 from typing import Any
 
 from attrs import field, frozen
@@ -45,7 +46,7 @@ class TokenChecks:
     def cognito_identity(self, pool: Pool, token: str) -> str:
         """Return the identity id of a developer token, or refuse with NotAuthorizedException."""
         jwt = self._jwt(COGNITO, token, malformed=refusal.NO_COGNITO_TOKEN)
-        by_developer = pool.client_ids.get(COGNITO, frozenset()).intersection(jwt.claims["amr"])
+        by_developer = pool.client_ids.get(COGNITO, frozenset()) & strings_in(jwt.claims, "amr")
         if jwt.claims["aud"] != pool.id or not by_developer:
             raise not_authorized(refusal.NO_COGNITO_TOKEN)
         self._expect_unexpired(jwt.claims["exp"], grace=0.0)
@@ -62,7 +63,7 @@ class TokenChecks:
         if is_opaque(key):
             return self._opaque_login(key, token, client_ids)
         jwt = self._jwt(key, token, malformed=refusal.TOKEN_MALFORMED)
-        if not _audiences(jwt.claims) & client_ids:
+        if not (strings_in(jwt.claims, "aud") | strings_in(jwt.claims, "azp")) & client_ids:
             user_pool = key.startswith("cognito-idp.")
             raise not_authorized(
                 refusal.UNSUPPORTED_PROVIDER if user_pool else refusal.TOKEN_AUDIENCE
@@ -97,7 +98,7 @@ class TokenChecks:
 
     def _expect_unexpired(self, expires: float, *, grace: float) -> None:
         now = self._clock.time()
-        if now >= expires + grace:
+        if not now < expires + grace:
             message = f"Invalid login token. Token expired: {int(now)} >= {int(expires)}"
             raise not_authorized(message)
 
@@ -113,13 +114,14 @@ def _expect_claims(key: str, claims: Mapping[str, Any]) -> None:
             message = f"Invalid login token. Missing a required claim: {name}"
             raise not_authorized(message)
     exp = claims["exp"]
-    if isinstance(exp, bool) or not isinstance(exp, int | float):
+    if isinstance(exp, bool) or not isinstance(exp, int | float) or not isfinite(exp):
         raise not_authorized(refusal.TOKEN_MALFORMED)
     if not isinstance(claims["sub"], str) or not claims["sub"]:
         raise not_authorized(refusal.TOKEN_MALFORMED)
 
 
-def _audiences(claims: Mapping[str, Any]) -> set[str]:
-    audience: Any = claims["aud"]
-    named: tuple[Any, ...] = tuple(audience) if isinstance(audience, list) else (audience,)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # JSON
-    return {name for name in (*named, claims.get("azp")) if isinstance(name, str)}
+def strings_in(claims: Mapping[str, Any], name: str) -> set[str]:
+    """Return the strings of a claim that is one, or a list of them."""
+    claim: Any = claims.get(name)
+    parts: tuple[Any, ...] = tuple(claim) if isinstance(claim, list) else (claim,)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # JSON
+    return {part for part in parts if isinstance(part, str)}

@@ -7,10 +7,16 @@ from attrs import frozen
 
 from amplify_federation.testing._providers.issuers import COGNITO, Issuers, TokenOrder
 from amplify_federation.testing._service import credentials, refusal, shapes
-from amplify_federation.testing._service.checks import Login, TokenChecks
+from amplify_federation.testing._service.checks import Login, TokenChecks, strings_in
 from amplify_federation.testing._service.directory import Directory, Identity
 from amplify_federation.testing._service.pools import Pool, Pools
-from amplify_federation.testing._service.refusal import Refusal, forbidden, not_authorized
+from amplify_federation.testing._service.refusal import (
+    Refusal,
+    forbidden,
+    no_identity,
+    no_pool,
+    not_authorized,
+)
 from amplify_federation.testing.clock import ServerClock
 
 OPEN_ID_TOKEN_LIFETIME = 600.0  # seconds
@@ -26,9 +32,13 @@ class Operations:
     directory: Directory
     checks: TokenChecks
 
-    def perform(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the output of an operation, or raise `Refusal`."""
+    def perform(self, operation: str, given: dict[str, Any], region: str | None) -> dict[str, Any]:
+        """Return the output of an operation, or raise `Refusal`.
+
+        `region` is the one whose endpoint was asked, if the host tells; it knows its own pools.
+        """
         shapes.validate(operation, given)
+        _expect_region(given, region)
         tokens = given.get("Logins", {})
         match operation:
             case "GetId":
@@ -128,8 +138,15 @@ class Operations:
         return logins
 
 
+def _expect_region(given: dict[str, Any], region: str | None) -> None:
+    pool_id = given.get("IdentityPoolId")
+    asked_for = pool_id or given["IdentityId"]
+    if region is not None and asked_for.partition(":")[0] != region:
+        raise no_pool(asked_for) if pool_id else no_identity(asked_for)
+
+
 def _role_of(pool: Pool, logins: Sequence[Login], custom: str | None, *, guest: bool) -> str:
-    offered = [role for login in logins for role in login.claims.get("cognito:roles", ())]
+    offered = {role for login in logins for role in strings_in(login.claims, "cognito:roles")}
     if custom is not None and custom in offered:
         return custom
     if custom is not None and offered:

@@ -4,6 +4,7 @@ This file owns the protocol; it must not know pools, tokens or identities.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -25,6 +26,8 @@ TARGET_PREFIX = "AWSCognitoIdentityService."
 _UNKNOWN_BODY = b"<UnknownOperationException/>\n"
 _BAD_REQUEST = 400  # what client errors come with on the wire, whatever the model says
 _FAULT_STATUS = {"InternalErrorException": 500, "ServiceUnavailableException": 503}
+# The hosts that the published rules give for `cognito-identity`.
+ENDPOINT_HOST = re.compile(r"cognito-identity(?:-fips)?\.([a-z0-9-]+)\.[a-z0-9.-]+", re.ASCII)
 _NO_FAULT = Fault(None)
 
 
@@ -65,7 +68,8 @@ class Endpoint:
             if fault.code is None and fault.status is not None:
                 answer = self._foreign_page(fault.status)
             else:
-                answer = self._success(self._perform(operation, given, fault))
+                region = region_of(request.host)
+                answer = self._success(self._perform(operation, given, fault, region))
         except Refusal as refused:
             code = refused.code
             answer = self._failure(refused)
@@ -89,7 +93,7 @@ class Endpoint:
         return decode(body) if operation in OPERATIONS else None
 
     def _perform(
-        self, operation: str, given: dict[str, Any] | None, fault: Fault
+        self, operation: str, given: dict[str, Any] | None, fault: Fault, region: str | None
     ) -> dict[str, Any]:
         if given is None:
             raise Refusal(refusal.UNKNOWN_OPERATION)
@@ -97,7 +101,7 @@ class Endpoint:
             raise Refusal(refusal.THROTTLED, refusal.RATE_EXCEEDED)
         if fault.code is not None:
             raise Refusal(fault.code, fault.message or f"Injected {fault.code}.")
-        return self._operations.perform(operation, given)
+        return self._operations.perform(operation, given, region)
 
     def _success(self, output: dict[str, Any]) -> WireAnswer:
         return self._stamped(200, CONTENT_TYPE, json.dumps(output).encode())
@@ -127,6 +131,12 @@ class Endpoint:
             "x-amzn-requestid": str(uuid.uuid4()),
         }
         return WireAnswer(status, headers, body)
+
+
+def region_of(host: str) -> str | None:
+    """Return the region whose endpoint a host is, or `None` for any other host."""
+    found = ENDPOINT_HOST.fullmatch(host)
+    return found and found[1]
 
 
 def _altered(answer: WireAnswer, fault: Fault) -> WireAnswer:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
+from amplify_federation.testing._wire.endpoint import ENDPOINT_HOST
 from amplify_federation.testing._wire.messages import WireAnswer, WireRequest
 
 if TYPE_CHECKING:
     import respx
 
-# Every endpoint that the published rules give for `cognito-identity`.
-ENDPOINT_HOST = r"^cognito-identity(-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+$"
 _ISSUER_PAGE = r"/\.well-known/(openid-configuration|jwks\.json)$"
 
 
@@ -60,7 +59,7 @@ def add_route(router: "respx.Router", transport: InProcessTransport) -> "respx.R
     """
     from respx.patterns import M  # noqa: PLC0415  # whoever has a router has respx
 
-    endpoints = M(method="POST", host__regex=ENDPOINT_HOST)
+    endpoints = M(method="POST", host__regex=f"^{ENDPOINT_HOST.pattern}$")
     issuer_pages = M(method="GET", path__regex=_ISSUER_PAGE)
     route = router.route(endpoints | issuer_pages)
     return route.mock(side_effect=transport.handle_async_request)

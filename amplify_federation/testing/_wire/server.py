@@ -7,6 +7,7 @@ not know which HTTP server it is.
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -61,7 +62,9 @@ def serve_forever(
     server = _http_server(answer)
     with socket.create_server((host, port), backlog=_BACKLOG) as listener:
         on_ready(_url(listener))
-        server.run([listener])
+        # uvicorn shuts down on the signal and then raises it again.
+        with suppress(KeyboardInterrupt):
+            server.run([listener])
 
 
 def _url(listener: socket.socket) -> str:

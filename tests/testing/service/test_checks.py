@@ -2,9 +2,12 @@ import base64
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amplify_federation import AuthProvider
-from amplify_federation.testing import FakeCognito
+from amplify_federation.testing import FakeCognito, ManualClock
+from amplify_federation.testing._service.refusal import Refusal
 
 GOOGLE = AuthProvider.GOOGLE
 OIDC = AuthProvider.oidc("https://login.example.com/tenant/")
@@ -170,7 +173,17 @@ def test_missing_claim_is_named(call, fake, claim):
     )
 
 
-@pytest.mark.parametrize("claims", [{"exp": "soon"}, {"exp": True}, {"sub": 7}, {"sub": ""}])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": "soon"},
+        {"exp": True},
+        {"exp": float("nan")},
+        {"exp": float("inf")},
+        {"sub": 7},
+        {"sub": ""},
+    ],
+)
 def test_claim_of_a_wrong_type_is_malformed(call, fake, claims):
     pool = fake.create_identity_pool()
     assert refusal(call, pool, GOOGLE, fake.issue_token(GOOGLE, "a", claims=claims)) == MALFORMED
@@ -199,6 +212,28 @@ def test_fakes_in_one_process_share_the_issuers_keys_and_no_opaque_tokens(call, 
     call.identity(pool, {GOOGLE.login_key: other.issue_token(GOOGLE, "alice")})
     token = other.issue_token(AuthProvider.FACEBOOK, "alice")
     assert refusal(call, pool, AuthProvider.FACEBOOK, token) == "Invalid login token."
+
+
+@given(position=st.integers(0), character=st.sampled_from("AQgw_-.=é"))
+def test_token_with_one_other_character_is_never_taken(position, character):
+    fake = FakeCognito(clock=ManualClock())
+    pool = fake.create_identity_pool({GOOGLE: ["web"]})
+    token = fake.issue_token(GOOGLE, "alice", claims={"jti": "1"}, audience="web")
+    position %= len(token)
+    other = token[:position] + character + token[position + 1 :]
+    checks = fake._operations.checks
+    if other != token:
+        with pytest.raises(Refusal):
+            checks.logins(fake._pools.get(pool), {GOOGLE.login_key: other})
+    assert checks.logins(fake._pools.get(pool), {GOOGLE.login_key: token})
+
+
+@pytest.mark.parametrize("roles", ["one", 7, None, {"a": 1}, [7]])
+def test_odd_claims_do_no_harm(call, fake, roles):
+    pool = fake.create_identity_pool({GOOGLE: ["web"], AuthProvider.DEVELOPER: ["login.example"]})
+    claims = {"cognito:roles": roles, "azp": roles}
+    logins = {GOOGLE.login_key: fake.issue_token(GOOGLE, "alice", claims=claims)}
+    assert call.credentials(call.identity(pool, logins), logins).status == 200
 
 
 def test_many_tokens_do_not_fill_the_memory(call, fake, monkeypatch):

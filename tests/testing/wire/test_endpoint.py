@@ -68,6 +68,28 @@ def test_other_methods_reach_no_operation(call, method):
     assert call.send(method=method, content_type=JSON, x_amz_target=GET_ID).status == 404
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("cognito-identity.us-west-2.amazonaws.com", 200),
+        ("cognito-identity-fips.us-west-2.api.aws", 200),
+        ("cognito-identity.us-east-1.amazonaws.com", 400),
+        ("127.0.0.1:8080", 200),
+        ("cognito.test", 200),
+    ],
+)
+def test_endpoint_of_a_region_knows_the_pools_of_that_region(call, pool, host, status):
+    headers = {"content_type": JSON, "x_amz_target": GET_ID}
+    reply = call.send(json.dumps({"IdentityPoolId": pool}).encode(), host=host, **headers)
+    assert reply.status == status
+    if status == 400:
+        assert reply.message == f"IdentityPool '{pool}' not found."
+        guest = call.identity(pool)
+        headers["x_amz_target"] = "AWSCognitoIdentityService.GetCredentialsForIdentity"
+        reply = call.send(json.dumps({"IdentityId": guest}).encode(), host=host, **headers)
+        assert reply.message == f"Identity '{guest}' not found."
+
+
 def test_calls_are_recorded_with_what_was_sent_and_answered(call, fake, pool):
     call("GetId", IdentityPoolId=pool)
     refused = call("GetId", IdentityPoolId="x", Logins={"accounts.google.com": "canary"})

@@ -86,7 +86,8 @@ async def test_respx_router_sends_the_calls_here_and_nothing_else(fake, pool):
         "cognito-identity.us-gov-west-1.api.aws",
     ],
 )
-async def test_respx_route_takes_the_endpoint_of_every_region(fake, pool, host):
+async def test_respx_route_takes_the_endpoint_of_every_region(fake, host):
+    pool = fake.create_identity_pool(guest_access=True, region=host.split(".")[1])
     with respx.mock() as router:
         fake.route(router)
         async with httpx.AsyncClient() as client:
