@@ -347,10 +347,12 @@ async def test_a_stopped_writer_is_named(store, monkeypatch):
     with subprocess.Popen(  # noqa: ASYNC220 - it only starts
         [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
-        assert holder.stdout.readline() == b"held\n"
-        holder.send_signal(signal.SIGSTOP)
-        with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
-            await store.delete(NAME, expected=None)
-        holder.kill()
+        try:
+            assert holder.stdout.readline() == b"held\n"
+            holder.send_signal(signal.SIGSTOP)
+            with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+                await store.delete(NAME, expected=None)
+        finally:
+            holder.kill()
         holder.wait()
         await store.delete(NAME, expected=None)

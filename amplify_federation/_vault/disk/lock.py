@@ -1,14 +1,12 @@
 """One lock file, held by one process at a time, waited for without blocking the event loop.
 
 The kernel's lock (flock; LockFileEx on Windows) belongs to the open file, so it ends with its
-holder, however that dies. The number of the holding process is written into the file for the
-message of who waits. Where a file system has no flock, filelock falls back to a lock by existence
-and warns.
+holder, however that dies. Where a file system has no flock, filelock falls back to a lock by
+existence and warns.
 
 This file must not know what the lock guards.
 """
 
-import contextlib
 import os
 import random
 import stat
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from amplify_federation._vault.disk import faults, files
+from amplify_federation._vault.disk import faults, files, holder
 from amplify_federation.errors import StoreLockedError
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE: Final = 0.001  # seconds; a write takes about one millisecond
 _LONGEST_PAUSE: Final = 0.02
-_PID_OFFSET: Final = 1  # Windows locks the first byte against everybody
-_PID_SIZE: Final = 20
 
 
 def lock_of(path: Path) -> Path:
@@ -110,7 +106,7 @@ def _take(lock: "BaseFileLock", path: Path) -> bool:
     except OSError as error:
         failure = faults.store_error(path, error)
     else:
-        _write_holder(path)
+        holder.write(path)
         return True
     raise failure
 
@@ -148,36 +144,8 @@ def _mend_unfinished(path: Path) -> None:
         path.chmod(0o600)
 
 
-def _write_holder(path: Path) -> None:
-    """Write who holds the lock; only a message depends on it."""
-    mine = f"{os.getpid():<{_PID_SIZE}}".encode()
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | files.SAFE_FLAGS)
-        try:
-            if _read_at(descriptor) != mine:
-                os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
-                os.write(descriptor, mine)
-        finally:
-            os.close(descriptor)
-
-
-def _holder(path: Path) -> int | None:
-    with contextlib.suppress(OSError, ValueError):
-        descriptor = os.open(path, os.O_RDONLY | files.SAFE_FLAGS)
-        try:
-            return int(_read_at(descriptor))
-        finally:
-            os.close(descriptor)
-    return None
-
-
-def _read_at(descriptor: int) -> bytes:
-    os.lseek(descriptor, _PID_OFFSET, os.SEEK_SET)
-    return os.read(descriptor, _PID_SIZE)
-
-
 def _locked(path: Path, timeout: float) -> StoreLockedError:
-    pid = _holder(path)
+    pid = holder.named(path)
     who = "Another process" if pid is None else f"The process {pid}"
     message = f"{who} holds the lock of this session; waited {timeout:g} s for {path}."
     return StoreLockedError(message)
