@@ -13,7 +13,7 @@ from amplify_federation._vault.derivation import Derivation
 from amplify_federation._vault.envelope import open_label
 from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
-from amplify_federation._vault.keys.source import KeySource, MasterKey, SealingKey
+from amplify_federation._vault.keys.source import KeySource, MasterKey, SealingKey, veiled_key
 from amplify_federation.errors import (
     ConfigurationError,
     SessionFileCorruptError,
@@ -48,8 +48,10 @@ class EncryptedFileStore(Sealed):
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *, key: bytes | KeySource | None = None
     ) -> None:
+        given = None if key is None else veiled_key(key)
+        del key  # no frame of a traceback may hold it
         self._files = FolderStore(default_folder() if path is None else _checked_path(path))
-        super().__init__(self._files, key=_DefaultKey(self._files) if key is None else key)
+        super().__init__(self._files, key=_DefaultKey(self._files) if given is None else given)
 
     def __repr__(self) -> str:
         return f"<EncryptedFileStore {self.path}>"

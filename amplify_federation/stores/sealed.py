@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from amplify_federation._vault.envelope import SALT_SIZE, open_record, seal
 from amplify_federation._vault.header import open_header
-from amplify_federation._vault.keys.source import KeySource, as_key_source
+from amplify_federation._vault.keys.source import KeySource, MasterKey, as_key_source, veiled_key
 from amplify_federation._vault.recent import Recent
 from amplify_federation.errors import SessionFileCorruptError
 from amplify_federation.stores.protocol import Record, SessionStore
@@ -43,9 +43,11 @@ class Sealed:
         ConfigurationError: the key is malformed.
     """
 
-    def __init__(self, backend: SessionStore, *, key: bytes | KeySource) -> None:
+    def __init__(self, backend: SessionStore, *, key: bytes | KeySource | MasterKey) -> None:
         self._backend = backend
-        self._keys = as_key_source(key)
+        given = veiled_key(key)
+        del key  # no frame of a traceback may hold it
+        self._keys = as_key_source(given)
         self._opened: Recent[Record] = Recent()
         self._damaged: Recent[str] = Recent()  # the version of what counts as absent
 

@@ -7,7 +7,7 @@ import binascii
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import Final, Never, Protocol, Self
+from typing import Final, Never, Protocol, Self, cast
 
 from attrs import frozen
 
@@ -85,8 +85,10 @@ class KeySource(Protocol):
 class RawKey:
     """A key given as 32 bytes."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = SealingKey(checked_key(key))
+    def __init__(self, key: bytes | MasterKey) -> None:
+        given = key if isinstance(key, MasterKey) else MasterKey(key)
+        del key  # no frame of a traceback may hold it
+        self._key = SealingKey(checked_key(given))
 
     def __repr__(self) -> str:
         return "<RawKey>"
@@ -114,7 +116,9 @@ class KeyRing:
     """
 
     def __init__(self, keys: Sequence[bytes | KeySource]) -> None:
-        self._sources = tuple(as_key_source(key) for key in keys)
+        given = [veiled_key(key) for key in keys]
+        del keys  # no frame of a traceback may hold them
+        self._sources = tuple(as_key_source(key) for key in given)
         if not self._sources:
             message = "A KeyRing needs one key at least."
             raise ConfigurationError(message)
@@ -144,27 +148,45 @@ class KeyRing:
         return keys
 
 
-def as_key_source(key: bytes | KeySource) -> KeySource:
-    """Convert an explicit key: 32 bytes, or an object that gives keys."""
-    if isinstance(key, bytes | bytearray):
-        return RawKey(bytes(key))
-    if not hasattr(key, "sealing_key") or not hasattr(key, "opening_keys"):
-        message = (
-            "A key is 32 bytes or one of KeyFile, EnvironmentKey, PassphraseKey, KeyringKey, "
-            f"KeyRing, not {type(key).__name__}."
-        )
+def as_key_source(key: bytes | KeySource | MasterKey) -> KeySource:
+    """Convert an explicit key: 32 bytes, or an object that gives keys.
+
+    Give it as `veiled_key` gives it where the caller's frame, which stands in the traceback, is
+    ours.
+    """
+    given = veiled_key(key)
+    del key
+    if isinstance(given, MasterKey):
+        return RawKey(given)
+    if not hasattr(given, "sealing_key") or not hasattr(given, "opening_keys"):
+        raise _no_key(type(given))
+    return given
+
+
+def veiled_key(key: bytes | KeySource | MasterKey) -> KeySource | MasterKey:
+    """Wrap what may be key bytes, of any size or written as text; leave a source as it is."""
+    if isinstance(key, bytearray):
+        return MasterKey(bytes(key))
+    return MasterKey(key) if isinstance(key, bytes | str) else key
+
+
+def checked_key(key: MasterKey) -> MasterKey:
+    """Return the key; any other size than 32 bytes is `ConfigurationError`, the bytes unshown."""
+    kind = type(cast("object", key.reveal()))
+    if kind is not bytes:
+        raise _no_key(kind)
+    size = len(key.reveal())
+    if size != KEY_SIZE:
+        message = f"A key must be {KEY_SIZE} bytes, not {size}."
         raise ConfigurationError(message)
     return key
 
 
-def checked_key(key: bytes) -> MasterKey:
-    """Wrap key bytes; any other size than 32 is `ConfigurationError`, the bytes unshown."""
-    if len(key) != KEY_SIZE:
-        size = len(key)
-        del key  # no frame of a traceback may hold it
-        message = f"A key must be {KEY_SIZE} bytes, not {size}."
-        raise ConfigurationError(message)
-    return MasterKey(key)
+def _no_key(kind: type) -> ConfigurationError:
+    return ConfigurationError(
+        "A key is 32 bytes or one of KeyFile, EnvironmentKey, PassphraseKey, KeyringKey, KeyRing, "
+        f"not {kind.__name__}."
+    )
 
 
 def key_from_text(text: MasterKey) -> MasterKey | None:
