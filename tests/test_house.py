@@ -24,7 +24,7 @@ FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing)?")
 
 # Third parties, and standard modules that matter, by the rooms that may know them.
 KNOWN_TO = {
-    "httpx": ["_network", "testing", "cli/demo"],
+    "httpx": ["_network", "testing", "cli/demo", "cli/checks/reach"],
     "httpx2": [],
     "httpcore": [],
     "h11": ["_network/lean", "testing"],

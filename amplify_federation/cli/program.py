@@ -15,7 +15,7 @@ from amplify_federation.cli.terminal.exit_codes import MEANINGS, ExitCode, exit_
 from amplify_federation.cli.terminal.output import print_error, trouble
 
 _COMMANDS = (
-    "demo", "federate", "session", "credentials", "clear", "serve", "fake-cognito",
+    "demo", "federate", "session", "credentials", "clear", "serve", "doctor", "fake-cognito",
 )  # fmt: skip
 _EPILOG = "\b\nExit codes:\n" + "\n".join(
     f"  {int(code):>3}  {meaning}" for code, meaning in MEANINGS.items()
