@@ -1,0 +1,59 @@
+"""`python -m benchmarks [QUESTION ...] [--quick]`: measure, print, write JSON, draw.
+
+Without a question all are asked. `--quick` is a smoke test: under a minute, nothing is judged.
+"""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from benchmarks.rig.plots import draw
+from benchmarks.rig.report import Answer, Plan, machine, write_json
+
+QUESTIONS = (
+    "throughput",
+    "renewal",
+    "hot_path",
+    "imports",
+    "cold_start",
+    "restart",
+    "memory",
+    "file_store",
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("question", nargs="*", help=f"one of {', '.join(QUESTIONS)}; or all")
+    parser.add_argument("--quick", action="store_true", help="a smoke test of under a minute")
+    parser.add_argument("--rounds", type=int, default=0, help="alternating rounds; 5 by default")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks", "results"))
+    chosen = parser.parse_args(arguments)
+    strange = set(chosen.question) - set(QUESTIONS)
+    if strange:
+        parser.error(f"no such question: {', '.join(sorted(strange))}")
+    plan = Plan(chosen.quick, chosen.rounds or (1 if chosen.quick else 5), chosen.out)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    answers: dict[str, Answer] = {}
+    for question in chosen.question or QUESTIONS:
+        module = importlib.import_module(f"benchmarks.questions.{question}")
+        for name, answer in module.run(plan).items():
+            answers[name] = answer
+            _show(answer, plan)
+    details = {"quick": plan.quick, "rounds": plan.rounds}
+    write_json(plan.out / "results.json", answers, details)
+    for file in (plan.out / "results.json", *draw(answers, plan.out)):
+        print(file)
+
+
+def _show(answer: Answer, plan: Plan) -> None:
+    print("", *answer.lines(), sep="\n")
+    if not plan.quick:
+        for goal in answer.goals:
+            print(*goal.verdicts(answer), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
