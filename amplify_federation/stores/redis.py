@@ -6,7 +6,7 @@ This file owns how the parts are put together, and for how long records are kept
 from types import TracebackType
 from typing import Final, Self
 
-from amplify_federation._vault.keys.source import KeySource, as_key_source
+from amplify_federation._vault.keys.source import KeySource, as_key_source, veiled_key
 from amplify_federation.errors import ConfigurationError
 from amplify_federation.stores._redis.link import Link
 from amplify_federation.stores._redis.naming import DigestNames, PlainNames
@@ -44,9 +44,11 @@ class RedisStore(Sealed):
         namespace: str = "amplify_federation",
         keep_for: float = KEEP_FOR,
     ) -> None:
+        given = veiled_key(key)
+        del key  # no frame of a traceback may hold it
         _check(namespace, keep_for)
         self._link = Link(url)
-        keys = as_key_source(key)
+        keys = as_key_source(given)
         vault = Sealed(Records(self._link, PlainNames(namespace), keep_for=None), key=keys)
         self._records = Records(self._link, DigestNames(namespace, vault), keep_for=keep_for)
         super().__init__(self._records, key=keys)
