@@ -15,6 +15,7 @@ from amplify_federation import (
     AuthProvider,
     AuthSettings,
     FederatedAuth,
+    FederatedUsers,
     FederationResult,
     IdentityPool,
     MemoryStore,
@@ -69,6 +70,21 @@ class Way:
                 pool, store=store or MemoryStore(), http_client=client, settings=given
             )
             yield await stack.enter_async_context(auth)
+
+    @asynccontextmanager
+    async def users(
+        self, pool_id: str, url: str, **settings: object
+    ) -> AsyncIterator[FederatedUsers]:
+        """Open many users' sessions over one way to `url`, and close all there is to close."""
+        pool = IdentityPool(pool_id, endpoint_url=url)
+        async with AsyncExitStack() as stack:
+            client = self._client(5.0)
+            if client is not None:
+                stack.push_async_callback(client.aclose)
+            users = FederatedUsers(
+                pool, store=MemoryStore(), http_client=client, settings=AuthSettings(**settings)
+            )
+            yield await stack.enter_async_context(users)
 
     def _client(self, timeout: float) -> httpx.AsyncClient | httpx2.AsyncClient | None:
         verify = _context(self._authorities)

@@ -1,0 +1,336 @@
+"""Throttling: who is served, who is refused, how often Cognito is asked, and when again.
+
+Time is the loop's own and passes only while everybody waits: the minutes below take no second.
+"""
+
+import random
+
+import anyio
+import httpx
+import pytest
+
+from amplify_federation import (
+    AuthProvider,
+    AuthSettings,
+    FederatedAuth,
+    FederatedUsers,
+    FederationResult,
+    MemoryStore,
+    errors,
+)
+from amplify_federation.testing import AWS_QUOTAS, FakeCognito
+from tests.fire.virtual_time import LoopClock, backend_of
+
+CALLERS = 1_000
+GET_ID = AWS_QUOTAS["GetId"]
+GET_CREDENTIALS = AWS_QUOTAS["GetCredentialsForIdentity"]
+BUDGET = 500  # what a client's retries may cost
+COST = 5  # of a retry after throttling
+FAULT_COST = 14  # of any other
+LONGEST = 1.0 + 2.0  # seconds that two retries wait, at most, unless the server wishes otherwise
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return backend_of(request.param)
+
+
+@pytest.fixture
+def jitter(monkeypatch):
+    """Have the retries wait for times that are random, and the same in every run."""
+    monkeypatch.setattr("random.random", random.Random(7).random)  # noqa: S311  # jitter
+
+
+class Scene:
+    """A Cognito with the quotas of AWS, and callers over one client."""
+
+    def __init__(self, *, quotas=AWS_QUOTAS) -> None:
+        self.clock = LoopClock()
+        self.fake = FakeCognito(clock=self.clock, quotas=quotas)
+        self.pool = self.fake.create_identity_pool()
+        self.token = self.fake.issue_token(AuthProvider.GOOGLE, "alice")
+        self.client = httpx.AsyncClient(transport=self.fake.transport)
+        self.outcomes: list[FederationResult | errors.AuthError] = []
+        self.times: list[float] = []
+
+    def auth(self, *, client=None, store=None, **settings) -> FederatedAuth:
+        given = AuthSettings(clock=self.clock, **settings)
+        return FederatedAuth(
+            self.pool,
+            store=store or MemoryStore(),
+            http_client=client or self.client,
+            settings=given,
+        )
+
+    async def federate(self, delay: float = 0.0, **settings) -> None:
+        """Federate at a time, and note what came of it, and when it was over."""
+        await anyio.sleep(delay)
+        started = anyio.current_time()
+        try:
+            outcome = await self.auth(**settings).federate_to_identity_pool(
+                self.token, AuthProvider.GOOGLE
+            )
+        except errors.AuthError as error:
+            outcome = error
+        self.outcomes.append(outcome)
+        self.times.append(anyio.current_time() - started)
+
+    async def all_federate(self, *, per_second: float = 0.0) -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(CALLERS):
+                group.start_soon(self.federate, number / per_second if per_second else 0.0)
+
+    @property
+    def served(self) -> int:
+        return sum(isinstance(outcome, FederationResult) for outcome in self.outcomes)
+
+    def calls(self, operation: str, *, retries: bool | None = None) -> int:
+        """Count the calls of an operation: all, the first attempts, or the others."""
+        return sum(
+            call.operation == operation
+            and retries in (None, not call.headers["amz-sdk-request"].startswith("attempt=1;"))
+            for call in self.fake.calls
+        )
+
+    def all_refusals_are_throttling(self) -> bool:
+        refusals = [each for each in self.outcomes if not isinstance(each, FederationResult)]
+        return all(
+            type(each) is errors.TooManyRequestsError and each.retryable for each in refusals
+        )
+
+
+@pytest.fixture
+async def scene(anyio_backend):
+    scene = Scene()
+    async with scene.client:
+        yield scene
+
+
+@pytest.fixture
+async def scene_without_quotas(anyio_backend):
+    scene = Scene(quotas={})
+    async with scene.client:
+        yield scene
+
+
+async def test_a_thousand_callers_at_once_are_served_or_refused_in_seconds_without_a_stampede(
+    scene, jitter
+):
+    await scene.all_federate()
+    assert len(scene.outcomes) == CALLERS
+    assert scene.all_refusals_are_throttling()
+    assert scene.served >= GET_ID * 2
+    assert max(scene.times) <= LONGEST
+    assert scene.calls("GetId", retries=False) == CALLERS
+    # Each success gives back a retry's cost at most.
+    assert scene.calls("GetId", retries=True) <= BUDGET / COST + scene.served
+    assert scene.calls("GetCredentialsForIdentity") == scene.served
+
+
+async def test_a_thousand_callers_at_the_quota_are_all_served_at_the_first_try(scene, jitter):
+    await scene.all_federate(per_second=GET_ID)
+    assert scene.served == CALLERS
+    assert len(scene.fake.calls) == 2 * CALLERS
+    assert max(scene.times) == 0
+
+
+async def test_a_thousand_callers_at_twice_the_quota_leave_little_of_it_unused(scene, jitter):
+    await scene.all_federate(per_second=2 * GET_ID)
+    capacity = GET_ID + GET_ID * (CALLERS / (2 * GET_ID))
+    assert scene.all_refusals_are_throttling()
+    assert 0.9 * capacity <= scene.served <= capacity + GET_ID * LONGEST
+    assert scene.calls("GetId") <= CALLERS + BUDGET / COST + scene.served
+    assert max(scene.times) <= LONGEST
+
+
+async def test_a_thousand_sessions_that_end_in_one_second_are_renewed_within_the_quota(
+    scene, jitter
+):
+    first = MemoryStore()
+    await scene.auth(store=first).federate_to_identity_pool(scene.token, AuthProvider.GOOGLE)
+    name = f"{scene.pool}/default"
+    record = await first.read(name)
+    auths = []
+    for _ in range(CALLERS):
+        store = MemoryStore()
+        await store.compare_and_set(name, record.data, expected=None)
+        auths.append(scene.auth(store=store))
+    await anyio.sleep(3_595)  # over, by the margin
+    scene.fake.calls.clear()
+    started, refused = anyio.current_time(), 0
+
+    async def renew(auth) -> None:
+        nonlocal refused
+        while True:
+            session = await auth.fetch_auth_session()
+            assert session.is_signed_in
+            if session.credentials_result.error is None:
+                return
+            assert type(session.credentials_result.error) is errors.TooManyRequestsError
+            refused += 1
+            await anyio.sleep(random.uniform(2, 10))  # noqa: S311  # an application's patience
+
+    async with anyio.create_task_group() as group:
+        for auth in auths:
+            group.start_soon(renew, auth)
+    assert scene.calls("GetId") == 0
+    assert refused < 2 * CALLERS
+    assert scene.calls("GetCredentialsForIdentity", retries=True) <= BUDGET / COST + CALLERS
+    assert anyio.current_time() - started < 30
+
+
+async def test_a_thousand_callers_of_one_session_are_one_caller_to_cognito(scene, jitter):
+    async with scene.auth() as auth:
+        await auth.federate_to_identity_pool(scene.token, AuthProvider.GOOGLE)
+        await anyio.sleep(3_595)
+        scene.fake.calls.clear()
+        scene.fake.fail_next("TooManyRequestsException", times=3)
+        sessions = []
+
+        async def fetch() -> None:
+            sessions.append(await auth.fetch_auth_session())
+
+        async with anyio.create_task_group() as group:
+            for _ in range(CALLERS):
+                group.start_soon(fetch)
+        assert len(scene.fake.calls) == 3
+        assert {type(each.credentials_result.error) for each in sessions} == {
+            errors.TooManyRequestsError
+        }
+        assert all(each.is_signed_in for each in sessions)
+        session = await auth.fetch_auth_session()
+    assert session.credentials_result.error is None
+    assert len(scene.fake.calls) == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "cost"),
+    [("TooManyRequestsException", COST), ("InternalErrorException", FAULT_COST)],
+)
+async def test_the_retry_quota_is_shared_over_one_client(scene_without_quotas, jitter, code, cost):
+    scene = scene_without_quotas
+    scene.fake.fail_next(code, times=10_000)
+    async with httpx.AsyncClient(transport=scene.fake.transport) as other:
+        for _ in range(BUDGET // cost // 2 + 1):
+            await scene.federate()
+        assert scene.calls("GetId", retries=True) == BUDGET // cost
+        scene.fake.calls.clear()
+        await scene.federate()  # another session, the same client
+        assert scene.calls("GetId") == 1
+        await scene.federate(client=other)
+        assert scene.calls("GetId") == 1 + 3
+
+
+async def test_users_share_the_retry_quota(scene, jitter):
+    scene.fake.fail_next("TooManyRequestsException", times=10_000)
+    settings = AuthSettings(clock=scene.clock)
+    async with FederatedUsers(
+        scene.pool, store=MemoryStore(), http_client=scene.client, settings=settings
+    ) as users:
+        for number in range(CALLERS // 10):
+            with pytest.raises(errors.TooManyRequestsError):
+                await users.auth(f"user {number}").federate_to_identity_pool(
+                    scene.token, AuthProvider.GOOGLE
+                )
+    assert scene.calls("GetId") == CALLERS // 10 + BUDGET // COST
+
+
+async def test_successes_fill_the_retry_quota_again(scene, jitter):
+    scene.fake.fail_next("TooManyRequestsException", operation="GetId", times=150)
+    for _ in range(50):
+        await scene.federate()
+    assert scene.calls("GetId") == 150  # the quota is empty now
+    for _ in range(3):
+        await scene.federate()  # 2 calls each, and each gives back 1
+    scene.fake.fail_next("TooManyRequestsException", operation="GetId")
+    scene.fake.calls.clear()
+    await scene.federate()
+    assert scene.calls("GetId") == 2
+    assert scene.served == 4
+
+
+RETRY_AFTER = [
+    # header, chance -> seconds
+    (3_000, 0.0, 3.0),
+    (3_000, 0.5, 3.0),
+    (250, 0.0, 0.25),
+    (250, 0.5, 0.5),
+    (60_000, 0.0, 5.0),
+    (60_000, 0.5, 5.5),
+    (0, 0.5, 0.5),
+    (-5_000, 0.5, 0.5),
+    ("soon", 0.5, 0.5),
+    ("", 0.5, 0.5),
+    ("nan", 0.5, 0.5),
+    ("inf", 0.5, 0.5),
+    ("9" * 400, 0.5, 0.5),
+    ("Wed, 21 Oct 2026 07:28:00 GMT", 0.5, 0.5),
+]
+
+
+@pytest.mark.parametrize(("header", "chance", "seconds"), RETRY_AFTER)
+async def test_the_server_may_ask_for_a_later_retry_within_five_seconds(
+    scene, monkeypatch, header, chance, seconds
+):
+    monkeypatch.setattr("random.random", lambda: chance)
+    scene.fake.fail_next("TooManyRequestsException", retry_after_ms=header)
+    await scene.federate()
+    assert scene.served == 1
+    assert scene.times == [pytest.approx(seconds)]
+
+
+async def test_a_retry_that_the_deadline_would_cut_off_is_not_waited_for(scene, jitter):
+    scene.fake.fail_next("TooManyRequestsException", retry_after_ms=4_000)
+    await scene.federate(timeout=3.0)
+    assert scene.all_refusals_are_throttling()
+    assert scene.times == [0.0]
+    assert scene.calls("GetId") == 1
+
+
+async def test_the_deadline_holds_for_all_attempts_together(scene, monkeypatch):
+    monkeypatch.setattr("random.random", lambda: 0.5)
+    scene.fake.fail_next("TooManyRequestsException", times=3)
+    await scene.federate(timeout=1.0)  # tried at 0 and 0.5 s; the next would be at 1.5 s
+    assert scene.all_refusals_are_throttling()
+    assert scene.times == [pytest.approx(0.5)]
+    assert scene.calls("GetId") == 2
+
+
+class TestOverSockets:
+    """The same over real connections, where the clock of the quotas stands still."""
+
+    CALLERS = 100
+
+    @pytest.fixture(params=["asyncio", "trio"])
+    def anyio_backend(self, request):
+        return request.param
+
+    async def test_callers_beyond_the_quota_are_refused_and_counted(
+        self, way, manual_clock, no_jitter
+    ):
+        fake = FakeCognito(clock=manual_clock, quotas=AWS_QUOTAS)
+        pool = fake.create_identity_pool()
+        token = fake.issue_token(AuthProvider.GOOGLE, "alice")
+        outcomes = []
+
+        async def federate(auth) -> None:
+            try:
+                outcomes.append(await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE))
+            except errors.AuthError as error:
+                outcomes.append(error)
+
+        async with (
+            fake.serve() as url,
+            way.users(pool, url, clock=manual_clock) as users,
+            anyio.create_task_group() as group,
+        ):
+            for number in range(self.CALLERS):
+                group.start_soon(federate, users.auth(f"user {number}"))
+        served = [each for each in outcomes if isinstance(each, FederationResult)]
+        refused = [each for each in outcomes if type(each) is errors.TooManyRequestsError]
+        assert (len(served), len(refused)) == (GET_ID, self.CALLERS - GET_ID)
+        calls = [call.operation for call in fake.calls]
+        # Fifty successes at the first try give back a fifth of a retry each, at most.
+        assert calls.count("GetId") >= self.CALLERS + BUDGET / COST
+        assert calls.count("GetId") <= self.CALLERS + (BUDGET + 2 * GET_ID) / COST
+        assert calls.count("GetCredentialsForIdentity") == GET_ID
