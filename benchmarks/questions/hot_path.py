@@ -10,14 +10,14 @@ import shutil
 import subprocess
 import sys
 
-from benchmarks.rig.hot_calls import CALLS
 from benchmarks.rig.processes import missing, worker
 from benchmarks.rig.report import Answer, Goal, Plan, in_turns
 from benchmarks.rig.server import running_server
+from benchmarks.workers.fresh import CALLS
 
 US, AIOBOTOCORE = "amplify_federation", "aiobotocore"
 FEW, MANY = 200, 2_200  # calls; their difference leaves the start of the process out
-_WORKER = "benchmarks.rig.hot_calls"
+_WORKER = "benchmarks.workers.fresh"
 
 
 def run(plan: Plan) -> dict[str, Answer]:

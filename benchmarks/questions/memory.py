@@ -24,7 +24,7 @@ def run(plan: Plan) -> dict[str, Answer]:
 
         def measure(row: str) -> None:
             order = {"row": row, "url": url, "sessions": sessions}
-            for column, figure in (worker("benchmarks.rig.weigh", order) or {}).items():
+            for column, figure in (worker("benchmarks.workers.weigh", order) or {}).items():
                 answer.add(row, column, figure)
 
         in_turns(list(ROWS), 1 if plan.quick else min(plan.rounds, 2), measure)

@@ -19,7 +19,7 @@ def run(plan: Plan) -> dict[str, Answer]:
 
         def measure(row: str) -> None:
             for column, figure in (
-                worker("benchmarks.rig.renewal_calls", {"row": row, "url": url}) or {}
+                worker("benchmarks.workers.renewing", {"row": row, "url": url}) or {}
             ).items():
                 answer.add(row, column, figure)
 

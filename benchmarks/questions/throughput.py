@@ -32,7 +32,7 @@ def run(plan: Plan) -> dict[str, Answer]:
             most = _SLOW_AT_MANY.get(peer, MANY)
             asked = [level for level in levels if level <= most]
             order = {"peer": peer, "url": url, "levels": asked, "seconds": seconds}
-            for level, found in (worker("benchmarks.rig.worker", order) or {}).items():
+            for level, found in (worker("benchmarks.workers.load", order) or {}).items():
                 tables["throughput"].add(peer, level, found["rate"])
                 if found["p99_ms"] is not None:
                     tables["latency"].add(peer, level, found["p99_ms"])
@@ -59,7 +59,7 @@ def _many(url: str, seconds: float, plan: Plan) -> list[str]:
     if plan.quick:
         return []
     order = {"peer": US, "url": url, "levels": [MANY], "seconds": seconds}
-    found = worker("benchmarks.rig.worker", order)
+    found = worker("benchmarks.workers.load", order)
     if found is None:
         return [f"MISSED {MANY} concurrent federations: the process failed"]
     failures = found[str(MANY)]["failures"]

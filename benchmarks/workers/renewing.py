@@ -1,4 +1,4 @@
-"""The callers of `renewal`: `python -m benchmarks.rig.renewal_calls JSON`."""
+"""The callers of `renewal`: `python -m benchmarks.workers.renewing JSON`."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: `python -m benchmarks.rig.worker JSON`.
+"""One measurement in a process of its own: `python -m benchmarks.workers.load JSON`.
 
 A number of tasks federate in a closed loop for a while. Printed as JSON per concurrency: rate,
 latencies, CPU per federation, failures.

@@ -1,4 +1,4 @@
-"""The calls that `hot_path` compares: `python -m benchmarks.rig.hot_calls JSON`.
+"""The calls that `hot_path` compares: `python -m benchmarks.workers.fresh JSON`.
 
 Each gives credentials that are fresh, again and again, in one process; what is printed is the best
 of a few times, in microseconds per call.

@@ -1,4 +1,4 @@
-"""The sessions that `memory` weighs: `python -m benchmarks.rig.weigh JSON`."""
+"""The sessions that `memory` weighs: `python -m benchmarks.workers.weigh JSON`."""
 
 import gc
 import json
