@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from anyio.to_thread import run_sync
 
@@ -17,9 +17,6 @@ from amplify_federation._vault.disk.folder import Folder, Kept, lease_of
 from amplify_federation._vault.envelope import MAX_RECORD
 from amplify_federation.errors import SessionFileCorruptError, StoreConflictError
 from amplify_federation.stores.protocol import Record
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 T = TypeVar("T")
 _WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond
@@ -142,7 +139,7 @@ class _Turn(Generic[T]):
     asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.
     """
 
-    def __init__(self, held: "BaseFileLock", work: Callable[[], T]) -> None:
+    def __init__(self, held: lock.Held, work: Callable[[], T]) -> None:
         self._held = held
         self._work = work
         self._open = [None]  # a list, for its `pop` lets one thread win

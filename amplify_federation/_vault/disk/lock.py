@@ -33,17 +33,34 @@ def lock_of(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
+class Held:
+    """A lock that is held. It ends with `release`, from any thread, or with the process."""
+
+    def __init__(self, path: Path, lock: "BaseFileLock") -> None:
+        self._path = path
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let others have it."""
+        _release(self._path, self._lock)
+
+
+@faults.as_store_errors
+def _release(path: Path, lock: "BaseFileLock") -> None:  # noqa: ARG001 - the path is for the error
+    lock.release()
+
+
 @asynccontextmanager
 async def hold(path: Path, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - the deadline is part of the error's message, and 0 means one try
     """Hold the lock of a path, waiting at most `timeout` seconds; 0 tries once.
 
     Raises `StoreLockedError` naming the holder when the time is over.
     """
-    lock = await acquired(path, timeout=timeout)
+    held = await acquired(path, timeout=timeout)
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 @contextmanager
@@ -59,11 +76,11 @@ def hold_blocking(path: Path, *, timeout: float) -> Generator[None]:
     try:
         yield
     finally:
-        lock.release()
+        _release(path, lock)
 
 
-async def acquired(path: Path, *, timeout: float) -> "BaseFileLock":  # noqa: ASYNC109 - as above
-    """Take the lock as `hold` does. Release it with `.release()`, from any thread."""
+async def acquired(path: Path, *, timeout: float) -> Held:  # noqa: ASYNC109 - as above
+    """Take the lock as `hold` does."""
     deadline = anyio.current_time() + timeout
     pauses = _pauses()
     lock = _file_lock(path)
@@ -72,13 +89,13 @@ async def acquired(path: Path, *, timeout: float) -> "BaseFileLock":  # noqa: AS
         if left <= 0:
             raise _locked(path, timeout)
         await anyio.sleep(min(next(pauses), left))
-    return lock
+    return Held(path, lock)
 
 
-def try_lock(path: Path) -> "BaseFileLock | None":
-    """Take the lock if it is free. Release it with `.release()`. Does not wait."""
+def try_lock(path: Path) -> Held | None:
+    """Take the lock if it is free. Does not wait."""
     lock = _file_lock(path)
-    return lock if _take(lock, path) else None
+    return Held(path, lock) if _take(lock, path) else None
 
 
 def _pauses() -> Generator[float]:

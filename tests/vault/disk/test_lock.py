@@ -194,6 +194,27 @@ def test_a_lock_file_whose_maker_died_before_setting_its_mode_is_mended(path, mo
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+async def test_a_lock_that_cannot_be_released_is_told_without_a_chain(path, monkeypatch):
+    def fail(_):
+        raise OSError(5, "canary")
+
+    for hold in (lock.hold, lock.hold_blocking):
+        with monkeypatch.context() as patch:
+            patch.setattr("filelock.FileLock.release", fail)
+            with pytest.raises(StoreUnavailableError, match="EIO") as caught:
+                await held_once(hold(path.with_name(hold.__name__), timeout=0))
+        assert caught.value.__context__ is None
+
+
+async def held_once(holding):
+    if hasattr(holding, "__aenter__"):
+        async with holding:
+            pass
+    else:
+        with holding:
+            pass
+
+
 def increment(path, counter, times):
     for _ in range(times):
         with lock.hold_blocking(path, timeout=60):
