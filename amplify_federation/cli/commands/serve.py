@@ -36,7 +36,7 @@ _PREFERRED = (
 
 @click.command(
     "serve",
-    short_help="Serve the credentials to AWS tools on this machine, renewed as needed.",
+    short_help="Serve the credentials to AWS tools, renewed as needed.",
     context_settings={"allow_interspersed_args": False},  # what follows PROGRAM is its own
     epilog="\b\nExamples:\n"
     "  amplify-federation serve --pool ID -- aws s3 ls\n"

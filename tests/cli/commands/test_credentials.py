@@ -1,0 +1,129 @@
+"""The credentials for AWS tools, taken by the real ones against moto."""
+
+import json
+import shutil
+import subprocess
+import sys
+from shlex import quote
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def moto():
+    moto_server = pytest.importorskip("moto.server")
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def profile(signed_in, tmp_path):
+    """The environment of an AWS tool whose profile asks this command."""
+    words = [sys.executable, "-m", "amplify_federation.cli", "credentials", "--format", "process"]
+    (tmp_path / "config").write_text(
+        "[profile player]\n"
+        "region = us-west-2\n"
+        f"credential_process = {' '.join(quote(word) for word in words)}\n"
+    )
+    return signed_in.environment(
+        AWS_CONFIG_FILE=str(tmp_path / "config"),
+        AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "credentials"),
+        AWS_PROFILE="player",
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+
+
+def test_process_prints_one_json_object_and_nothing_else(signed_in):
+    done = signed_in.in_a_process("credentials")
+    told = json.loads(done.stdout)
+    assert (done.code, done.stderr) == (0, "")
+    assert set(told) == {
+        "Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration",
+    }  # fmt: skip
+    assert told["Version"] == 1
+    assert told["Expiration"].endswith("Z")
+
+
+def test_env_sets_a_shell(signed_in):
+    lines = signed_in("credentials", "--format", "env").stdout
+    script = f'{lines}printf %s "$AWS_ACCESS_KEY_ID"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == signed_in("credentials", "--json").json["access_key_id"]
+
+
+@pytest.mark.parametrize("arguments", [["--json"], ["--format", "json"]])
+def test_json_tells_the_identity_too(signed_in, arguments):
+    told = signed_in("credentials", *arguments).json
+    assert told["identity_id"] == signed_in("session", "--json").json["identity_id"]
+
+
+@pytest.mark.parametrize("form", ["process", "env", "json"])
+def test_without_credentials_stdout_is_empty_and_stderr_has_advice(command, form):
+    done = command("credentials", "--format", form)
+    assert (done.code, done.stdout) == (4, "")
+    assert "amplify-federation federate" in done.stderr
+
+
+def test_credentials_near_their_end_are_renewed_for_tools_that_ask_again_early(signed_in, fake):
+    first = signed_in("credentials", "--json").json
+    again = signed_in("credentials", "--json").json
+    assert first == again
+    assert len(fake.calls) == 2
+
+
+def test_the_aws_command_takes_them_by_credential_process(profile, signed_in, moto):
+    aws = shutil.which("aws")
+    if aws is None:
+        pytest.skip("the aws command is not installed")
+    done = subprocess.run(
+        [aws, "--debug", "--endpoint-url", moto, "s3", "ls"],
+        env=profile, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    key = signed_in("credentials", "--json").json["access_key_id"]
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"Credential={key}/" in done.stderr
+
+
+def test_the_aws_command_tells_its_user_what_we_advise(profile, signed_in, moto):
+    aws = shutil.which("aws")
+    if aws is None:
+        pytest.skip("the aws command is not installed")
+    signed_in("clear")
+    done = subprocess.run(
+        [aws, "--endpoint-url", moto, "s3", "ls"],
+        env=profile, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "Nobody is signed in" in done.stderr
+    assert "amplify-federation federate" in done.stderr
+
+
+BOTO3 = """
+import boto3, datetime, sys
+session = boto3.Session()
+s3 = session.client("s3", endpoint_url=sys.argv[1])
+credentials = session.get_credentials()
+s3.list_buckets()
+print(credentials.method, credentials.get_frozen_credentials().access_key, flush=True)
+sys.stdin.readline()
+credentials._expiry_time = datetime.datetime.now(datetime.timezone.utc)  # an hour has passed
+s3.list_buckets()
+print(credentials.get_frozen_credentials().access_key)
+"""
+
+
+def test_boto3_takes_them_by_credential_process_through_a_renewal(profile, signed_in, moto):
+    pytest.importorskip("boto3")
+    first = signed_in("credentials", "--json").json["access_key_id"]
+    with subprocess.Popen(
+        [sys.executable, "-c", BOTO3, moto],
+        env=profile, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == f"custom-process {first}\n"
+        assert signed_in("session", "--refresh").code == 0
+        rest, _ = process.communicate("\n")
+    renewed = signed_in("credentials", "--json").json["access_key_id"]
+    assert rest.strip() == renewed != first

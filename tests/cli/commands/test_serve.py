@@ -1,0 +1,67 @@
+"""The command around the endpoint; the endpoint itself is in `handover/test_server`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+ASK = """
+import json, os, urllib.request
+with open(os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) as file:
+    headers = {"Authorization": file.read()}
+url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers))
+print(json.load(answer)["AccessKeyId"], os.environ.get("AWS_ACCESS_KEY_ID"))
+raise SystemExit(7)
+"""
+
+
+def test_a_program_is_run_with_the_credentials_and_its_exit_code_is_ours(signed_in):
+    done = signed_in.in_a_process(
+        "serve", "--", sys.executable, "-c", ASK, AWS_ACCESS_KEY_ID="somebody else's"
+    )
+    key = signed_in("credentials", "--json").json["access_key_id"]
+    assert (done.code, done.stdout) == (7, f"{key} None\n")
+
+
+def test_a_program_that_is_not_there_ends_with_127(signed_in):
+    done = signed_in.in_a_process("serve", "no-such-program-anywhere")
+    assert done.code == 127
+    assert "cannot be run" in done.stderr
+
+
+def test_nobody_signed_in_is_told_before_anything_is_served(command):
+    done = command.in_a_process("serve", "--", sys.executable, "-c", "print('ran')")
+    assert (done.code, done.stdout) == (4, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number):
+    if os.name == "nt":
+        pytest.skip("Windows sends no such signals")
+    with subprocess.Popen(
+        [sys.executable, "-m", "amplify_federation.cli", "serve", "--json"],
+        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        text = ""
+        while "}" not in text:
+            text += process.stdout.readline()
+        told = json.loads(text)
+        file = Path(told["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
+        token = file.read_text()
+        assert token not in text
+        request = Request(  # noqa: S310  # loopback
+            told["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers={"Authorization": token}
+        )
+        with urlopen(request) as answer:  # noqa: S310  # loopback
+            assert json.load(answer)["AccessKeyId"].startswith("ASIA")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert not file.parent.exists()

@@ -1,0 +1,40 @@
+import pytest
+
+from amplify_federation import errors
+from amplify_federation.cli.terminal.exit_codes import MEANINGS, ExitCode, exit_code_of
+
+CODES = {
+    "AuthError": 1,
+    "ValidationError": 2,
+    "ConfigurationError": 3, "InvalidAccountTypeError": 3,
+    "SignedOutError": 4,
+    "SessionExpiredError": 5,
+    "ServiceError": 6, "NotAuthorizedError": 6, "ResourceNotFoundError": 6,
+    "ResourceConflictError": 6, "InvalidParameterError": 6, "LimitExceededError": 6,
+    "InvalidIdentityPoolConfigurationError": 6,
+    "NetworkError": 7, "CallTimeoutError": 7,
+    "TooManyRequestsError": 8, "ExternalServiceError": 8, "InternalServiceError": 8,
+    "MalformedResponseError": 8, "UnknownServiceError": 8,
+    "StoreError": 9, "SessionFileCorruptError": 9, "SessionKeyError": 9,
+    "SessionFormatTooNewError": 9, "StoreConflictError": 9, "StoreLockedError": 9,
+    "StoreUnavailableError": 9, "UnsafePermissionsError": 9,
+    "InvalidStateError": 10,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "code"), CODES.items())
+def test_an_error_ends_the_command_with_its_number(name, code):
+    assert exit_code_of(getattr(errors, name)("a message")) == code
+
+
+def test_every_error_has_a_number():
+    def below(kind):
+        return {kind.__name__}.union(*(below(child) for child in kind.__subclasses__()))
+
+    own = {name for name in below(errors.AuthError) if hasattr(errors, name)}
+    assert own == set(CODES)
+
+
+def test_every_number_is_distinct_and_explained():
+    assert set(MEANINGS) == set(ExitCode)
+    assert len({int(code) for code in ExitCode}) == len(ExitCode)

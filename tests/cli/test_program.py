@@ -1,0 +1,134 @@
+import builtins
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from amplify_federation import cli
+from amplify_federation.cli import program as module
+from amplify_federation.cli.program import program
+from amplify_federation.cli.terminal.exit_codes import MEANINGS
+
+COMMANDS = [
+    "demo",
+    "federate",
+    "session",
+    "credentials",
+    "clear",
+    "serve",
+    "doctor",
+    "fake-cognito",
+]
+
+
+def ask(*arguments, **options):
+    return CliRunner().invoke(program, arguments, **options)
+
+
+def test_help_names_every_command_and_every_exit_code():
+    done = ask("--help")
+    assert done.exit_code == 0
+    listed = done.stdout[done.stdout.index("Commands:") :]
+    assert [line.split()[0] for line in listed.splitlines()[1:9]] == COMMANDS
+    for code, meaning in MEANINGS.items():
+        assert f"{int(code):>3}  {meaning}" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_examples_and_json(name):
+    done = ask(name, "--help")
+    assert done.exit_code == 0
+    assert "Examples:" in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_an_unknown_command_is_wrong_usage():
+    done = ask("dance")
+    assert done.exit_code == 2
+    assert "dance" in done.stderr
+
+
+def test_the_version_is_told():
+    assert "amplify-federation, version " in ask("--version").stdout
+
+
+def test_a_fault_of_the_program_is_told_by_class_and_place_without_its_text(monkeypatch):
+    def broken(_target):
+        raise RuntimeError("with a secret in it")
+
+    monkeypatch.setattr("amplify_federation.cli.target.Target.pool", broken)
+    done = ask("session")
+    assert done.exit_code == 1
+    assert "RuntimeError in " in done.stderr
+    assert "secret" not in done.output
+    assert "Traceback" not in done.output
+
+
+def test_an_interrupt_ends_with_130_and_no_traceback(monkeypatch):
+    def interrupted(_target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amplify_federation.cli.target.Target.pool", interrupted)
+    done = ask("session")
+    assert done.exit_code == 130
+    assert "Traceback" not in done.output
+
+
+def test_a_reader_that_goes_away_is_no_fault_of_ours():
+    script = f"{sys.executable} -m amplify_federation.cli --help | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_no_color_is_obeyed(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = ask("session", "--pool", "nonsense", color=True)
+    plain = ask("session", "--pool", "nonsense", color=True, env={"NO_COLOR": "1"})
+    assert "\x1b[" in coloured.stderr
+    assert "\x1b[" not in plain.stderr
+
+
+def test_shell_completion_offers_commands_and_providers():
+    def complete(words, position):
+        return ask(
+            env={
+                "_AMPLIFY_FEDERATION_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(position),
+            },
+            prog_name="amplify-federation",
+        ).stdout
+
+    assert "plain,federate" in complete("amplify-federation fed", 1)
+    assert "plain,google" in complete("amplify-federation federate --provider go", 3)
+
+
+def test_without_click_the_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 3
+    assert "pip install 'amplify-federation[cli]'" in capsys.readouterr().err
+
+
+def test_the_way_in_imports_neither_click_nor_the_session():
+    script = "import sys, amplify_federation.cli; print('click' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_a_command_is_imported_when_it_is_called(monkeypatch):
+    real, seen = builtins.__import__, []
+    monkeypatch.setattr(module, "import_module", lambda name: seen.append(name) or real_of(name))
+
+    def real_of(name):
+        return real(name, fromlist=["command"])
+
+    ask("clear", "--help")
+    assert seen == ["amplify_federation.cli.commands.clear"]
