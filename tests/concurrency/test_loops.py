@@ -67,3 +67,12 @@ def test_neither_loop_is_loaded_to_find_that_none_runs():
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("missing", [("asyncio",), ("trio",), ("asyncio", "trio")])
+def test_a_loop_that_was_never_loaded_does_not_run(monkeypatch, missing):
+    for name in missing:
+        monkeypatch.delitem(sys.modules, name)
+    assert not is_asyncio()
+    with pytest.raises(InvalidStateError, match="no running event loop"):
+        HomeLoop().check()

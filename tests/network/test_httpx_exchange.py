@@ -3,6 +3,7 @@ import socket
 import traceback
 import zlib
 
+import anyio.to_thread
 import httpx
 import pytest
 
@@ -231,6 +232,32 @@ async def test_an_error_drags_neither_the_request_nor_its_cause_along(library):
     assert error.__cause__ is None
     assert error.__context__ is None
     assert "canary" not in "".join(traceback.format_exception(error))
+
+
+async def test_a_handshake_that_is_cancelled_leaves_no_socket_open(library):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def greeted():
+            connection, _ = listener.accept()
+            connection.settimeout(10)
+            assert connection.recv(1)  # the client's hello; nobody answers
+            return connection
+
+        def farewell(connection):
+            with connection:
+                while connection.recv(65_536):
+                    pass
+            return True
+
+        async with library.AsyncClient(trust_env=False) as client:
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            exchange = HttpxExchange(client, url, owned=False)
+            async with anyio.create_task_group() as group:
+                group.start_soon(exchange.post, SENT, CANARY)
+                connection = await anyio.to_thread.run_sync(greeted)
+                group.cancel_scope.cancel()
+            assert await anyio.to_thread.run_sync(farewell, connection)
 
 
 async def test_what_is_no_fault_of_the_network_comes_through(library):

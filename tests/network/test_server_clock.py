@@ -36,6 +36,23 @@ def test_less_than_2_seconds_are_noise(behind):
     assert clock.offset == 0.0
 
 
+def test_it_says_whether_the_service_told_the_time():
+    clock = clock_at(5.0)
+    assert not clock.is_known
+    clock.learn("soon")
+    assert not clock.is_known
+    clock.learn(DATE)
+    assert clock.is_known
+
+
+def test_the_same_header_is_measured_against_the_present_again():
+    clock = clock_at(1_800_000_000.0)
+    clock.learn(DATE)
+    clock.local.jump_wall(-3600)
+    clock.learn(DATE)
+    assert clock.now() == 1_800_000_000.0
+
+
 def test_the_newest_answer_wins():
     clock = clock_at(1_799_999_000.0)
     clock.learn(DATE)
