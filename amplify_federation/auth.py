@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self
 
+import anyio
+
 from amplify_federation._cognito.requests import (
     checked_identity_id,
     checked_provider,
@@ -107,8 +109,12 @@ class FederatedAuth:
 
     async def aclose(self) -> None:
         """End the events and close what was opened here; the stored session stays."""
-        await self._session.close()
-        await self._line.aclose()
+        # Whoever leaves because of a cancellation leaves nothing open either.
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._session.close()
+            finally:
+                await self._line.aclose()
 
     async def federate_to_identity_pool(
         self,

@@ -21,6 +21,7 @@ from amplify_federation import (
     SignedOutError,
     StoreUnavailableError,
 )
+from amplify_federation._session.renewal import early
 from tests.session.kit import (
     BOTH,
     GET_CREDENTIALS,
@@ -579,3 +580,20 @@ async def test_two_pools_in_one_store_are_two_sessions(world):
     async with world.auth() as auth, another.auth(store=world.store) as other:
         await federate(auth, world.token(), AuthProvider.GOOGLE)
         assert isinstance(other.state, SignedOut)
+
+
+async def test_leaving_because_of_a_cancellation_ends_what_runs_in_the_background(
+    world, monkeypatch
+):
+    monkeypatch.setattr(early, "PATIENCE", 0.01)
+    with anyio.CancelScope() as scope:
+        async with world.auth() as auth:
+            await federate(auth, world.token())
+            world.clock.advance(HOUR - 200)
+            world.wire.before[GET_CREDENTIALS] = Door()
+            await auth.fetch_auth_session()
+            running = auth._session.context.background._running
+            assert len(running) == 1
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+    assert running == {}
