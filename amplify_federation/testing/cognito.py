@@ -29,6 +29,8 @@ class FakeCognito(PoolAdministration):
     such as a `ManualClock` shared with the session under test; by default the machine's clock,
     which `advance` moves for the fake alone. `quotas`: calls per second by operation, none by
     default; `AWS_QUOTAS` has those of AWS.
+
+    `calls` lists every call as a `Call`; clear it when a load test would make it long.
     """
 
     def __init__(

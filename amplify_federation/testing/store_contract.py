@@ -18,5 +18,5 @@ class StoreContract(RecordContract, LeaseContract):
 
     `make_store()` returns a store, is called with the event loop running, and several times in a
     test: each call must reach the same records. `close_store(store)`, async, closes what it
-    opened. `backends` are the event loops that each test runs on.
+    opened. `backends` are the event loops that each test runs on, as far as they are installed.
     """

@@ -43,6 +43,13 @@ def test_backends_may_be_chosen():
     assert len(sample.seen) == 1
 
 
+def test_backend_that_is_not_installed_is_left_out():
+    sample = Sample()
+    sample.backends = ("asyncio", "no_such_backend")
+    sample.test_sample()
+    assert len(sample.seen) == 1
+
+
 def test_store_is_closed_after_a_failure():
     sample = Sample()
     with pytest.raises(LookupError):
