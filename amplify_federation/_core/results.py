@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.values import AWSCredentials, UserPoolTokens
@@ -33,14 +33,22 @@ class AuthResult(Generic[T]):
     """A value, or the error that stands in its place."""
 
     value_or_none: T | None = None
-    error: AuthError | None = None
+    _error: AuthError | None = field(default=None, alias="error")
+
+    @property
+    def error(self) -> AuthError | None:
+        """The error that stands in the value's place, or `None`.
+
+        A fresh copy, so that callers that share a session do not share a traceback.
+        """
+        return None if self._error is None else self._error.fresh_copy()
 
     @property
     def value(self) -> T:
         """Return the value, or raise a fresh copy of the stored error."""
-        if self.error is not None:
-            # A copy, so that callers that share a session do not share a traceback.
-            raise self.error.fresh_copy()
+        error = self.error
+        if error is not None:
+            raise error
         return self.value_or_none  # type: ignore[return-value]  # no error: there is a value
 
 

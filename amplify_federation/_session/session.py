@@ -59,6 +59,11 @@ NO_SOURCES = Sources()
 class Session:
     """One user's session."""
 
+    __slots__ = (
+        "__weakref__", "_closed", "_federations", "_fresh", "_home", "_keeper", "_renewing",
+        "_user_pool", "context",
+    )  # fmt: skip
+
     def __init__(
         self,
         pool: IdentityPool,
@@ -74,14 +79,18 @@ class Session:
         self.context = Context(pool, settings, store, channel, keeper, events, sources.token_source)
         self._keeper = keeper
         self._federations = Federations(self.context)
-        self.linking = Linking(self.context, self._federations)
-        self._user_pool = None
+        self._user_pool: UserPoolSession | None = None
         if sources.user_pool is not None:
             self._user_pool = UserPoolSession(self.context, sources.user_pool)
         self._renewing = Renewing(self.context)
         self._home = channel.line.home
         self._closed = False
         self._fresh = FreshView(channel.clock)
+
+    @property
+    def linking(self) -> Linking:
+        """The linking of further logins; it holds nothing of its own."""
+        return Linking(self.context, self._federations)
 
     @property
     def state(self) -> State:

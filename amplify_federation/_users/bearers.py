@@ -7,6 +7,7 @@ another process finds it: one federation for a token in all of them, and one ren
 exists only after Cognito accepted the very token. It must not know web frameworks.
 """
 
+import base64
 import hashlib
 from contextlib import suppress
 from functools import partial
@@ -135,8 +136,9 @@ class Bearers:
 
 
 def record_name(pool_id: str, token: Secret, provider: AuthProvider) -> str:
-    """Return the name of a bearer token's record; no user's session has a `#` at this place."""
+    """Return the name of a bearer token's record; no user's begins so, but with a pool's id."""
     key = provider.login_key
     # The length keeps apart what would read the same: a key that ends as a token begins.
     pieces = f"{pool_id}\n{len(key)}\n{key}\n{token.reveal()}"
-    return f"{pool_id}#{hashlib.sha256(pieces.encode()).hexdigest()}"
+    digest = hashlib.sha256(pieces.encode()).digest()
+    return f"bearer#{base64.urlsafe_b64encode(digest).decode()}"

