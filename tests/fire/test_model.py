@@ -107,14 +107,8 @@ class Sessions(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self._pass(seconds)
 
-    @rule(
-        moment=st.sampled_from(list(MOMENTS)),
-        seconds=st.sampled_from([-3, -1, 0, 7]),
-        monotonic=st.sampled_from([True, True, False]),
-    )
-    def the_moment_comes(self, moment: str, seconds: float, monotonic: bool) -> None:
+    def _wait_for(self, moment: str, seconds: float, *, monotonic: bool = True) -> None:
         if self.model.store.kind == "federated":
-            # The next call lets a second pass.
             at = MOMENTS[moment](self.model.store) + seconds
             self._pass(max(0.0, at - self.service.time()), monotonic=monotonic)
 
@@ -169,9 +163,23 @@ class Sessions(RuleBasedStateMachine):
     def fetch(self, index, network) -> None:
         self._fetch(index, network, force=False)
 
-    @rule(index=handles, network=networks)
-    def fetch_again(self, index, network) -> None:
+    @rule(
+        index=handles,
+        network=networks,
+        moment=st.sampled_from(list(MOMENTS)),
+        seconds=st.sampled_from([-3, -1, 0, 7]),  # one more passes with the call
+        monotonic=st.sampled_from([True, True, False]),  # no: the machine sleeps
+    )
+    def fetch_at(self, index, network, moment, seconds, monotonic) -> None:
+        self._wait_for(moment, seconds, monotonic=monotonic)
         self._fetch(index, network, force=False)
+
+    @rule(index=handles, network=networks, seconds=st.sampled_from([27, 28, 29]))
+    def fetch_when_due_and_again(self, index, network, seconds) -> None:
+        self._wait_for("due", 0)
+        self._fetch(index, network, force=False)
+        self._pass(seconds)
+        self._fetch(index, "fine", force=False)
 
     @rule(index=handles, network=networks)
     def force(self, index, network) -> None:
