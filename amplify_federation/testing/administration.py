@@ -14,7 +14,7 @@ from amplify_federation import AuthProvider
 from amplify_federation.testing._providers.issuers import Issuers, TokenOrder
 from amplify_federation.testing._service import credentials
 from amplify_federation.testing._service.checks import Login, TokenChecks
-from amplify_federation.testing._service.directory import Directory
+from amplify_federation.testing._service.directory import Directory, Identity
 from amplify_federation.testing._service.operations import Operations
 from amplify_federation.testing._service.pools import (
     Pool,
@@ -23,7 +23,7 @@ from amplify_federation.testing._service.pools import (
     Providers,
     client_ids_by_key,
 )
-from amplify_federation.testing._service.refusal import Refusal
+from amplify_federation.testing._service.refusal import NOT_FOUND, Refusal
 from amplify_federation.testing._wire.issuer_pages import discovery_document, jwks
 from amplify_federation.testing.clock import ServerClock
 
@@ -140,7 +140,8 @@ class PoolAdministration:
         """Return identity id and token as a backend gets them for its own user.
 
         This is GetOpenIdTokenForDeveloperIdentity, a signed call that SDKs for users never make.
-        `lifetime` is in seconds. Raises `LookupError` if the pool has no developer provider.
+        `lifetime` is in seconds. Raises `LookupError` if the pool has no developer provider or
+        there is no such identity, `ValueError` if the identity is another developer user's.
         """
         with self._lock:
             names = self._pool(pool_id).client_ids.get(AuthProvider.DEVELOPER.login_key)
@@ -148,7 +149,7 @@ class PoolAdministration:
                 message = f"The pool {pool_id} has no developer provider."
                 raise LookupError(message)
             login = Login(min(names), user, {})
-            identity = self._operations.developer_identity(pool_id, login, identity_id)
+            identity = self._developer_identity(pool_id, login, identity_id)
             return identity.id, self._operations.cognito_token(identity, [login], lifetime)
 
     def deactivate_token(self, token: str) -> None:
@@ -169,6 +170,13 @@ class PoolAdministration:
         Raises `ValueError` if it did not.
         """
         return credentials.read(session_token)
+
+    def _developer_identity(self, pool_id: str, login: Login, identity_id: str | None) -> Identity:
+        try:
+            return self._operations.developer_identity(pool_id, login, identity_id)
+        except Refusal as refused:
+            code, message = refused.code, refused.message
+        raise LookupError(message) if code == NOT_FOUND else ValueError(message)
 
     def _pool(self, pool_id: str) -> Pool:
         try:

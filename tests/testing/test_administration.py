@@ -44,6 +44,15 @@ def test_administration_of_an_unknown_pool_is_a_mistake_in_the_test(fake):
             administer()
 
 
+def test_developer_user_gets_no_identity_that_is_not_there_or_anothers(fake, pool):
+    alice, _ = fake.issue_developer_token(pool, "alice")
+    with pytest.raises(LookupError, match="not found"):
+        fake.issue_developer_token(pool, "bob", identity_id="us-west-2:0")
+    with pytest.raises(ValueError, match="already linked"):
+        fake.issue_developer_token(pool, "bob", identity_id=alice)
+    assert fake.issue_developer_token(pool, "alice", identity_id=alice)[0] == alice
+
+
 def test_developer_tokens_are_not_issued_like_others(fake):
     with pytest.raises(ValueError, match="issue_developer_token"):
         fake.issue_token(AuthProvider.DEVELOPER, "alice")

@@ -59,7 +59,8 @@ class Endpoint:
             return self._call(request)
 
     def _call(self, request: WireRequest) -> WireAnswer:
-        operation = request.headers.get("x-amz-target", "").removeprefix(TARGET_PREFIX)
+        target = request.headers.get("x-amz-target", "")
+        operation = target.removeprefix(TARGET_PREFIX) if target.startswith(TARGET_PREFIX) else ""
         fault = self.faults.take(operation) or _NO_FAULT
         given: dict[str, Any] | None = None
         code: str | None = None

@@ -42,9 +42,10 @@ def _masked(value: Mapping[str, Any] | None) -> str:
 class Call:
     """One call of an operation, as the service saw it.
 
-    `operation` is what was asked for, known or not; `input` the decoded body (`None` if it is no
-    JSON object), whose tokens `repr` masks; `headers` have lower-case names; `code` is the error
-    code of the answer, `None` without one; `cut` tells that the caller got no answer at all.
+    `operation` is what was asked for, known or not, and empty for a target of another service.
+    `input` is the decoded body (`None` if it is no JSON object), whose tokens `repr` masks;
+    `headers` have lower-case names; `code` is the error code of the answer, `None` without one;
+    `cut` tells that the caller got no answer at all.
     """
 
     operation: str

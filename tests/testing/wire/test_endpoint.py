@@ -32,7 +32,8 @@ def test_error_is_named_in_body_and_header(call):
 
 
 @pytest.mark.parametrize(
-    "target", ["AWSCognitoIdentityService.GetIdX", "AWSCognitoIdentityService.", "", "GetIdX"]
+    "target",
+    ["AWSCognitoIdentityService.GetIdX", "AWSCognitoIdentityService.", "", "GetId", "Other.GetId"],
 )
 def test_unknown_target_is_an_unknown_operation(call, target):
     reply = call.send(b"not even json", content_type=JSON, x_amz_target=target)
