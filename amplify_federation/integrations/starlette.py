@@ -11,6 +11,7 @@ for is 401, what passes by itself is 503. It must not know Cognito.
     async def scores(session: Session): ...
 """
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -50,6 +51,7 @@ else:
     except ImportError:
         _SecurityScheme = object
 
+_logger = logging.getLogger("amplify_federation")
 _STATE: Final = "federated_users"
 _CALLERS_FAULT: Final = (
     NotAuthorizedError,
@@ -139,6 +141,13 @@ class BearerSession(_SecurityScheme):
     def _answer_to(self, error: AuthError) -> HTTPException:
         if isinstance(error, _CALLERS_FAULT):
             return _unauthorized("The token was refused or is over", "invalid_token")
+        # The client is told nothing of it, so whoever runs the application must be.
+        _logger.warning(
+            "A request was answered with 503: %s: %s",
+            type(error).__name__,
+            error.message,
+            extra={"event": "unavailable", "error": type(error).__name__},
+        )
         return HTTPException(
             503,
             "Credentials cannot be had now",

@@ -144,9 +144,12 @@ async def test_no_network_is_503_for_new_tokens_and_for_credentials_that_are_ove
     assert (await browser.get("/me", headers=bearer(token))).status_code == 503
 
 
-async def test_a_store_that_is_down_is_503(site, browser):
+async def test_a_store_that_is_down_is_503_and_told_in_the_log(site, browser, caplog):
     site.store.failure = StoreUnavailableError("down")
-    assert (await browser.get("/me", headers=bearer(site.token()))).status_code == 503
+    token = site.token()
+    assert (await browser.get("/me", headers=bearer(token))).status_code == 503
+    assert "StoreUnavailableError: down" in caplog.text
+    assert token not in caplog.text
 
 
 async def test_a_client_may_be_told_to_come_back_later(site):
