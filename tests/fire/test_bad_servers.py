@@ -11,6 +11,7 @@ import pytest
 
 from amplify_federation import AuthProvider, Expired, Federated, SignedOut, errors
 from tests.fire.cases import (
+    BAD_CREDENTIALS,
     CHUNKED,
     IDENTITY,
     QUICK,
@@ -92,6 +93,13 @@ async def test_a_bad_answer_is_one_typed_error_and_the_session_stays(
     way, case, previous, manual_clock
 ):
     await prove(case, way, previous, manual_clock)
+
+
+async def test_credentials_that_are_none_are_one_typed_error_and_the_session_stays(
+    way, previous, manual_clock
+):
+    for case in BAD_CREDENTIALS:
+        await prove(case, way, previous, manual_clock)
 
 
 # httpx sends a request's body from a generator, and trio tells of one that a deadline cut short.
@@ -313,7 +321,8 @@ async def test_failures_in_a_row_pile_up_no_connections(way, previous, manual_cl
 async def test_a_call_that_fails_twice_and_then_succeeds_is_a_success(
     way, previous, manual_clock, no_jitter
 ):
-    with BadServer(reset_after(), always(answer(b"<p>", status=b"503 X")), good) as server:
+    fault = always(answer(b"<p>", b"Connection: close", status=b"503 X"))
+    with BadServer(reset_after(), fault, good) as server:
         async with way.auth(server.url, clock=manual_clock, max_attempts=3) as auth:
             await federate(auth, previous)
     heads = [request.partition(b"\r\n\r\n")[0].lower() for request in server.requests]
