@@ -14,6 +14,7 @@ QUESTIONS = (
     "throughput",
     "renewal",
     "hot_path",
+    "signatures",
     "imports",
     "cold_start",
     "restart",
