@@ -17,8 +17,8 @@ from amplify_federation import (
     ConfigurationError,
     EncryptedFileStore,
     Expired,
-    FederatedAuth,
     Federated,
+    FederatedAuth,
     IdentityPool,
     InvalidStateError,
     MemoryStore,
@@ -199,7 +199,7 @@ async def test_a_server_that_is_gone_is_a_network_error(fake, unused_tcp_port_ur
     pool = IdentityPool(POOL_ID, endpoint_url=unused_tcp_port_url)
     settings = AuthSettings(max_attempts=1)
     async with FederatedAuth(pool, store=MemoryStore(), settings=settings) as auth:
-        with pytest.raises(NetworkError, match="127.0.0.1"):
+        with pytest.raises(NetworkError, match=r"127\.0\.0\.1"):
             await auth.federate_to_identity_pool("a-token", GOOGLE)
 
 

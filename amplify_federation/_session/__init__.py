@@ -1,1 +1,22 @@
-"""One session at work: what it holds, how it federates, renews and is cleared."""
+"""One session at work: what it holds, how it federates, renews and is cleared.
+
+Everything is logged by the one logger `amplify_federation`, below this room and in it. Each line
+carries an `event` in its `extra`, and further fields; none carries a secret, a token, an identity
+id or the message of an error:
+
+    event                 fields                                        level    logged by
+    federated             session, state                                INFO     keeper
+    credentials_renewed   session, state                                INFO     keeper
+    session_expired       session, state                                INFO     keeper
+    federation_cleared    session, state                                INFO     keeper
+    renewal               session, outcome, early, seconds              INFO, WARNING if it failed
+                                                                                 renewal/outcome
+    retry                 operation, error, attempt, delay              INFO     _network/channel
+    lock_waited           lock, seconds                                 INFO     _vault/disk/lock
+    session_set_aside     set_aside_as                                  WARNING  stores/sealed, folder
+    corrupt, rolled_back                                                WARNING  keeper
+    background_failed     error                                         ERROR    _concurrency
+
+`session` is the pool's id and the session's name; `outcome` is renewed, not_needed (another one
+did it, or it was cleared), gave_way (to another process), or the class of the error.
+"""

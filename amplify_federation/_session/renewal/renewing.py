@@ -10,7 +10,7 @@ from enum import Enum, auto
 from functools import partial
 
 import anyio
-from attrs import evolve, frozen
+from attrs import evolve
 
 from amplify_federation._concurrency.flight import Flight
 from amplify_federation._core.state import Expired, Federated
@@ -21,6 +21,7 @@ from amplify_federation._session.renewal.early import EarlyRenewal
 from amplify_federation._session.renewal.federated import FederatedRenewal
 from amplify_federation._session.renewal.guest import GuestRenewal
 from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
+from amplify_federation._session.renewal.outcome import Outcome, log_renewal
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -40,20 +41,6 @@ class _Urgency(Enum):
     NOW = auto()
 
 
-@frozen
-class _Outcome:
-    """How one piece of work ended.
-
-    `gave_way`: another process is at it. `changed`: the session is not the one that was to be
-    renewed. `hurried`: its caller had less time than a call has.
-    """
-
-    error: AuthError | None = None
-    gave_way: bool = False
-    changed: bool = False
-    hurried: bool = False
-
-
 class Renewing:
     """The renewals of one session."""
 
@@ -70,7 +57,7 @@ class Renewing:
         self._context = context
         self._user = FederatedRenewal(context)
         self._guest = GuestRenewal(context) if context.pool.guest_access else None
-        self._flight: Flight[_Outcome] = Flight()
+        self._flight: Flight[Outcome] = Flight()
         self._beside: tuple[SessionRecord, AuthError] | None = None
         self._early = EarlyRenewal(context)
 
@@ -146,13 +133,13 @@ class Renewing:
         if self.is_usable():
             return self._standing_error()
 
-        async def giving_up() -> _Outcome:
-            return _Outcome(await kind.give_up())
+        async def giving_up() -> Outcome:
+            return Outcome(await kind.give_up())
 
         outcome = await self._flight.join(partial(self._work, giving_up))
         return outcome.error
 
-    async def _now(self, kind: FederatedRenewal | GuestRenewal, deadline: float) -> _Outcome:
+    async def _now(self, kind: FederatedRenewal | GuestRenewal, deadline: float) -> Outcome:
         # A leader whose caller is in a hurry gives up early; that is no outcome for the others.
         hurried = anyio.current_effective_deadline() < deadline - _HURRY
         work = partial(self._renew, kind, patient=True, hurried=hurried)
@@ -166,7 +153,16 @@ class Renewing:
 
     async def _renew(
         self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool = False
-    ) -> _Outcome:
+    ) -> Outcome:
+        began = anyio.current_time()
+        outcome = await self._under_lease(kind, patient=patient, hurried=hurried)
+        seconds = anyio.current_time() - began
+        log_renewal(outcome, self._context.keeper.name, early=not patient, seconds=seconds)
+        return outcome
+
+    async def _under_lease(
+        self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool
+    ) -> Outcome:
         """Under the lease of all processes: renew, unless another process just did."""
         keeper = self._context.keeper
         found = keeper.record
@@ -174,34 +170,34 @@ class Renewing:
         left = max(0.0, min(left, self._context.settings.timeout))
         wait = _LEASE_SHARE * left if patient else 0.0
 
-        async def leased() -> _Outcome:
+        async def leased() -> Outcome:
             async with self._context.store.lock(keeper.name, timeout=wait):
                 await keeper.look(now=True)
                 if keeper.replaced or keeper.record != found:
-                    return _Outcome(changed=True)
-                return _Outcome(await kind.renew(), hurried=hurried)
+                    return Outcome(changed=True)
+                return Outcome(await kind.renew(), hurried=hurried)
 
         message = "The credentials were not renewed before the deadline."
-        outcome = _Outcome(CallTimeoutError(message), hurried=hurried)
+        outcome = Outcome(CallTimeoutError(message), hurried=hurried)
         # A little before its caller's own deadline, so that this is an outcome for all who wait:
         # else each of them would lead a call of its own against a server that hangs.
         with anyio.move_on_after(_LEADER_SHARE * left):
             outcome = await self._work(leased)
         if isinstance(outcome.error, CallTimeoutError) and keeper.record != found:
-            return _Outcome()  # it was done in the last moment
+            return Outcome()  # it was done in the last moment
         if isinstance(outcome.error, StoreLockedError):
             outcome = evolve(outcome, gave_way=not patient, hurried=hurried)
         elif outcome.error is not None and keeper.record.lineage != found.lineage:
-            return _Outcome(changed=True)  # the fault of a renewal that concerns nobody any more
+            return Outcome(changed=True)  # the fault of a renewal that concerns nobody any more
         if outcome.error is not None and not outcome.gave_way:
             self._beside = (keeper.record, outcome.error)
         return outcome
 
-    async def _work(self, work: Callable[[], Awaitable[_Outcome]]) -> _Outcome:
+    async def _work(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         try:
             return await work()
         except InvalidStateError:
             # A clear or a federation came in between: the state says it all.
-            return _Outcome(changed=True)
+            return Outcome(changed=True)
         except StoreError as error:
-            return _Outcome(error.fresh_copy())
+            return Outcome(error.fresh_copy())

@@ -7,6 +7,7 @@ existence and warns.
 This file must not know what the lock guards.
 """
 
+import logging
 import os
 import random
 import stat
@@ -24,6 +25,7 @@ from amplify_federation.errors import StoreLockedError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+_logger = logging.getLogger("amplify_federation")
 _FIRST_PAUSE: Final = 0.001  # seconds; a write takes about one millisecond
 _LONGEST_PAUSE: Final = 0.02
 
@@ -80,15 +82,18 @@ def hold_blocking(path: Path, *, timeout: float) -> Generator[None]:
 
 
 async def acquired(path: Path, *, timeout: float) -> Held:  # noqa: ASYNC109 - as above
-    """Take the lock as `hold` does."""
-    deadline = anyio.current_time() + timeout
-    pauses = _pauses()
+    """Take the lock as `hold` does; a wait is logged as `lock_waited`."""
+    began = anyio.current_time()
+    waited, pauses = False, _pauses()
     lock = _file_lock(path)
     while not _take(lock, path):
-        left = deadline - anyio.current_time()
+        left = began + timeout - anyio.current_time()
         if left <= 0:
             raise _locked(path, timeout)
+        waited = True
         await anyio.sleep(min(next(pauses), left))
+    if waited:
+        _log_wait(path, anyio.current_time() - began)
     return Held(path, lock)
 
 
@@ -96,6 +101,14 @@ def try_lock(path: Path) -> Held | None:
     """Take the lock if it is free. Does not wait."""
     lock = _file_lock(path)
     return Held(path, lock) if _take(lock, path) else None
+
+
+def _log_wait(path: Path, seconds: float) -> None:
+    _logger.info(
+        "Waited %.3f s for a lock.",
+        seconds,
+        extra={"event": "lock_waited", "lock": path.name, "seconds": seconds},
+    )
 
 
 def _pauses() -> Generator[float]:
