@@ -3,16 +3,25 @@
 This file owns how the parts are put together, and for how long records are kept.
 """
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from amplify_federation._vault.envelope import open_label
+from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.source import KeySource, as_key_source, veiled_key
-from amplify_federation.errors import ConfigurationError
+from amplify_federation.errors import (
+    ConfigurationError,
+    SessionFileCorruptError,
+    SessionKeyError,
+    StoreConflictError,
+)
 from amplify_federation.stores._redis.link import Link
 from amplify_federation.stores._redis.naming import DigestNames, PlainNames
 from amplify_federation.stores._redis.records import Records
 from amplify_federation.stores.sealed import Sealed
 
+_TRIES: Final = 3  # of one session, while others write it
 KEEP_FOR: Final = 30 * 86_400.0  # seconds after the last write; each renewal is one
 
 
@@ -50,7 +59,8 @@ class RedisStore(Sealed):
         self._link = Link(url)
         keys = as_key_source(given)
         vault = Sealed(Records(self._link, PlainNames(namespace), keep_for=None), key=keys)
-        self._records = Records(self._link, DigestNames(namespace, vault), keep_for=keep_for)
+        self._names = DigestNames(namespace, vault)
+        self._records = Records(self._link, self._names, keep_for=keep_for)
         super().__init__(self._records, key=keys)
 
     def __repr__(self) -> str:
@@ -70,6 +80,38 @@ class RedisStore(Sealed):
     def keeping(self, seconds: float) -> Sealed:
         """Return a store of the same records, whose writes are kept for `seconds` from each."""
         return Sealed(self._records.keeping(seconds), key=self._keys)
+
+    async def rotate(self) -> int:
+        """Seal every session anew with the first key of a `KeyRing`; return how many.
+
+        Each is kept for `keep_for` seconds from then.
+
+        Raises:
+            SessionKeyError: no key given opens some of the sessions. The others are done.
+            StoreConflictError: others wrote a session all the time.
+        """
+        await self._names.reseal()
+        done = strange = 0
+        async for record in self._records.all():
+            try:
+                keys = await self._keys.opening_keys(open_header(record).derivation)
+                name = open_label(record, keys=keys)
+            except SessionFileCorruptError:
+                continue  # counts as absent when it is read under its name
+            except SessionKeyError:
+                strange += 1
+                continue
+            done += await self._reseal_among_others(name)
+        if strange:
+            message = f"{done} sessions were sealed anew; no key given opens {strange} others."
+            raise SessionKeyError(message)
+        return done
+
+    async def _reseal_among_others(self, name: str) -> bool:
+        for _ in range(_TRIES - 1):
+            with suppress(StoreConflictError):
+                return await self.reseal(name)
+        return await self.reseal(name)
 
     async def aclose(self) -> None:
         """Close the connections."""

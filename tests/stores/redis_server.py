@@ -15,10 +15,16 @@ needs_redis = pytest.mark.skipif(
 )
 
 
+_HIGHEST = 55_535  # a cluster's node listens 10,000 ports further up, too
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port <= _HIGHEST:
+            return port
 
 
 class RedisServer:
@@ -49,6 +55,7 @@ class RedisServer:
             said.append(line)
             if "eady to accept connections" in line or "+monitor master" in line:
                 return
+        self.stop()
         pytest.fail("redis-server did not start: " + "".join(said[-5:]))
 
     def kill(self) -> None:
@@ -69,7 +76,7 @@ class RedisServer:
             os.kill(self._process.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        if self._process.poll() is None:
+        if not self._process.stdout.closed:
             self.kill()
 
     def ask(self, *words: str) -> str:

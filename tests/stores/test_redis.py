@@ -414,6 +414,46 @@ async def test_a_replaced_key_opens_the_records_of_the_old_one(store, server):
 
 
 @needs_redis
+async def test_rotation_leaves_nothing_that_needs_the_old_key(store, server):
+    for number in range(3):
+        await store.compare_and_set(f"u{number}", b"%d" % number, expected=None)
+    new = bytes(32)
+    async with RedisStore(server.url, key=KeyRing([new, KEY])) as ring:
+        assert await ring.rotate() == 3
+    async with RedisStore(server.url, key=new) as rotated:
+        assert [(await rotated.read(f"u{number}")).data for number in range(3)] == [
+            b"0",
+            b"1",
+            b"2",
+        ]
+    async with RedisStore(server.url, key=KEY) as old:
+        with pytest.raises(SessionKeyError):
+            await old.read("u0")
+
+
+@needs_redis
+async def test_rotation_tells_of_sessions_that_no_key_opens(store, server):
+    await store.compare_and_set("a", b"one", expected=None)
+    other = RedisStore(server.url, key=bytes(32), namespace="other")
+    async with other:
+        await other.compare_and_set("b", b"two", expected=None)
+    key = next(k for k in server.ask("KEYS", "other:session:*").split("\r\n") if ":session:" in k)
+    server.ask("COPY", key, "amplify_federation:session:stray")
+    with pytest.raises(SessionKeyError, match="1 others"):
+        await store.rotate()
+    assert (await store.read("a")).data == b"one"
+
+
+@needs_redis
+async def test_rotation_touches_its_own_namespace_alone(server):
+    async with RedisStore(server.url, key=KEY, namespace="a*") as one:
+        await one.compare_and_set("a", b"one", expected=None)
+        async with RedisStore(server.url, key=bytes(32), namespace="ab") as other:
+            await other.compare_and_set("b", b"two", expected=None)
+        assert await one.rotate() == 1
+
+
+@needs_redis
 async def test_a_cluster_is_served(tmp_path):
     server = RedisServer(tmp_path, "--cluster-enabled", "yes")
     try:
@@ -424,7 +464,8 @@ async def test_a_cluster_is_served(tmp_path):
             version = await store.compare_and_set("a", b"one", expected=None)
             async with store.lock("a", timeout=0):
                 assert (await store.read("a")).version == version
-            await store.delete("a", expected=version)
+            assert await store.rotate() == 1
+            await store.delete("a", expected=None)
     finally:
         server.stop()
 

@@ -4,6 +4,8 @@ This file owns what becomes of a Redis that is away: `StoreUnavailableError`, 30
 at the latest. It must not know what the commands mean.
 """
 
+import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import anyio
@@ -13,6 +15,7 @@ from amplify_federation.errors import ConfigurationError, StoreUnavailableError
 from amplify_federation.stores._redis.clients import Clients, client_maker, place_of
 
 DEADLINE: Final = 0.3  # seconds for one command, its connection included
+_STEP: Final = 500  # keys that Redis looks at in one step of a search
 
 
 class Link:
@@ -30,10 +33,25 @@ class Link:
         Raises `StoreUnavailableError` if there is none in time, or an error.
         """
         client = self._present_client()
+        return await self._in_time(lambda: client.execute_command(*command))
+
+    async def keys(self, prefix: str) -> list[bytes]:
+        """Return the keys that begin so, on every node of a cluster.
+
+        Raises `StoreUnavailableError` if one step of the search fails.
+        """
+        pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", prefix) + "*"
+        search = self._present_client().scan_iter(match=pattern, count=_STEP)
+        found: list[bytes] = []
+        while (key := await self._in_time(lambda: anext(search, None))) is not None:
+            found.append(key)
+        return found
+
+    async def _in_time(self, work: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401  # as above
         reason = f"no answer within {DEADLINE * 1000:.0f} ms"
         with anyio.move_on_after(DEADLINE):
             try:
-                return await client.execute_command(*command)
+                return await work()
             except _failures() as error:
                 reason = type(error).__name__
         # Outside the handler: the caught error may hold the command, and that a sealed record.

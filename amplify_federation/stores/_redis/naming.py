@@ -11,7 +11,7 @@ import secrets
 from typing import Final
 
 from amplify_federation.errors import StoreConflictError
-from amplify_federation.stores.protocol import SessionStore
+from amplify_federation.stores.sealed import Sealed
 
 _SECRET: Final = "naming"
 _SECRET_SIZE: Final = 32  # bytes
@@ -28,16 +28,20 @@ class PlainNames:
         """Return the key of a name; nobody takes a lease on it."""
         return f"{self._namespace}:{name}"
 
+    async def prefix(self, *, kind: str) -> str:
+        """Return what the keys of a kind begin with."""
+        return f"{self._namespace}:{kind}:"
+
     async def moved(self) -> bool:
         """Return `False`: they stay."""
         return False
 
 
-class DigestNames:
+class DigestNames(PlainNames):
     """Names as digests under the shared secret. `vault`: a sealed store for the secret alone."""
 
-    def __init__(self, namespace: str, vault: SessionStore) -> None:
-        self._namespace = namespace
+    def __init__(self, namespace: str, vault: Sealed) -> None:
+        super().__init__(namespace)
         self._vault = vault
         self._secret: bytes | None = None
 
@@ -45,7 +49,8 @@ class DigestNames:
         """Return the key of a name. Raises what reading the sealed secret raises."""
         if self._secret is None:
             self._secret = await self._shared(secrets.token_bytes(_SECRET_SIZE))
-        digest = hashlib.blake2b(name.encode(), key=self._secret, digest_size=_DIGEST_SIZE)
+        title = name.encode("utf-8", "surrogatepass")  # sealing refuses what is no text
+        digest = hashlib.blake2b(title, key=self._secret, digest_size=_DIGEST_SIZE)
         return f"{self._namespace}:{kind}:{digest.hexdigest()}"
 
     async def moved(self) -> bool:
@@ -55,6 +60,10 @@ class DigestNames:
             return False
         self._secret = await self._shared(before)
         return self._secret != before
+
+    async def reseal(self) -> None:
+        """Seal the shared secret anew, with the first key of a `KeyRing`."""
+        await self._vault.reseal(_SECRET)
 
     async def _shared(self, own: bytes) -> bytes:
         """Return the secret in Redis, which is `own` if there was none."""

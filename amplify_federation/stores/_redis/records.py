@@ -36,6 +36,10 @@ class Names(Protocol):
         """Return the Redis key of a name, for the record or the lease."""
         ...
 
+    async def prefix(self, *, kind: str) -> str:
+        """Return what the keys of a kind begin with."""
+        ...
+
     async def moved(self) -> bool:
         """Tell, where no record was found, whether names have other keys by now."""
         ...
@@ -77,6 +81,14 @@ class Records:
             await self._link.run("DEL", await self._names.key_of(name, kind="session"))
         else:
             await self._run(_REMOVE, name, expected)
+
+    async def all(self) -> AsyncGenerator[bytes]:
+        """Yield the bytes of every record."""
+        prefix = await self._names.prefix(kind="session")
+        for key in await self._link.keys(prefix):
+            data: bytes | None = await self._link.run("GET", key)
+            if data is not None:
+                yield data[_VERSION:]
 
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109  # part of the protocol
