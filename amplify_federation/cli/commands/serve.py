@@ -87,8 +87,11 @@ class _Child:
         del number, frame
         if self._process is not None:
             self._process.terminate()
+        elif signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A script's background job: its shell has Ctrl-C ignored, and so would ours be.
+            raise KeyboardInterrupt
         else:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # asyncio cancels the main task
 
     def run(self, offer: Offer) -> int:
         """Run it to its end; return its exit code as a shell has it."""

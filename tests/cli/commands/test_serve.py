@@ -40,13 +40,25 @@ def test_nobody_signed_in_is_told_before_anything_is_served(command):
     assert (done.code, done.stdout) == (4, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number):
+def ignore_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize(
+    ("number", "prepare"),
+    [
+        (signal.SIGINT, None),
+        (signal.SIGTERM, None),
+        (signal.SIGTERM, ignore_interrupts),  # as a script starts its background jobs
+    ],
+)
+def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number, prepare):
     if os.name == "nt":
         pytest.skip("Windows sends no such signals")
     with subprocess.Popen(
         [sys.executable, "-m", "amplify_federation.cli", "serve", "--json"],
         env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=prepare,  # noqa: PLW1509  # one call, and no threads that matter
     ) as process:  # fmt: skip
         text = ""
         while "}" not in text:
@@ -65,3 +77,17 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     assert not file.parent.exists()
+
+
+def test_a_wish_to_end_is_passed_on_to_the_program(signed_in):
+    if os.name == "nt":
+        pytest.skip("Windows sends no such signals")
+    script = "import time; print('ready', flush=True); time.sleep(600)"
+    with subprocess.Popen(
+        [sys.executable, "-m", "amplify_federation.cli", "serve", sys.executable, "-c", script],
+        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
