@@ -8,24 +8,27 @@ from datetime import UTC
 
 from amplify_federation._core.settings import Clock
 
+_JUMP = 60.0  # seconds by which wall and monotonic clock may part before neither is believed
 _NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took its way
 
 
 class ServerClock:
     """A local clock, corrected by what the newest answer said."""
 
-    __slots__ = ("_date", "_server", "local", "offset")
+    __slots__ = ("_ahead", "_date", "_server", "local", "offset")
 
     def __init__(self, local: Clock) -> None:
         self.local = local
         self.offset = 0.0
         self._date: str = ""  # the last header, and what it means: it changes once a second
         self._server = 0.0
+        self._ahead = 0.0  # the monotonic clock of the server's, when the server told the time
 
     @property
     def is_known(self) -> bool:
-        """Whether the service has told the time yet; until then it is the local clock's."""
-        return bool(self._date)
+        """Whether the service has told the time, and the local clock ran evenly since then."""
+        drift = self.monotonic() - self.now() - self._ahead
+        return bool(self._date) and abs(drift) < _JUMP
 
     def now(self) -> float:
         """Return epoch seconds on the server's clock."""
@@ -51,3 +54,4 @@ class ServerClock:
             self._date = date_header
         offset = self._server - self.local.time()
         self.offset = 0.0 if abs(offset) < _NOISE else offset
+        self._ahead = self.monotonic() - self.now()

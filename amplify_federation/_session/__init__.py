@@ -13,8 +13,8 @@ id or the message of an error:
                                                                                  renewal/outcome
     retry                 operation, error, attempt, delay              INFO     _network/channel
     lock_waited           lock, seconds                                 INFO     _vault/disk/lock
-    session_set_aside     set_aside_as                                  WARNING  stores/sealed, folder
-    corrupt, rolled_back                                                WARNING  keeper
+    session_set_aside     set_aside_as                                  WARNING  stores/sealed
+    corrupt, rolled_back  (none)                                        WARNING  keeper
     background_failed     error                                         ERROR    _concurrency
 
 `session` is the pool's id and the session's name; `outcome` is renewed, not_needed (another one

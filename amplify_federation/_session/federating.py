@@ -52,11 +52,12 @@ class Federations:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._turns: Turns[FederationResult] = Turns()
+        self._turns: Turns[FederationResult] | None = None  # while anybody federates
 
     def overtake(self) -> None:
         """Fail all that are under way, at once: a clear came."""
-        self._turns.overtake()
+        if self._turns is not None:
+            self._turns.overtake()
 
     async def federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None
@@ -66,7 +67,12 @@ class Federations:
 
     async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
-        turn = await self._turns.take(work, seconds=self._context.settings.timeout)
+        turns = self._turns = self._turns or Turns()
+        try:
+            turn = await turns.take(work, seconds=self._context.settings.timeout)
+        finally:
+            if turns.is_idle:
+                self._turns = None
         if turn.overtaken:
             message = "The session was cleared while this federation was under way."
             raise InvalidStateError(

@@ -10,6 +10,7 @@ LIFETIME, MARGIN, WINDOW = 3600.0, 10.0, 300.0
 GRACE = 300.0
 EARLY_PAUSE = 30.0
 CLOCK_LEAD = 300.0
+JUMP = 60.0
 
 
 @frozen
@@ -55,7 +56,7 @@ class Handle:
     loaded: bool = False
     replaced: bool = False
     offset: float = 0.0
-    knows_time: bool = False
+    told: float | None = None
     early_again: float = float("-inf")
     ahead: float = 0.0
 
@@ -64,7 +65,11 @@ class Handle:
 
     def learn(self, time: Time) -> None:
         self.offset = time.service - time.wall
-        self.knows_time = True
+        self.told = time.monotonic - time.service
+
+    def knows_time(self, time: Time) -> bool:
+        """Tell whether the service told the time, and no clock jumped or stood still since."""
+        return self.told is not None and abs(time.monotonic - self.now(time) - self.told) < JUMP
 
     def adopt(self, record: Record, time: Time) -> None:
         self.record = record
@@ -106,7 +111,7 @@ class Handle:
 
     def token_may_help(self, time: Time) -> bool:
         end = self.record.token
-        return end is not None and (not self.knows_time or self.now(time) <= end + GRACE)
+        return end is not None and (not self.knows_time(time) or self.now(time) <= end + GRACE)
 
 
 @define

@@ -18,6 +18,7 @@ from amplify_federation._core.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation.errors import AuthError, InvalidStateError, SessionExpiredError
 
+_NEVER = float("-inf")  # one for all sessions
 SOURCE_PAUSE = 10.0  # seconds after a source failed until it is asked again
 # The sessions whose source runs in this context: it must not wait for the session it serves.
 _serving: ContextVar[frozenset[int]] = ContextVar("amplify_federation_serving", default=frozenset())
@@ -30,7 +31,7 @@ class Asking:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._again = float("-inf")  # monotonic
+        self._again = _NEVER  # monotonic
         self.failure: AuthError | None = None
 
     def is_ready(self) -> bool:

@@ -10,6 +10,7 @@ import anyio
 
 from amplify_federation._session.context import Context
 
+_NEVER = float("-inf")  # one for all sessions
 PATIENCE = 2.0  # seconds that an early renewal may cost its caller
 PAUSE = 30.0  # seconds after an early try until the next
 
@@ -21,7 +22,7 @@ class EarlyRenewal:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._again = float("-inf")  # monotonic
+        self._again = _NEVER  # monotonic
 
     async def attempt(self, work: Callable[[], Awaitable[object]]) -> None:
         """Work, unless it was tried just now.
