@@ -93,11 +93,11 @@ def test_everything_in_the_folder_is_private(folder):
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
 
 
-def make_when_all_are_there(path, barrier, answers):
-    barrier.wait()
+def make_when_all_are_there(path, barrier, answer):
+    barrier.wait(60)
     folder = Folder(path, limit=100)
     folder.make()
-    answers.put(folder.file_of("name").name)
+    answer.write_text(folder.file_of("name").name)
 
 
 @posix
@@ -105,19 +105,19 @@ def make_when_all_are_there(path, barrier, answers):
 def test_twenty_processes_make_one_secret(tmp_path):
     path = tmp_path / "new" / "store"
     context = multiprocessing.get_context("fork")
-    barrier, answers = context.Barrier(20), context.SimpleQueue()
+    barrier = context.Barrier(20)
+    answers = [tmp_path / f"answer {number}" for number in range(20)]
     processes = [
-        context.Process(target=make_when_all_are_there, args=(path, barrier, answers))
-        for _ in range(20)
+        context.Process(target=make_when_all_are_there, args=(path, barrier, answer))
+        for answer in answers
     ]
     for process in processes:
         process.start()
-    names = {answers.get() for _ in processes}
     for process in processes:
-        process.join()
+        process.join(60)
+        assert process.exitcode == 0
         process.close()
-    answers.close()
-    assert len(names) == 1
+    assert len({answer.read_text() for answer in answers}) == 1
     assert names_in(tmp_path / "new") == ["store"]
     assert names_in(path) == ["names.secret", "names.secret.lock"]
 
@@ -231,6 +231,13 @@ def test_a_lease_is_no_write_lock(folder):
         lock.hold_blocking(lock.lock_of(path), timeout=0),
     ):
         pass
+
+
+def test_a_folder_that_vanishes_while_it_is_made_is_told(tmp_path, monkeypatch):
+    folder = Folder(tmp_path / "store", limit=100)
+    monkeypatch.setattr(folder, "open", lambda: False)
+    with pytest.raises(StoreUnavailableError, match="removed"):
+        folder.make()
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", bytes(33)])

@@ -37,6 +37,7 @@ def holder(path):
     ours, theirs = FORK.Pipe()
     process = FORK.Process(target=hold_until_told, args=(path, theirs))
     process.start()
+    assert ours.poll(60)
     assert ours.recv()
     yield process
     process.kill()
@@ -234,7 +235,7 @@ def test_no_update_is_lost_among_processes_that_fork_or_spawn(path, tmp_path, me
     held.release()
     increment(path, counter, 25)
     for process in processes:
-        process.join()
+        process.join(60)
         assert process.exitcode == 0
         process.close()
     assert counter.read_text() == "75"

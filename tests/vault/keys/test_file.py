@@ -106,29 +106,29 @@ async def test_a_key_that_cannot_be_written_shows_in_no_frame(tmp_path, monkeypa
     assert caught.value.__context__ is None
 
 
-def make_when_all_are_there(path, barrier, answers):
-    barrier.wait()
-    answers.put(made_key(path).reveal())
+def make_when_all_are_there(path, barrier, answer):
+    barrier.wait(60)
+    answer.write_bytes(made_key(path).reveal())
 
 
 @posix
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 on forks with threads
 def test_twenty_processes_make_one_key(tmp_path):
     context = multiprocessing.get_context("fork")
-    barrier, answers = context.Barrier(20), context.SimpleQueue()
+    barrier = context.Barrier(20)
     path = tmp_path / "made"
+    answers = [tmp_path / f"answer {number}" for number in range(20)]
     processes = [
-        context.Process(target=make_when_all_are_there, args=(path, barrier, answers))
-        for _ in range(20)
+        context.Process(target=make_when_all_are_there, args=(path, barrier, answer))
+        for answer in answers
     ]
     for process in processes:
         process.start()
-    keys = {answers.get() for _ in processes}
     for process in processes:
-        process.join()
+        process.join(60)
+        assert process.exitcode == 0
         process.close()
-    answers.close()
-    assert keys == {made_key(path).reveal()}
+    assert {answer.read_bytes() for answer in answers} == {made_key(path).reveal()}
 
 
 async def test_many_tasks_make_one_key(tmp_path):

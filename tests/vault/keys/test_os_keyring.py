@@ -147,3 +147,13 @@ async def test_a_missing_extra_is_named(monkeypatch):
 async def test_a_key_kept_there_by_hand_is_taken(ring):
     ring.set_password("amplify_federation", "master-key", b64encode(KEY).decode())
     assert (await KeyringKey().sealing_key()).master == MasterKey(KEY)
+
+
+async def test_the_keyring_is_asked_once(ring):
+    source = KeyringKey("mine")
+    made = await source.sealing_key()
+    asked = len(ring.threads)
+    assert await source.sealing_key() == made
+    assert await source.opening_keys(NO_DERIVATION) == (made.master,)
+    assert len(ring.threads) == asked
+    assert repr(source) == "<KeyringKey mine>"
