@@ -1,11 +1,12 @@
 """What every test under fire starts from."""
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from amplify_federation.testing import ManualClock
 from tests.fire.authority import Authority
-from tests.fire.paths import PATHS, Way, federated_before
+from tests.fire.paths import PATHS, Way, federated_before, open_descriptors
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,16 @@ def authority(tmp_path_factory):
 def way(request, monkeypatch, authority):
     """Run the test over every path to the network."""
     return Way(request.param, monkeypatch, authority.path)
+
+
+@pytest.fixture
+async def nothing_leaks(anyio_backend):
+    """Fail a test that leaves a descriptor open."""
+    before = open_descriptors()
+    yield
+    for _ in range(9):  # asyncio closes what was aborted or cancelled on its next turns
+        await anyio.lowlevel.checkpoint()
+    assert open_descriptors() == before
 
 
 @pytest.fixture

@@ -42,15 +42,11 @@ GRACE = 5.0  # seconds beyond deadline + 10 % that a busy machine may take
 MAX_COST = 8 * 1024 * 1024  # bytes of memory that an answer may cost
 
 
-@pytest.fixture
-def nothing_leaks():
-    """Fail a test that leaves a descriptor open."""
-    before = open_descriptors()
-    yield
-    assert open_descriptors() == before
-
-
-pytestmark = pytest.mark.usefixtures("nothing_leaks")
+pytestmark = [
+    pytest.mark.usefixtures("nothing_leaks"),
+    # httpx sends a request's body from a generator, and trio tells of one that is cut short.
+    pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning"),
+]
 
 
 async def federate(auth, previous):
@@ -102,11 +98,6 @@ async def test_credentials_that_are_none_are_one_typed_error_and_the_session_sta
         await prove(case, way, previous, manual_clock)
 
 
-# httpx sends a request's body from a generator, and trio tells of one that a deadline cut short.
-CUT_SHORT = pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")
-
-
-@CUT_SHORT
 async def test_slow_servers_are_ended_by_the_deadline(way, previous, manual_clock):
     with anyio.fail_after(2 * DEADLINE * 1.1 + GRACE):
         async with anyio.create_task_group() as group:
@@ -154,7 +145,6 @@ async def test_a_host_that_is_not_found_is_a_network_error(way, previous, manual
         assert leaks_of(error, previous.secrets) == []
 
 
-@CUT_SHORT
 async def test_a_server_that_accepts_nobody_is_ended_by_the_deadline(way, previous, manual_clock):
     with ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -376,7 +366,6 @@ async def test_an_outage_never_looks_like_signed_out_and_ends_by_itself(
     assert not isinstance(auth.state, Expired)
 
 
-@CUT_SHORT
 async def test_a_client_that_hangs_within_its_own_timeout_is_a_network_error(
     previous, manual_clock, own_client
 ):

@@ -8,25 +8,16 @@ import pytest
 
 from amplify_federation import AuthProvider, Federated, errors
 from tests.fire.authority import Authority
-from tests.fire.paths import open_descriptors
 from tests.fire.secrecy import leaks_of
 from tests.fire.server import CREDENTIALS, BadServer, Peer, good, good_answer
 
 DEADLINE = 0.25  # seconds, where the deadline is what ends the call
 GRACE = 5.0  # seconds beyond deadline + 10 % that a busy machine may take
-# httpx sends a request's body from a generator, and trio tells of one that a deadline cut short.
-CUT_SHORT = pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")
-
-
-@pytest.fixture
-def nothing_leaks():
-    """Fail a test that leaves a descriptor open."""
-    before = open_descriptors()
-    yield
-    assert open_descriptors() == before
-
-
-pytestmark = pytest.mark.usefixtures("nothing_leaks")
+pytestmark = [
+    pytest.mark.usefixtures("nothing_leaks"),
+    # httpx sends a request's body from a generator, and trio tells of one that is cut short.
+    pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning"),
+]
 
 
 def url_of(server: BadServer, host: str = "localhost") -> str:
@@ -129,7 +120,6 @@ SLOW = {
 }
 
 
-@CUT_SHORT
 @pytest.mark.parametrize("script", SLOW.values(), ids=SLOW.keys())
 async def test_a_slow_handshake_is_ended_by_the_deadline(way, previous, manual_clock, script):
     with anyio.fail_after(DEADLINE * 1.1 + GRACE), BadServer(script) as server:
