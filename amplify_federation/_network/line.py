@@ -5,7 +5,7 @@ else the lean path, which costs a fraction; else, where a proxy is set or somebo
 be asked (a mock, a tracer), an httpx client of our own. It must not know what is said.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import anyio.to_thread
@@ -15,10 +15,10 @@ from amplify_federation._cognito.exchange import Exchange
 from amplify_federation._concurrency.flight import Flight
 from amplify_federation._concurrency.loops import HomeLoop
 from amplify_federation._network.httpx_exchange import HttpxExchange, default_client
-from amplify_federation._network.lean.exchange import LeanExchange
-from amplify_federation._network.lean_gate import httpx_is_untouched, lean_applies
-from amplify_federation._network.lean_sharing import shared_exchange
 from amplify_federation.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from amplify_federation._network.lean.exchange import LeanExchange
 
 # One quota for each client object, however many sessions share it.
 _QUOTAS: Final[WeakKeyDictionary[object, RetryQuota]] = WeakKeyDictionary()
@@ -49,8 +49,14 @@ class Line:
         if self._lent is not None:
             return self._lent
         # Proxies are read when it is made, as httpx does; patches may come and go.
-        if self._lean is not None and httpx_is_untouched():
+        if self._lean is not None and self._lean.is_unwatched():
             return self._lean
+        # Loaded at the first call: a process that restarts with a stored session makes none.
+        from amplify_federation._network.lean_gate import lean_applies  # noqa: PLC0415  # see above
+        from amplify_federation._network.lean_sharing import (  # noqa: PLC0415  # see above
+            shared_exchange,
+        )
+
         if lean_applies(self._endpoint):
             self._lean = self._lean or shared_exchange(self._endpoint)
             return self._lean

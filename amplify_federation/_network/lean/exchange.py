@@ -15,6 +15,7 @@ from amplify_federation._cognito.exchange import HttpAnswer
 from amplify_federation._network.lean.answer import AnswerReader, NoAnswer, no_connection
 from amplify_federation._network.lean.pool import Pool, Wire
 from amplify_federation._network.lean.request import endpoint_of
+from amplify_federation._network.lean_gate import httpx_is_untouched
 from amplify_federation.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class LeanExchange:
         self._context: SSLContext | None = None
         self._pool = Pool(self._dial)
         self.holders = 1
+
+    is_unwatched = staticmethod(httpx_is_untouched)
 
     def __repr__(self) -> str:
         return f"<LeanExchange with {self._endpoint.host}: {self._pool!r}>"

@@ -4,9 +4,8 @@ This file owns what stands in the head of a request. It must not know connection
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
-
-from attrs import frozen
 
 from amplify_federation._network.lean.answer import NoAnswer
 
@@ -14,8 +13,7 @@ _OWN = frozenset({"host", "content-length", "accept-encoding", "connection", "tr
 _PORTS = {"http": 80, "https": 443}
 
 
-@frozen
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where requests go: `head` is the part of each head that never changes."""
 
     host: str
