@@ -4,7 +4,7 @@ import anyio
 import httpx
 import pytest
 
-from amplify_federation import AuthSettings, FederatedAuth, Federated, MemoryStore
+from amplify_federation import AuthSettings, Federated, FederatedAuth, MemoryStore
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, PATIENCE, Door, Wire, World, federate
 
