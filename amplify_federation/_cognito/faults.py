@@ -36,6 +36,7 @@ _THROTTLING = (
 _BY_CODE: dict[str, type[ServiceError]] = {
     "NotAuthorizedException": NotAuthorizedError,
     "InvalidParameterException": InvalidParameterError,
+    "ValidationException": InvalidParameterError,  # not modelled; seen in public logs
     "ResourceNotFoundException": ResourceNotFoundError,
     "ResourceConflictException": ResourceConflictError,
     "LimitExceededException": LimitExceededError,

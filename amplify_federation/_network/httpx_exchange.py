@@ -38,6 +38,7 @@ class HttpxExchange:
         request = self._request_class(
             "POST", self._url, headers=dict(headers), content=body, extensions={"trace": watch}
         )
+        del body  # this frame stands in the traceback of what is not ours
         try:
             response = await self._client.send(
                 request, stream=True, auth=None, follow_redirects=False
@@ -47,7 +48,7 @@ class HttpxExchange:
             finally:
                 await response.aclose()
         except Exception as error:
-            failure = _network_error(error, self._host)
+            failure = self._closed() or _network_error(error, self._host)
             if failure is None:
                 raise  # not a fault of the network: a mock's complaint, a hook's bug
         except BaseException:
@@ -58,6 +59,14 @@ class HttpxExchange:
             return HttpAnswer(response.status_code, names, content)
         # Outside the handler: the caught error holds the request, and that holds the token.
         raise failure
+
+    def _closed(self) -> ConfigurationError | None:
+        if not getattr(self._client, "is_closed", False):
+            return None
+        message = "The `http_client` of this session is closed."
+        return ConfigurationError(
+            message, recovery_suggestion="Keep the client open for as long as the session is used."
+        )
 
     async def aclose(self) -> None:
         """Close the client if it is ours."""

@@ -28,6 +28,7 @@ THROTTLING = (
 TABLE = {
     "NotAuthorizedException": (errors.NotAuthorizedError, False),
     "InvalidParameterException": (errors.InvalidParameterError, False),
+    "ValidationException": (errors.InvalidParameterError, False),
     "ResourceNotFoundException": (errors.ResourceNotFoundError, False),
     "ResourceConflictException": (errors.ResourceConflictError, False),
     "LimitExceededException": (errors.LimitExceededError, False),

@@ -60,6 +60,14 @@ def _signed(
         .not_valid_before(end - 10 * _DAY)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        # Python 3.13 verifies strictly after RFC 5280, which asks for both.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                (by.key if by else key).public_key()
+            ),
+            critical=False,
+        )
     )
     if hosts:
         names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])

@@ -302,3 +302,12 @@ async def test_a_client_of_our_own_waits_as_long_as_the_call_may():
     assert client.timeout == httpx.Timeout(None)
     assert not client.follow_redirects
     await client.aclose()
+
+
+async def test_a_closed_client_is_told_as_such_and_not_as_a_fault_of_the_network(library):
+    client = library.AsyncClient()
+    await client.aclose()
+    exchange = HttpxExchange(client, "http://127.0.0.1:9/", owned=False)
+    with pytest.raises(ConfigurationError, match="is closed") as caught:
+        await exchange.post({}, b"canary")
+    assert caught.value.__context__ is None
