@@ -30,6 +30,11 @@ class Turns(Generic[T]):
         self._turns: set[Turn[T]] | None = None  # an empty set weighs 216 bytes
         self._lock: anyio.Lock | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody works or waits."""
+        return self._turns is None
+
     async def take(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Turn[T]:
         """Wait for one's turn and work; both end `seconds` from now, or when overtaken."""
         scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)

@@ -1,0 +1,82 @@
+"""What a cached session weighs: at most 2.5 KiB beyond its two tokens."""
+
+import gc
+import json
+import secrets
+import time
+import tracemalloc
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from amplify_federation import AuthProvider, FederatedUsers
+
+SESSIONS, WARM_UP = 600, 100
+BOUND = 2.5 * 1024  # bytes
+POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+TOKEN_SIZE, SESSION_TOKEN_SIZE = 1_100, 1_000  # characters, about what Google and AWS give
+
+
+class Elsewhere:
+    """A store on another machine: what it keeps is not weighed."""
+
+    async def read(self, name):
+        return None
+
+    async def compare_and_set(self, name, data, *, expected):
+        return secrets.token_hex(8)
+
+    async def delete(self, name, *, expected):
+        pass
+
+    @asynccontextmanager
+    async def lock(self, name, *, timeout):  # noqa: ASYNC109  # the protocol's
+        yield
+
+
+def _answer(request: httpx.Request) -> httpx.Response:
+    if request.headers["x-amz-target"].endswith(".GetId"):
+        return httpx.Response(200, json={"IdentityId": f"us-west-2:{secrets.token_hex(18)}"})
+    given = {
+        "AccessKeyId": f"ASIA{secrets.token_hex(8).upper()}",
+        "SecretKey": secrets.token_urlsafe(30),
+        "SessionToken": secrets.token_hex(SESSION_TOKEN_SIZE // 2),
+        "Expiration": time.time() + 3600,
+    }
+    identity = json.loads(request.content)["IdentityId"]
+    return httpx.Response(200, json={"IdentityId": identity, "Credentials": given})
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"  # the weight is the same on both
+
+
+async def test_a_cached_session_weighs_little_beside_its_tokens():
+    transport = httpx.MockTransport(_answer)
+    async with (
+        httpx.AsyncClient(transport=transport) as client,
+        FederatedUsers(POOL, store=Elsewhere(), http_client=client) as users,
+    ):
+
+        async def add():
+            token = secrets.token_hex(TOKEN_SIZE // 2)
+            session = await users.session_for(token, AuthProvider.FACEBOOK)
+            assert session.credentials.session_token
+
+        for _ in range(WARM_UP):
+            await add()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for _ in range(SESSIONS):
+                await add()
+            gc.collect()
+            weight = tracemalloc.get_traced_memory()[0] / SESSIONS
+        finally:
+            tracemalloc.stop()
+    assert f"{WARM_UP + SESSIONS} in memory" in repr(users)
+    assert weight - TOKEN_SIZE - SESSION_TOKEN_SIZE <= BOUND
+    assert weight > TOKEN_SIZE + SESSION_TOKEN_SIZE  # the tokens were weighed at all
+    print(f"{weight:.0f} bytes, {weight - TOKEN_SIZE - SESSION_TOKEN_SIZE:.0f} beyond the tokens")
