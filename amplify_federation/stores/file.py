@@ -31,7 +31,9 @@ _TRIES: Final = 5  # at sealing a session anew that others write meanwhile
 class EncryptedFileStore(Sealed):
     """Keeps sessions in encrypted files, one for each pool and session name.
 
-    Many processes may use one folder. Constructing does no I/O.
+    Many processes may use one folder. Constructing does no I/O. The folder and those above it must
+    be writable by this user and root alone; in a container whose user is arbitrary, set
+    `AMPLIFY_FEDERATION_TRUST_DIRECTORY=true`, and only the files are checked.
 
     Args:
         path: the folder; by default `AMPLIFY_FEDERATION_HOME`, else the platform's user state
