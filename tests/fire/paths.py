@@ -20,7 +20,7 @@ from amplify_federation import (
     IdentityPool,
     MemoryStore,
 )
-from amplify_federation._network import line
+from amplify_federation._network import lean_gate
 from amplify_federation._network.lean import exchange as lean_exchange
 from amplify_federation._network.lean.plain_reader import PlainReader
 from amplify_federation.testing import FakeCognito, ManualClock
@@ -46,7 +46,7 @@ class Way:
         monkeypatch.setenv("SSL_CERT_FILE", authorities)
         if path == "lean httptools":
             pytest.importorskip("httptools", reason="the extra `fast` is not installed")
-        monkeypatch.setattr(line, "lean_applies", lambda _url: path.startswith("lean"))
+        monkeypatch.setattr(lean_gate, "lean_applies", lambda _url: path.startswith("lean"))
         if path == "lean h11":
             monkeypatch.setattr(lean_exchange, "_reader_class", lambda: PlainReader)
 
