@@ -60,7 +60,8 @@ def _signed(
         .not_valid_before(end - 10 * _DAY)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        # Python 3.13 verifies strictly after RFC 5280, which asks for both.
+        # Python 3.13 verifies strictly after RFC 5280, which asks for all three.
+        .add_extension(key_usage(ca=ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(
@@ -73,3 +74,18 @@ def _signed(
         names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
         builder = builder.add_extension(names, critical=False)
     return _Signer(builder.sign(by.key if by else key, hashes.SHA256()), key)
+
+
+def key_usage(*, ca: bool) -> x509.KeyUsage:
+    no = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return x509.KeyUsage(digital_signature=True, key_cert_sign=ca, crl_sign=ca, **no)

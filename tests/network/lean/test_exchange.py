@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from amplify_federation._network.lean.exchange import LeanExchange
 from amplify_federation.errors import NetworkError
+from tests.fire.authority import key_usage
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CANARY = b"the-token-that-nobody-may-see"
@@ -411,7 +412,8 @@ def make_authority(folder):
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            # Python 3.13 verifies strictly after RFC 5280, which asks for both.
+            # Python 3.13 verifies strictly after RFC 5280, which asks for all three.
+            .add_extension(key_usage(ca=ca), critical=True)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
             )
