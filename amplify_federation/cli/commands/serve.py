@@ -67,11 +67,13 @@ def command(target: Target, *, port: int, program: Sequence[str]) -> None:
         raise click.UsageError(message)
     child = _Child(program)
     # SIGTERM ends a server as Ctrl-C does, so that the token's file goes, too.
-    signal.signal(signal.SIGTERM, child.on_end)
+    before = signal.signal(signal.SIGTERM, child.on_end)
     try:
         code = anyio.run(lambda: _serve(target, port, child if program else None))
     except KeyboardInterrupt:
         code = int(ExitCode.OK)  # that is how a server is ended
+    finally:
+        signal.signal(signal.SIGTERM, before)
     click.get_current_context().exit(code)
 
 

@@ -55,12 +55,17 @@ async def serving(
         server = _server(Endpoint(fetch, token, hosts))
         file = Path(folder) / "token"
         _write_private(file, token)
+        failure: BaseException | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(partial(server.serve, sockets=[listener]))
             try:
                 yield Offer(f"http://{_HOST}:{bound}{PATH}", file, token)
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # raised below, as it is
+                failure = error  # out of this group, which would wrap it in one of its own
             finally:
                 server.should_exit = True
+        if failure is not None:
+            raise failure
 
 
 def _listen(port: int) -> socket.socket:

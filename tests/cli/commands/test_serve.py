@@ -29,6 +29,17 @@ def test_a_program_is_run_with_the_credentials_and_its_exit_code_is_ours(signed_
     assert (done.code, done.stdout) == (7, f"{key} None\n")
 
 
+def test_programs_are_run_one_after_another_in_one_process_too(signed_in, tmp_path):
+    file = tmp_path / "told"
+    script = f"import sys\nsys.stdout = open({str(file)!r}, 'w')\n{ASK}"
+    before = signal.getsignal(signal.SIGTERM)
+    done = signed_in("serve", sys.executable, "-c", script)
+    assert done.code == 7, done
+    assert file.read_text().startswith("ASIA")
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signed_in("serve", "no-such-program-anywhere").code == 127
+
+
 def test_a_program_that_is_not_there_ends_with_127(signed_in):
     done = signed_in.in_a_process("serve", "no-such-program-anywhere")
     assert done.code == 127
@@ -77,6 +88,26 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     assert not file.parent.exists()
+
+
+def test_an_interrupted_server_prints_its_lines_first(signed_in, monkeypatch):
+    async def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anyio.sleep_forever", interrupted)
+    done = signed_in("serve")
+    assert done.code == 0, done
+    first, second = done.stdout.splitlines()
+    assert first.startswith("export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:")
+    assert second.startswith("export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=")
+    assert done.stderr == "Serving; Ctrl-C ends it.\n"
+
+
+def test_without_uvicorn_the_extra_is_named(signed_in, monkeypatch):
+    monkeypatch.setattr("amplify_federation.cli.commands.serve.find_spec", lambda _name: None)
+    done = signed_in("serve")
+    assert done.code == 2
+    assert "amplify-federation[cli]" in done.stderr
 
 
 def test_a_wish_to_end_is_passed_on_to_the_program(signed_in):

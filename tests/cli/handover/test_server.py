@@ -209,6 +209,12 @@ async def test_a_port_in_use_is_told(stand):
     assert "--port" in caught.value.recovery_suggestion
 
 
+async def test_what_goes_wrong_in_the_block_comes_out_as_it_is():
+    with pytest.raises(LookupError, match="in the block"):
+        async with serving(lambda: None):
+            raise LookupError("in the block")
+
+
 BOTO3 = """
 import boto3, sys
 session = boto3.Session(region_name="us-west-2")
