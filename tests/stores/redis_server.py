@@ -6,8 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
+import anyio
 import pytest
+
+from amplify_federation.stores._redis import link
+from amplify_federation.stores._redis.link import DEADLINE
+
+KEY = bytes(range(32))
+PLENTY = 5.0  # seconds: far beyond the deadline of 0.3, far below a hang
 
 needs_redis = pytest.mark.skipif(
     shutil.which("redis-server") is None or sys.platform == "win32",
@@ -84,3 +92,19 @@ class RedisServer:
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as wire:
             wire.sendall((" ".join(words) + "\r\n").encode())
             return wire.recv(1 << 20).decode("latin-1")
+
+
+async def a_moment():
+    """Let the event loop see what happened to its sockets, as one that serves requests does."""
+    for _ in range(5):
+        await anyio.lowlevel.checkpoint()
+
+
+@contextmanager
+def suspended(server):
+    """Stop the server's process for a while, under the deadline as users have it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(link, "DEADLINE", DEADLINE)
+        server.suspend()
+        yield
+        server.resume()

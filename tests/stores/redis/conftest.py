@@ -1,0 +1,1 @@
+from tests.stores.redis_fixtures import *  # noqa: F403  # fixtures
