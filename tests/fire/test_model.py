@@ -32,7 +32,7 @@ from tests.fire.reference import GRACE, Handle, Model, Time
 from tests.session.kit import Wire
 
 LONG = bool(os.environ.get("AMPLIFY_FEDERATION_LONG_TESTS"))
-EXAMPLES, STEPS = (2000, 60) if LONG else (80, 30)
+EXAMPLES, STEPS = (2000, 60) if LONG else (50, 30)
 START = 1_800_000_000.0
 PROVIDERS = {"google": AuthProvider.GOOGLE, "apple": AuthProvider.APPLE}
 KINDS = {SignedOut: "out", Federated: "federated", Expired: "expired"}

@@ -150,11 +150,16 @@ async def test_a_federation_in_another_process_is_found_without_a_call(machine):
 
 async def test_another_users_federation_in_another_process_replaces_the_session(machine):
     await machine.federate()
-    body = "print(type((await auth.fetch_auth_session()).credentials_result.error).__name__)"
-    child = await machine.start("await auth.fetch_auth_session(); await anyio.sleep(0)\n" + body)
+    body = """
+error = None
+while error is None:
+    await anyio.sleep(0.05)
+    error = (await auth.fetch_auth_session()).credentials_result.error
+print(type(error).__name__)
+"""
+    child = await machine.start(body)
+    await child.go()
     async with machine.auth() as auth:
         token = machine.fake.issue_token(AuthProvider.GOOGLE, "bob")
         await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
-    await anyio.sleep(0.6)  # what another process did is seen within a second, not at once
-    await child.go()
     assert (await child.rest())[-1] == "InvalidStateError"

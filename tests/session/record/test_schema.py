@@ -1,0 +1,83 @@
+"""A record as bytes and back, and bytes that are none."""
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amplify_federation import (
+    AuthProvider,
+    AWSCredentials,
+    Expired,
+    Federated,
+    SessionFileCorruptError,
+    SessionFormatTooNewError,
+    SignedOut,
+)
+from amplify_federation._core.claims import SubjectDigest
+from amplify_federation._core.state import Grant, Login
+from amplify_federation._core.values import Secret
+from amplify_federation._session.record.schema import SessionRecord, decode, encode
+
+texts = st.text(min_size=1, max_size=20)
+times = st.floats(0, 4e9)
+credentials = st.builds(
+    AWSCredentials,
+    texts,
+    texts,
+    texts,
+    st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # the strategy adds the zone
+)
+grants = st.builds(Grant, texts, credentials, times)
+logins = st.builds(
+    Login,
+    st.sampled_from([AuthProvider.GOOGLE, AuthProvider.oidc("https://issuer.example")]),
+    st.none() | st.builds(Secret, texts),
+    st.none() | st.builds(SubjectDigest, st.binary(), st.binary()),
+)
+held = st.lists(logins, min_size=1, max_size=3).map(tuple)
+states = (
+    st.builds(SignedOut, st.none() | grants)
+    | st.builds(Federated, grants, held)
+    | st.builds(Expired, texts, held)
+)
+records = st.builds(SessionRecord, states, st.integers(0, 2**53), texts, times)
+
+
+@given(records)
+def test_a_record_is_read_as_it_was_written(record):
+    assert decode(encode(record)) == record
+
+
+@given(records, st.data())
+def test_a_record_with_a_member_missing_or_changed_is_corrupt_or_whole(record, data):
+    members = json.loads(encode(record))
+    name = data.draw(st.sampled_from(sorted(members)))
+    change = data.draw(st.sampled_from(["drop", None, [], {}, "x", -1, True]))
+    if change == "drop":
+        del members[name]
+    else:
+        members[name] = change
+    with suppress(SessionFileCorruptError, SessionFormatTooNewError):  # and nothing else
+        assert isinstance(decode(json.dumps(members).encode()), SessionRecord)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_record_are_corrupt(data):
+    with pytest.raises(SessionFileCorruptError):
+        decode(data)
+
+
+def test_a_later_schema_is_told_as_such():
+    members = {**json.loads(encode(SessionRecord(SignedOut(), 1, "l"))), "v": 2}
+    with pytest.raises(SessionFormatTooNewError, match="2"):
+        decode(json.dumps(members).encode())
+
+
+def test_a_record_never_shows_its_secrets():
+    grant = Grant("id", AWSCredentials("a", "SECRET", "SECRET", datetime.now(UTC)), 0.0)
+    login = Login(AuthProvider.GOOGLE, Secret("SECRET"), None)
+    assert "SECRET" not in repr(SessionRecord(Federated(grant, (login,)), 1, "l"))

@@ -1,0 +1,59 @@
+"""What each refusal means for the session of a federated user."""
+
+import pytest
+
+from amplify_federation import Expired, Federated, NotAuthorizedError, SessionExpiredError
+from tests.session.kit import GET_CREDENTIALS, HOUR, federate
+
+OVER = HOUR - 5
+# Message, and whether the token is at fault; what nobody knows counts as the token's fault.
+REFUSALS = [
+    ("Invalid login token. Token expired: 1800000000 >= 1700000000", True),
+    ("Invalid login token. Not a valid OpenId Connect identity token.", True),
+    ("Invalid login token. Couldn't verify signed token.", True),
+    ("Token is inactive", True),
+    ("Something that Cognito never said before", True),
+    ("Invalid login token. Issuer doesn't match providerName", False),
+    ("Token is not from a supported provider of this identity pool.", False),
+    ("Logins don't match. Please include at least one valid login for this identity.", False),
+    ("Access to Identity 'us-west-2:0' is forbidden.", False),
+    ("Unauthenticated access is not supported for this identity pool.", False),
+]
+
+
+@pytest.mark.parametrize(("message", "tokens_fault"), REFUSALS)
+async def test_a_refusal_ends_a_session_only_if_it_is_about_the_token(world, message, tokens_fault):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.clock.advance(OVER)
+        world.fake.fail_next("NotAuthorizedException", message=message)
+        session = await auth.fetch_auth_session()
+        assert session.is_signed_in is not tokens_fault
+        expected = SessionExpiredError if tokens_fault else NotAuthorizedError
+        assert type(session.credentials_result.error) is expected
+        assert type(auth.state) is (Expired if tokens_fault else Federated)
+
+
+@pytest.mark.parametrize(("message", "tokens_fault"), REFUSALS)
+async def test_a_token_is_tried_again_only_if_it_was_not_at_fault(world, message, tokens_fault):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.calls()
+        world.fake.fail_next("NotAuthorizedException", message=message)
+        session = await auth.fetch_auth_session(force_refresh=True)
+        assert session.credentials == auth.state.credentials
+        assert type(session.renewal_error) is NotAuthorizedError
+        await auth.fetch_auth_session(force_refresh=True)
+        assert world.calls() == [GET_CREDENTIALS] * (1 if tokens_fault else 2)
+
+
+async def test_an_identity_that_is_gone_is_no_reason_for_a_new_one(world):
+    async with world.auth() as auth:
+        result = await federate(auth, world.token())
+        world.fake.delete_identity(result.identity_id)
+        world.calls()
+        world.clock.advance(OVER)
+        session = await auth.fetch_auth_session()
+        assert world.calls() == [GET_CREDENTIALS]
+        assert session.is_signed_in
+        assert session.credentials_result.error.code == "ResourceNotFoundException"
