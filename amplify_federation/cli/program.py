@@ -12,7 +12,7 @@ import click
 
 from amplify_federation import AuthError
 from amplify_federation.cli.terminal.exit_codes import MEANINGS, ExitCode, exit_code_of
-from amplify_federation.cli.terminal.output import print_error, trouble
+from amplify_federation.cli.terminal.output import print_error, trouble, wants_json
 
 _COMMANDS = (
     "demo", "federate", "session", "credentials", "clear", "serve", "doctor", "fake-cognito",
@@ -45,11 +45,17 @@ class Program(click.Group):
             ctx.color = False
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            if not wants_json():
+                raise
+            advice = "See --help of the command."
+            trouble("UsageError", error.format_message(), advice=advice, exit_code=error.exit_code)
+            code = ExitCode.USAGE
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except AuthError as error:
-            print_error(error)
-            code = exit_code_of(error)
+        except AuthError as failure:
+            print_error(failure)
+            code = exit_code_of(failure)
         except KeyboardInterrupt:
             click.echo(err=True)
             code = ExitCode.INTERRUPTED
@@ -57,8 +63,8 @@ class Program(click.Group):
             # Who read us has gone. Python would complain once more while it flushes at exit.
             sys.stdout = None
             code = ExitCode.FAULT
-        except Exception as error:  # noqa: BLE001  # the last net: a traceback helps no user
-            _own_fault(error)
+        except Exception as fault:  # noqa: BLE001  # the last net: a traceback helps no user
+            _own_fault(fault)
             code = ExitCode.FAULT
         return ctx.exit(int(code))
 

@@ -1,4 +1,5 @@
 import builtins
+import json
 import subprocess
 import sys
 
@@ -47,6 +48,13 @@ def test_an_unknown_command_is_wrong_usage():
     done = ask("dance")
     assert done.exit_code == 2
     assert "dance" in done.stderr
+
+
+def test_wrong_usage_is_told_as_json_too():
+    done = ask("federate", "--json", "--provider", "dance")
+    told = json.loads(done.stderr)
+    assert (done.exit_code, told["exit_code"], told["error"]) == (2, 2, "UsageError")
+    assert "dance" in told["message"]
 
 
 def test_the_version_is_told():

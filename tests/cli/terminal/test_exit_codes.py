@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from amplify_federation import errors
@@ -38,3 +41,14 @@ def test_every_error_has_a_number():
 def test_every_number_is_distinct_and_explained():
     assert set(MEANINGS) == set(ExitCode)
     assert len({int(code) for code in ExitCode}) == len(ExitCode)
+
+
+def test_the_readme_has_the_same_table():
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    _, found, section = readme.partition("### Exit codes\n")
+    if not found:
+        pytest.skip("the README has no such section yet")
+    table = re.findall(r"^\| (\d+) \| (.*) \|$", section.partition("\n## ")[0], re.MULTILINE)
+    assert {int(code): meaning for code, meaning in table} == {
+        int(code): meaning for code, meaning in MEANINGS.items()
+    }
