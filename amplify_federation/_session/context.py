@@ -7,9 +7,10 @@ from attrs import define, field
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._concurrency.background import Background
 from amplify_federation._concurrency.broadcast import Broadcast
+from amplify_federation._core.expiry import token_helps
 from amplify_federation._core.results import AuthEvent, TokenRequest
 from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.state import Grant
+from amplify_federation._core.state import Grant, Login
 from amplify_federation._network.channel import Channel
 from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.keeper import Keeper
@@ -43,6 +44,15 @@ class Context:
         if answer.credentials is None:  # pragma: no cover  # decode() has seen to it
             raise AssertionError
         return Grant(answer.identity_id, answer.credentials, self.clock.now())
+
+    def may_take(self, login: Login) -> bool:
+        """Tell whether Cognito may still take a login's held token.
+
+        While the service's time is in doubt, the token's own end says nothing: ask Cognito then.
+        """
+        if login.token is None:
+            return False
+        return not self.clock.is_known or token_helps(login, self.clock.now())
 
     def same_session(self) -> Callable[[], None]:
         """Return a check that raises `InvalidStateError` once this is another session."""

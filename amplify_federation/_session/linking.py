@@ -8,7 +8,6 @@ from functools import partial
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import by_identity, unlinking
-from amplify_federation._core.expiry import token_helps
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import FederationResult
 from amplify_federation._core.state import Federated, FederationSucceeded
@@ -82,11 +81,10 @@ class Linking:
 
     def _proof(self, state: Federated) -> dict[AuthProvider, Secret]:
         """Return the tokens that prove the identity to Cognito; one at least."""
-        now = self._context.clock.now()
         proof = {
             login.provider: login.token
             for login in state.held
-            if login.token is not None and token_helps(login, now)
+            if login.token is not None and self._context.may_take(login)
         }
         if not proof:
             message = "The session holds no good token that proves its identity to Cognito."

@@ -197,7 +197,8 @@ class Session:
             if isinstance(tokens, AuthError):
                 return failed_session(tokens)
             await self._keeper.look()
-            await self._clear()  # as in Amplify: a user-pool session ends an earlier federation
+            if not isinstance(self.state, SignedOut):
+                await self._clear()  # as in Amplify: a user-pool session ends a federation
             return await user_pool.fetch(tokens, force=force)
         message = "The user pool's session was not federated before the deadline."
         error = CallTimeoutError(message)

@@ -71,6 +71,7 @@ class DooredStore:
         self.writes = 0
         self.reads = 0
         self.leases = 0
+        self.deletions = 0
         self.failure: Exception | None = None
 
     async def read(self, name):
@@ -93,6 +94,7 @@ class DooredStore:
         return version
 
     async def delete(self, name, *, expected):
+        self.deletions += 1
         await self.inner.delete(name, expected=expected)
 
     def lock(self, name, *, timeout) -> AbstractAsyncContextManager[None]:

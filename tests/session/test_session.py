@@ -20,6 +20,7 @@ from amplify_federation import (
     SignedOut,
     SignedOutError,
     StoreUnavailableError,
+    UserPoolTokens,
 )
 from amplify_federation._session.renewal import early
 from tests.session.kit import (
@@ -597,3 +598,17 @@ async def test_leaving_because_of_a_cancellation_ends_what_runs_in_the_backgroun
             scope.cancel()
             await anyio.lowlevel.checkpoint()
     assert running == {}
+
+
+async def test_a_user_pool_session_without_a_federation_does_not_touch_the_store(world):
+    class Pool:
+        provider = AuthProvider.GOOGLE
+
+        async def tokens(self):
+            return UserPoolTokens(world.token())
+
+    world.store = DooredStore(MemoryStore())
+    async with world.auth(user_pool=Pool()) as auth:
+        for _ in range(3):
+            assert (await auth.fetch_auth_session()).is_signed_in
+    assert (world.store.writes, world.store.deletions) == (0, 0)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.faults import is_about_the_token
 from amplify_federation._cognito.flow import by_good_logins
-from amplify_federation._core.expiry import token_helps
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.state import (
     CredentialsRenewed,
@@ -87,12 +86,10 @@ class FederatedRenewal:
         return any(login.token is not None for login in self._signed_in().held)
 
     def _tokens(self) -> dict[AuthProvider, Secret]:
-        clock = self._context.clock
         return {
             login.provider: login.token
             for login in self._signed_in().held
-            # Until the service told the time, the local clock may be wrong by days: ask it, then.
-            if login.token is not None and (not clock.is_known or token_helps(login, clock.now()))
+            if login.token is not None and self._context.may_take(login)
         }
 
     def _is_over(self) -> bool:
