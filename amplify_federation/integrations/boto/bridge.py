@@ -88,13 +88,13 @@ def _event_loop() -> tuple[anyio.lowlevel.EventLoopToken, int]:
     """Return the running loop and its thread, from within it or from a worker thread of its."""
     try:
         return anyio.lowlevel.current_token(), threading.get_ident()
-    except anyio.NoEventLoopError:
+    except RuntimeError:  # each release of anyio has its own class for it
         pass
     try:
         return anyio.from_thread.run_sync(
             lambda: (anyio.lowlevel.current_token(), threading.get_ident())
         )
-    except (RuntimeError, anyio.NoEventLoopError):
+    except RuntimeError:
         pass
     message = "There is no event loop here that the session could live in."
     advice = (
