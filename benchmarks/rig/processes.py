@@ -1,8 +1,11 @@
 """Whole Python processes, timed from start to end: imports and starts are paid as processes."""
 
+import atexit
+import functools
 import importlib.util
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -52,19 +55,25 @@ def time_processes(
     CPU time is the steadier figure on a machine that has more to do.
     """
     repeats = 1 if plan.quick else 5
-    with tempfile.TemporaryDirectory() as bytecode:
-        # Compiled once by the first run, for all rows alike, and never into the source tree.
-        surroundings = {**os.environ, **(environment or {}), "PYTHONPYCACHEPREFIX": bytecode}
-        surroundings.pop("PYTHONDONTWRITEBYTECODE", None)
-        for code in codes.values():
-            milliseconds(code, surroundings)
+    # Compiled once by the first run, for all rows alike, and never into the source tree.
+    surroundings = {**os.environ, **(environment or {}), "PYTHONPYCACHEPREFIX": _bytecode()}
+    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)
+    for code in codes.values():
+        milliseconds(code, surroundings)
 
-        def measure(row: str) -> None:
-            runs = [milliseconds(codes[row], surroundings) for _ in range(repeats)]
-            answer.add(row, "wall ms", statistics.median(wall for wall, _ in runs))
-            cpu = [spent for _, spent in runs if spent is not None]
-            if cpu:
-                answer.add(row, "CPU ms", statistics.median(cpu))
+    def measure(row: str) -> None:
+        runs = [milliseconds(codes[row], surroundings) for _ in range(repeats)]
+        answer.add(row, "wall ms", statistics.median(wall for wall, _ in runs))
+        cpu = [spent for _, spent in runs if spent is not None]
+        if cpu:
+            answer.add(row, "CPU ms", statistics.median(cpu))
 
-        in_turns(list(codes), plan.rounds, measure)
+    in_turns(list(codes), plan.rounds, measure)
     return answer
+
+
+@functools.cache
+def _bytecode() -> str:
+    folder = tempfile.mkdtemp(prefix="bench-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
