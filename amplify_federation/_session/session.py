@@ -7,7 +7,6 @@ looked at, the state is settled, the result is shown. The path of a fresh fetch 
 import secrets
 
 import anyio
-from attrs import frozen
 
 from amplify_federation._concurrency.background import Background
 from amplify_federation._concurrency.broadcast import Broadcast
@@ -17,7 +16,7 @@ from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Cleared, SignedOut, State
 from amplify_federation._core.values import Secret, UserPoolTokens
 from amplify_federation._network.channel import Channel
-from amplify_federation._session.context import Context, TokenSource
+from amplify_federation._session.context import Context
 from amplify_federation._session.federating import Federations
 from amplify_federation._session.fresh import FreshView
 from amplify_federation._session.keeper import Keeper
@@ -31,7 +30,8 @@ from amplify_federation._session.record.views import (
 from amplify_federation._session.renewal.renewing import Renewing
 from amplify_federation._session.user_pool import (
     FEDERATION_REFUSED,
-    UserPool,
+    NO_SOURCES,
+    Sources,
     UserPoolSession,
     failed_session,
 )
@@ -43,17 +43,6 @@ from amplify_federation.errors import (
 )
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
-
-
-@frozen
-class Sources:
-    """What an application adds to a session: new provider tokens, a user pool's tokens."""
-
-    token_source: TokenSource | None = None
-    user_pool: UserPool | None = None
-
-
-NO_SOURCES = Sources()
 
 
 class Session:
@@ -200,8 +189,7 @@ class Session:
             if not isinstance(self.state, SignedOut):
                 await self._clear()  # as in Amplify: a user-pool session ends a federation
             return await user_pool.fetch(tokens, force=force)
-        message = "The user pool's session was not federated before the deadline."
-        error = CallTimeoutError(message)
+        error = CallTimeoutError("The user pool's session was not federated in time.")
         if isinstance(tokens, UserPoolTokens):
             return user_pool.unfederated(tokens, error)
         return failed_session(error)
@@ -212,8 +200,7 @@ class Session:
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             error = await self._settled(force=force)
         if scope.cancelled_caught and self._renewing.may_help():
-            message = "The credentials were not renewed before the deadline."
-            error = CallTimeoutError(message)
+            error = CallTimeoutError("The credentials were not renewed before the deadline.")
         return self._shown(error)
 
     async def _settled(self, *, force: bool) -> AuthError | None:
@@ -227,11 +214,10 @@ class Session:
         return await self._renewing.settle(force=force)
 
     async def _clear(self) -> None:
-        keeper = self._keeper
-        if isinstance(keeper.state, SignedOut):
-            await keeper.forget_leftovers()
-            return
-        await keeper.commit(Cleared(), secrets.token_hex(8), lambda: None)
+        if isinstance(self.state, SignedOut):
+            await self._keeper.forget_leftovers()
+        else:
+            await self._keeper.commit(Cleared(), secrets.token_hex(8), lambda: None)
 
     def _shown(self, error: AuthError | None) -> AuthSession:
         if self._keeper.replaced:
