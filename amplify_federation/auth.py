@@ -25,8 +25,8 @@ from amplify_federation._network.line import Line
 from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.context import TokenSource
 from amplify_federation._session.keeper import NOTICE
-from amplify_federation._session.session import Session, Sources
-from amplify_federation._session.user_pool import UserPool
+from amplify_federation._session.session import Session
+from amplify_federation._session.user_pool import Sources, UserPool
 from amplify_federation.errors import ConfigurationError, ValidationError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.file import EncryptedFileStore

@@ -18,7 +18,7 @@ from amplify_federation._core.claims import SubjectDigest, peek, same_subject, s
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import AuthResult, AuthSession, AuthUser
 from amplify_federation._core.values import AWSCredentials, Secret, UserPoolTokens
-from amplify_federation._session.context import Context
+from amplify_federation._session.context import Context, TokenSource
 from amplify_federation._session.renewal.lifespan import Lifespan, lifespan_of
 from amplify_federation.errors import AuthError, InvalidStateError
 
@@ -36,6 +36,17 @@ class UserPool(Protocol):
     async def tokens(self) -> UserPoolTokens | None:
         """Return the present tokens, refreshed by the application, or `None`: signed out."""
         ...
+
+
+@frozen
+class Sources:
+    """What an application adds to a session: new provider tokens, a user pool's tokens."""
+
+    token_source: TokenSource | None = None
+    user_pool: UserPool | None = None
+
+
+NO_SOURCES = Sources()
 
 
 @frozen
