@@ -5,7 +5,7 @@ import anyio
 from amplify_federation import AuthProvider, CallTimeoutError
 from tests.session.kit import GET_CREDENTIALS, HOUR, Door
 
-TIMEOUT = 1.0  # seconds
+TIMEOUT = 2.0  # seconds
 
 
 async def test_callers_who_come_one_by_one_do_not_each_call_a_server_that_hangs(world):
