@@ -4,28 +4,21 @@ This file owns which folder and which key are used where none is given, and rota
 """
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final
 
 from amplify_federation._vault.derivation import Derivation
-from amplify_federation._vault.envelope import open_label
-from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
 from amplify_federation._vault.keys.source import KeySource, MasterKey, SealingKey, veiled_key
 from amplify_federation.errors import (
     ConfigurationError,
-    SessionFileCorruptError,
-    SessionKeyError,
-    StoreConflictError,
 )
 from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.sealed import Sealed
 
 HOME_VARIABLE: Final = "AMPLIFY_FEDERATION_HOME"
 KEY_NAME: Final = "master.key"
-_TRIES: Final = 5  # at sealing a session anew that others write meanwhile
 
 
 class EncryptedFileStore(Sealed):
@@ -70,28 +63,11 @@ class EncryptedFileStore(Sealed):
             SessionKeyError: no key given opens some of the sessions. The others are done.
             StoreConflictError: others wrote a session all the time.
         """
-        done = strange = 0
-        for record in await self._files.records():
-            try:
-                header = open_header(record)
-                keys = await self._keys.opening_keys(header.derivation)
-                name = open_label(record, keys=keys)
-            except SessionFileCorruptError:
-                continue  # set aside when it is read under its name
-            except SessionKeyError:
-                strange += 1
-                continue
-            done += await self._reseal_among_others(name)
-        if strange:
-            message = f"{done} sessions were sealed anew; no key given opens {strange} others."
-            raise SessionKeyError(message)
-        return done
+        return await self.reseal_each(self._records())
 
-    async def _reseal_among_others(self, name: str) -> bool:
-        for _ in range(_TRIES - 1):
-            with suppress(StoreConflictError):
-                return await self.reseal(name)
-        return await self.reseal(name)
+    async def _records(self) -> AsyncGenerator[bytes]:
+        for record in await self._files.records():
+            yield record
 
 
 class _DefaultKey:

@@ -3,25 +3,18 @@
 This file owns how the parts are put together, and for how long records are kept.
 """
 
-from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from amplify_federation._vault.envelope import open_label
-from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.source import KeySource, as_key_source, veiled_key
 from amplify_federation.errors import (
     ConfigurationError,
-    SessionFileCorruptError,
-    SessionKeyError,
-    StoreConflictError,
 )
 from amplify_federation.stores._redis.link import Link
 from amplify_federation.stores._redis.naming import DigestNames, PlainNames
 from amplify_federation.stores._redis.records import Records
 from amplify_federation.stores.sealed import Sealed
 
-_TRIES: Final = 3  # of one session, while others write it
 KEEP_FOR: Final = 30 * 86_400.0  # seconds after the last write; each renewal is one
 
 
@@ -91,27 +84,7 @@ class RedisStore(Sealed):
             StoreConflictError: others wrote a session all the time.
         """
         await self._names.reseal()
-        done = strange = 0
-        async for record in self._records.all():
-            try:
-                keys = await self._keys.opening_keys(open_header(record).derivation)
-                name = open_label(record, keys=keys)
-            except SessionFileCorruptError:
-                continue  # counts as absent when it is read under its name
-            except SessionKeyError:
-                strange += 1
-                continue
-            done += await self._reseal_among_others(name)
-        if strange:
-            message = f"{done} sessions were sealed anew; no key given opens {strange} others."
-            raise SessionKeyError(message)
-        return done
-
-    async def _reseal_among_others(self, name: str) -> bool:
-        for _ in range(_TRIES - 1):
-            with suppress(StoreConflictError):
-                return await self.reseal(name)
-        return await self.reseal(name)
+        return await self.reseal_each(self._records.all())
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -6,17 +6,23 @@ kept, nor what a session is.
 
 import logging
 import secrets
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from typing import Final, Protocol, runtime_checkable
 
-from amplify_federation._vault.envelope import SALT_SIZE, open_record, seal
+from amplify_federation._vault.envelope import SALT_SIZE, open_label, open_record, seal
 from amplify_federation._vault.header import open_header
 from amplify_federation._vault.keys.source import KeySource, MasterKey, as_key_source, veiled_key
 from amplify_federation._vault.recent import Recent
-from amplify_federation.errors import SessionFileCorruptError
+from amplify_federation.errors import (
+    SessionFileCorruptError,
+    SessionKeyError,
+    StoreConflictError,
+)
 from amplify_federation.stores.protocol import Record, SessionStore
 
 _logger = logging.getLogger("amplify_federation")
+_TRIES: Final = 5  # at sealing a session anew that others write meanwhile
 
 
 @runtime_checkable
@@ -110,6 +116,38 @@ class Sealed:
         if record is not None:
             await self.compare_and_set(name, record.data, expected=record.version)
         return record is not None
+
+    async def reseal_each(self, records: AsyncGenerator[bytes]) -> int:
+        """Seal anew each of a backend's records, given as they are kept; return how many.
+
+        A damaged record is passed over: it is seen to when it is read under its name.
+
+        Raises:
+            SessionKeyError: no key given opens some of the records. The others are done.
+            StoreConflictError: others wrote a record all the time.
+        """
+        done = strange = 0
+        async with aclosing(records):
+            async for record in records:
+                try:
+                    keys = await self._keys.opening_keys(open_header(record).derivation)
+                    name = open_label(record, keys=keys)
+                except SessionFileCorruptError:
+                    continue
+                except SessionKeyError:
+                    strange += 1
+                    continue
+                done += await self._reseal_among_others(name)
+        if strange:
+            message = f"{done} sessions were sealed anew; no key given opens {strange} others."
+            raise SessionKeyError(message)
+        return done
+
+    async def _reseal_among_others(self, name: str) -> bool:
+        for _ in range(_TRIES - 1):
+            with suppress(StoreConflictError):
+                return await self.reseal(name)
+        return await self.reseal(name)
 
     async def _open(self, name: str, sealed: Record) -> Record | str:
         try:
