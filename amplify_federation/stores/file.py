@@ -1,6 +1,6 @@
 """EncryptedFileStore: sealed sessions in a folder of this machine, shared by its processes.
 
-This file owns which folder and which key are used where none is given, and rotation.
+This file owns which folder and which key are used where none is given.
 """
 
 import os

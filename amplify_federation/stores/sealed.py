@@ -1,7 +1,7 @@
 """Sealed: makes a safe store of any byte store, which never sees plaintext.
 
-This file owns what happens to a record that cannot be opened. It must not know where records are
-kept, nor what a session is.
+This file owns rotation, and what happens to a record that cannot be opened. It must not know where
+records are kept, nor what a session is.
 """
 
 import logging
