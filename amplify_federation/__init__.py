@@ -1,24 +1,12 @@
-"""Async-first identity-pool federation: a provider's token in, that user's AWS credentials out."""
+"""Async-first identity-pool federation: a provider's token in, that user's AWS credentials out.
 
-from amplify_federation._concurrency.broadcast import EventStream
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results import (
-    AuthEvent,
-    AuthEventKind,
-    AuthResult,
-    AuthSession,
-    AuthUser,
-    FederationResult,
-    TokenRequest,
-)
-from amplify_federation._core.settings import AuthSettings, Clock
-from amplify_federation._core.state import Expired, Federated, SignedOut
-from amplify_federation._core.values import AWSCredentials, UserPoolTokens
-from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
-from amplify_federation._vault.keys.os_keyring import KeyringKey
-from amplify_federation._vault.keys.passphrase import PassphraseKey
-from amplify_federation._vault.keys.source import KeyRing
-from amplify_federation.auth import FederatedAuth
+What is not an error is loaded when it is first named: whoever restarts with a stored session pays
+for that, and not for linking, user pools or key derivation.
+"""
+
+import importlib
+import typing
+
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -51,12 +39,33 @@ from amplify_federation.errors import (
     UnsafePermissionsError,
     ValidationError,
 )
-from amplify_federation.pool import IdentityPool
-from amplify_federation.stores.file import EncryptedFileStore
-from amplify_federation.stores.memory import MemoryStore
-from amplify_federation.stores.protocol import Record, SessionStore
-from amplify_federation.stores.sealed import Sealed
-from amplify_federation.users import FederatedUsers
+
+if typing.TYPE_CHECKING:
+    from amplify_federation._concurrency.broadcast import EventStream
+    from amplify_federation._core.providers import AuthProvider
+    from amplify_federation._core.results import (
+        AuthEvent,
+        AuthEventKind,
+        AuthResult,
+        AuthSession,
+        AuthUser,
+        FederationResult,
+        TokenRequest,
+    )
+    from amplify_federation._core.settings import AuthSettings, Clock
+    from amplify_federation._core.state import Expired, Federated, SignedOut
+    from amplify_federation._core.values import AWSCredentials, UserPoolTokens
+    from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
+    from amplify_federation._vault.keys.os_keyring import KeyringKey
+    from amplify_federation._vault.keys.passphrase import PassphraseKey
+    from amplify_federation._vault.keys.source import KeyRing
+    from amplify_federation.auth import FederatedAuth
+    from amplify_federation.pool import IdentityPool
+    from amplify_federation.stores.file import EncryptedFileStore
+    from amplify_federation.stores.memory import MemoryStore
+    from amplify_federation.stores.protocol import Record, SessionStore
+    from amplify_federation.stores.sealed import Sealed
+    from amplify_federation.users import FederatedUsers
 
 __all__ = [
     "AWSCredentials",
@@ -119,3 +128,46 @@ __all__ = [
     "UserPoolTokens",
     "ValidationError",
 ]
+
+_HOMES = {
+    "_concurrency.broadcast": ("EventStream",),
+    "_core.providers": ("AuthProvider",),
+    "_core.results": (
+        "AuthEvent",
+        "AuthEventKind",
+        "AuthResult",
+        "AuthSession",
+        "AuthUser",
+        "FederationResult",
+        "TokenRequest",
+    ),
+    "_core.settings": ("AuthSettings", "Clock"),
+    "_core.state": ("Expired", "Federated", "SignedOut"),
+    "_core.values": ("AWSCredentials", "UserPoolTokens"),
+    "_vault.keys.file": ("EnvironmentKey", "KeyFile"),
+    "_vault.keys.os_keyring": ("KeyringKey",),
+    "_vault.keys.passphrase": ("PassphraseKey",),
+    "_vault.keys.source": ("KeyRing",),
+    "auth": ("FederatedAuth",),
+    "pool": ("IdentityPool",),
+    "stores.file": ("EncryptedFileStore",),
+    "stores.memory": ("MemoryStore",),
+    "stores.protocol": ("Record", "SessionStore"),
+    "stores.sealed": ("Sealed",),
+    "users": ("FederatedUsers",),
+}  # as above, for the running program
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+if not typing.TYPE_CHECKING:  # a checker is to find misspelt names
+
+    def __getattr__(name: str) -> object:
+        home = _HOME_OF.get(name)
+        if home is None:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

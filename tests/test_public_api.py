@@ -1,3 +1,4 @@
+import ast
 import importlib
 import inspect
 import shutil
@@ -58,6 +59,26 @@ def test_what_is_public_is_sorted_and_there():
     assert len(public) == len(set(public))
     for name in public:
         assert getattr(amplify_federation, name) is not None
+
+
+def test_the_face_finds_each_name_where_checkers_see_it():
+    tree = ast.parse(inspect.getsource(amplify_federation))
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != errors.__name__
+        for alias in node.names
+    }
+    found = {
+        name: f"amplify_federation.{home}" for name, home in amplify_federation._HOME_OF.items()
+    }
+    assert found == seen
+
+
+def test_the_face_has_nothing_else():
+    with pytest.raises(AttributeError, match="has no attribute 'FederatedOath'"):
+        amplify_federation.FederatedOath  # noqa: B018  # it raises
+    assert set(amplify_federation.__all__) <= set(dir(amplify_federation))
 
 
 def test_everything_on_the_face_is_public():
