@@ -3,34 +3,42 @@
 This file owns the public calls and what they take. It must not know how they are done.
 """
 
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Self
+from __future__ import annotations
 
-import anyio
+from typing import TYPE_CHECKING, Any, Self
 
 from amplify_federation._cognito.requests import (
     checked_identity_id,
     checked_provider,
     checked_token,
 )
-from amplify_federation._concurrency.broadcast import EventStream
 from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results import AuthEvent, AuthSession, AuthUser, FederationResult
 from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.state import State
 from amplify_federation._core.values import Secret
 from amplify_federation._network.channel import Channel
 from amplify_federation._network.line import Line
 from amplify_federation._network.server_clock import ServerClock
-from amplify_federation._session.context import TokenSource
+from amplify_federation._session.context import Sources
 from amplify_federation._session.keeper import NOTICE
 from amplify_federation._session.session import Session
-from amplify_federation._session.user_pool import Sources, UserPool
 from amplify_federation.errors import ConfigurationError, ValidationError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.file import EncryptedFileStore
-from amplify_federation.stores.protocol import SessionStore
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from amplify_federation._concurrency.broadcast import EventStream
+    from amplify_federation._core.results import (
+        AuthEvent,
+        AuthSession,
+        AuthUser,
+        FederationResult,
+    )
+    from amplify_federation._core.state import State
+    from amplify_federation._session.context import TokenSource, UserPool
+    from amplify_federation.stores.protocol import SessionStore
 
 _MAX_SESSION_NAME = 128  # characters
 DEFAULT_SETTINGS = AuthSettings()
@@ -109,12 +117,10 @@ class FederatedAuth:
 
     async def aclose(self) -> None:
         """End the events and close what was opened here; the stored session stays."""
-        # Whoever leaves because of a cancellation leaves nothing open either.
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._session.close()
-            finally:
-                await self._line.aclose()
+        try:
+            await self._session.close()
+        finally:
+            await self._line.aclose()
 
     async def federate_to_identity_pool(
         self,

@@ -4,23 +4,27 @@ This file owns what a well-formed pool is; anything wrong is `ConfigurationError
 It must not know calls.
 """
 
+from __future__ import annotations
+
 import os
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import field, frozen
 
-from amplify_federation._cognito.flow import PoolMembers
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID
-from amplify_federation._configuration.amplify_files import read_amplify_config
 from amplify_federation._configuration.endpoint_url import is_true, resolve_endpoint
 from amplify_federation._core.endpoint import checked_region
 from amplify_federation.errors import ConfigurationError
 
-_ACCOUNT_ID = re.compile(r"\d{1,15}", re.ASCII)
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[!-~]+", re.ASCII)
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from amplify_federation._cognito.flow import PoolMembers
+
+_ACCOUNT_ID = r"\d{1,15}"
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[!-~]+"
 _ROLE_LENGTH = range(20, 2049)  # characters; ARNString
 
 
@@ -64,6 +68,8 @@ class IdentityPool:
     @property
     def members(self) -> PoolMembers:
         """What of this pool goes into calls."""
+        from amplify_federation._cognito.flow import PoolMembers  # noqa: PLC0415 - when calling
+
         return PoolMembers(self.identity_pool_id, self.account_id, self.custom_role_arn)
 
     @classmethod
@@ -75,6 +81,10 @@ class IdentityPool:
         `guest_access` replaces what the file says; Gen 1 files say nothing and mean none. Raises
         `InvalidAccountTypeError` if there is no identity pool in it.
         """
+        from amplify_federation._configuration.amplify_files import (  # noqa: PLC0415 - few have one
+            read_amplify_config,
+        )
+
         said = read_amplify_config(path_or_mapping)
         allowed = said.guest_access if guest_access is None else guest_access
         return cls(said.identity_pool_id, guest_access=allowed)
@@ -147,10 +157,10 @@ def _check_flags(pool: IdentityPool) -> None:
             raise ConfigurationError(message)
 
 
-def _check(pattern: re.Pattern[str], value: object, name: str, wanted: str) -> None:
+def _check(pattern: str, value: object, name: str, wanted: str) -> None:
     if value is None:
         return
-    fits = isinstance(value, str) and pattern.fullmatch(value) is not None
-    if not fits or (pattern is _ROLE_ARN and len(str(value)) not in _ROLE_LENGTH):
+    fits = isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None
+    if not fits or (pattern == _ROLE_ARN and len(str(value)) not in _ROLE_LENGTH):
         message = f"`{name}` must be {wanted}."
         raise ConfigurationError(message)

@@ -15,9 +15,8 @@ from amplify_federation._core.values import Secret
 from amplify_federation._network.channel import Channel
 from amplify_federation._network.line import Line
 from amplify_federation._network.server_clock import ServerClock
-from amplify_federation._session.context import TokenSource
+from amplify_federation._session.context import Sources, TokenSource
 from amplify_federation._session.session import Session
-from amplify_federation._session.user_pool import Sources
 from amplify_federation._users.bearers import Bearers
 from amplify_federation._users.office import Office
 from amplify_federation._users.shelf import Shelf

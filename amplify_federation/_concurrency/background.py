@@ -57,7 +57,10 @@ class Background:
         return ended
 
     async def end(self) -> None:
-        """Cancel what runs and wait until it has ended."""
-        for scope, ended in list(self._running.items()):
-            scope.cancel()
-            await ended.wait()
+        """Cancel what runs and wait until it has ended, even if the caller is cancelled."""
+        if not self._running:
+            return
+        with anyio.CancelScope(shield=True):
+            for scope, ended in list(self._running.items()):
+                scope.cancel()
+                await ended.wait()

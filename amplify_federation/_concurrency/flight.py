@@ -8,15 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import anyio
-from attrs import define, field
 
 T = TypeVar("T")
 
 
-@define
 class _Attempt(Generic[T]):
-    over: anyio.Event = field(factory=anyio.Event)
-    outcome: list[T] = field(factory=list[T])
+    __slots__ = ("outcome", "over")
+
+    def __init__(self) -> None:
+        self.over = anyio.Event()
+        self.outcome: list[T] = []
 
 
 class Flight(Generic[T]):

@@ -4,13 +4,18 @@ This file owns that order and what a custom endpoint may look like. Variables an
 those of the AWS SDKs ("Service-specific endpoints" of the SDK reference guide).
 """
 
+from __future__ import annotations
+
 import logging
 import re
-from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from amplify_federation._core.endpoint import endpoint_for
 from amplify_federation.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 logger = logging.getLogger("amplify_federation")
 _LOOPBACK = re.compile(r"localhost|(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
@@ -70,7 +75,7 @@ def _checked(url: object, source: str) -> str:
     if fault:
         message = f"{source} {fault}; give one such as 'http://127.0.0.1:4566'."
         raise ConfigurationError(message)
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme.lower() == "http" and not _LOOPBACK.fullmatch(parts.hostname or ""):
         logger.warning(
             "Tokens and credentials go unencrypted to %s: the endpoint is plain http.",
@@ -80,9 +85,15 @@ def _checked(url: object, source: str) -> str:
     return url.rstrip("/")
 
 
+def _split(url: str) -> SplitResult:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - few have an endpoint of their own
+
+    return urlsplit(url)
+
+
 def _fault_of(url: str) -> str | None:
     try:
-        parts = urlsplit(url)
+        parts = _split(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         return "has a bad host or port"

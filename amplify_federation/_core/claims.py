@@ -1,7 +1,7 @@
 """A peek at a JWT that proves nothing: only for scheduling and matching.
 
-This file owns what is read from a token. Signatures are Cognito's to check; it must not decide
-who a user is.
+This file owns what is read from a token, and until when one helps. Signatures are Cognito's to
+check; it must not decide who a user is.
 """
 
 import base64
@@ -13,8 +13,10 @@ from typing import Any, cast
 
 from attrs import field, frozen
 
-from amplify_federation._core.values import Secret
+from amplify_federation._core.state import Login
+from amplify_federation._core.values import Secret, SubjectDigest
 
+COGNITO_GRACE = 300.0  # seconds that Cognito allows beyond a token's `exp`
 _DIGEST_BYTES = 16  # 128 bits: matching one user's two tokens, never looking anybody up
 
 
@@ -26,14 +28,6 @@ class Claims:
     subject: str | None = field(default=None, repr=False)
     expires: float | None = None
     username: str | None = field(default=None, repr=False)
-
-
-@frozen
-class SubjectDigest:
-    """A keyed digest of `iss` and `sub`: it tells the same user again, and names nobody."""
-
-    key: bytes = field(repr=False)
-    value: bytes = field(repr=False)
 
 
 def peek(token: Secret) -> Claims | None:
@@ -70,6 +64,16 @@ def same_subject(token: Secret, known: SubjectDigest | None) -> bool:
         return False
     again = subject_digest(token, known.key)
     return again is not None and hmac.compare_digest(again.value, known.value)
+
+
+def token_helps(login: Login, now: float) -> bool:
+    """Tell whether Cognito may still take the held token, as far as the token itself says."""
+    if login.token is None:
+        return False
+    claims = peek(login.token)
+    if claims is None or claims.expires is None:
+        return True
+    return now <= claims.expires + COGNITO_GRACE
 
 
 def _text(value: object) -> str | None:

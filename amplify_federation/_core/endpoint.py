@@ -6,8 +6,7 @@ because Python's `\w` is Unicode and its `$` passes a newline.
 """
 
 import re
-
-from attrs import frozen
+from typing import NamedTuple
 
 from amplify_federation.errors import ConfigurationError
 
@@ -16,36 +15,31 @@ REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _FIPS_DUALSTACK_PLAIN = frozenset({"us-east-1", "us-east-2", "us-west-1", "us-west-2"})
 
 
-@frozen
-class Partition:
+class Partition(NamedTuple):
     """A separate AWS: its regions and its two DNS suffixes."""
 
     name: str
-    regions: re.Pattern[str]
+    regions: str
     suffix: str
     dualstack_suffix: str
 
 
-def _partition(name: str, regions: str, suffix: str, dualstack_suffix: str) -> Partition:
-    return Partition(name, re.compile(regions, re.ASCII), suffix, dualstack_suffix)
-
-
 PARTITIONS = (
-    _partition("aws", r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", "amazonaws.com", "api.aws"),
-    _partition("aws-cn", r"cn-\w+-\d+", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    _partition("aws-eusc", r"eusc-(de)-\w+-\d+", "amazonaws.eu", "api.amazonwebservices.eu"),
-    _partition("aws-iso", r"us-iso-\w+-\d+", "c2s.ic.gov", "api.aws.ic.gov"),
-    _partition("aws-iso-b", r"us-isob-\w+-\d+", "sc2s.sgov.gov", "api.aws.scloud"),
-    _partition("aws-iso-e", r"eu-isoe-\w+-\d+", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    _partition("aws-iso-f", r"us-isof-\w+-\d+", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-    _partition("aws-us-gov", r"us-gov-\w+-\d+", "amazonaws.com", "api.aws"),
+    Partition("aws", r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", "amazonaws.com", "api.aws"),
+    Partition("aws-cn", r"cn-\w+-\d+", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    Partition("aws-eusc", r"eusc-(de)-\w+-\d+", "amazonaws.eu", "api.amazonwebservices.eu"),
+    Partition("aws-iso", r"us-iso-\w+-\d+", "c2s.ic.gov", "api.aws.ic.gov"),
+    Partition("aws-iso-b", r"us-isob-\w+-\d+", "sc2s.sgov.gov", "api.aws.scloud"),
+    Partition("aws-iso-e", r"eu-isoe-\w+-\d+", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    Partition("aws-iso-f", r"us-isof-\w+-\d+", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    Partition("aws-us-gov", r"us-gov-\w+-\d+", "amazonaws.com", "api.aws"),
 )
 
 
 def partition_of(region: str) -> Partition:
     """Return the partition of a region; one that no rule names is taken for `aws`."""
     for partition in PARTITIONS:
-        if partition.regions.fullmatch(region):
+        if re.fullmatch(partition.regions, region, re.ASCII):
             return partition
     return PARTITIONS[0]
 

@@ -14,9 +14,9 @@ from amplify_federation.errors import ValidationError
 MAX_LOGIN_KEY = 128  # characters; service model of Cognito Identity, IdentityProviderName
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 _ISSUER = rf"{_HOST}(?::\d{{1,5}})?(?:/[A-Za-z0-9._~%!$&'()*+,;=:@/-]*)?"
-_ISSUER_URL = re.compile(rf"(?:[hH][tT][tT][pP][sS]?://)?({_ISSUER})", re.ASCII)
-_SAML_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:saml-provider/[\w+=,.@-]+", re.ASCII)
-_USER_POOL_ID = re.compile(r"([a-z0-9-]+)_[0-9A-Za-z]+", re.ASCII)
+_ISSUER_URL = rf"(?:[hH][tT][tT][pP][sS]?://)?({_ISSUER})"
+_SAML_ARN = r"arn:aws[a-z-]*:iam::\d{12}:saml-provider/[\w+=,.@-]+"
+_USER_POOL_ID = r"([a-z0-9-]+)_[0-9A-Za-z]+"
 _MAX_USER_POOL_ID = 55  # characters; service model of Cognito user pools, UserPoolIdType
 
 
@@ -30,8 +30,8 @@ def _checked_key(value: object) -> str:
     return value
 
 
-def _matched(pattern: re.Pattern[str], value: object, wanted: str) -> re.Match[str]:
-    found = pattern.fullmatch(value) if isinstance(value, str) else None
+def _matched(pattern: str, value: object, wanted: str) -> re.Match[str]:
+    found = re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
     if found is None:
         shown = f"{value!r:.100}" if isinstance(value, str) else type(value).__name__
         message = f"Expected {wanted}, not {shown}."

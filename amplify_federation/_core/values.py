@@ -3,12 +3,11 @@
 This file owns how a secret is held in memory. It must not know where secrets come from or go to.
 """
 
-import hmac
 from datetime import UTC, datetime
 from functools import partial
 from typing import Never, Self, TypedDict, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from amplify_federation.errors import ValidationError
 
@@ -31,7 +30,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
+        from hmac import compare_digest  # noqa: PLC0415 - few secrets are compared
+
+        return compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -49,6 +50,14 @@ class Secret:
         raise TypeError(message)
 
 
+@frozen
+class SubjectDigest:
+    """A keyed digest of `iss` and `sub`: it tells the same user again, and names nobody."""
+
+    key: bytes = field(repr=False)
+    value: bytes = field(repr=False)
+
+
 def _bytes(text: str) -> bytes:
     # JSON can spell half a surrogate pair, and an answer may do so.
     return text.encode(errors="surrogatepass")
@@ -62,7 +71,7 @@ def veiled(value: object) -> Secret:
 def checked_secret(secret: Secret) -> Secret:
     """Return the secret; anything but a non-empty string is refused, unshown."""
     kind = type(cast("object", secret.reveal()))
-    if not issubclass(kind, str) or secret == Secret(""):
+    if not issubclass(kind, str) or not secret.reveal():
         message = f"A secret must be a non-empty string, not {kind.__name__}."
         raise ValidationError(message)
     return secret

@@ -77,9 +77,9 @@ class Line:
         )
 
     async def aclose(self) -> None:
-        """Close what was opened here."""
+        """Close what was opened here, even if the caller is cancelled."""
         lean, self._lean = self._lean, None  # shared: letting go twice would close another's
-        if lean is not None:
-            await lean.aclose()
-        if self._own is not None:
-            await self._own.aclose()
+        for opened in (lean, self._own):
+            if opened is not None:
+                with anyio.CancelScope(shield=True):
+                    await opened.aclose()

@@ -1,16 +1,18 @@
-"""What the parts of one session share."""
+"""What the parts of one session share, and what an application adds to it."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
 
 from attrs import define, field
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._concurrency.background import Background
 from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._core.expiry import token_helps
+from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.results import AuthEvent, TokenRequest
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Grant, Login
+from amplify_federation._core.values import UserPoolTokens
 from amplify_federation._network.channel import Channel
 from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.keeper import Keeper
@@ -21,7 +23,30 @@ from amplify_federation.stores.protocol import SessionStore
 TokenSource = Callable[[TokenRequest], Awaitable[str]]
 
 
-@define
+class UserPool(Protocol):
+    """A user pool as the application signs in to it."""
+
+    @property
+    def provider(self) -> AuthProvider:
+        """The provider: `AuthProvider.cognito_user_pool(...)`."""
+        ...
+
+    async def tokens(self) -> UserPoolTokens | None:
+        """Return the present tokens, refreshed by the application, or `None`: signed out."""
+        ...
+
+
+class Sources(NamedTuple):
+    """Where a session gets what it was not given."""
+
+    token_source: TokenSource | None = None
+    user_pool: UserPool | None = None
+
+
+NO_SOURCES = Sources()
+
+
+@define(eq=False, repr=False)  # it is what it is, and nobody's value
 class Context:
     """One session's surroundings."""
 
@@ -52,6 +77,8 @@ class Context:
         """
         if login.token is None:
             return False
+        from amplify_federation._core.claims import token_helps  # noqa: PLC0415 - when renewal is due
+
         return not self.clock.is_known or token_helps(login, self.clock.now())
 
     def same_session(self) -> Callable[[], None]:

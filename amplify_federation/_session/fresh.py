@@ -4,11 +4,10 @@ Every request of a busy backend asks for the session; while it is fresh the answ
 of a clock away. This file owns the bounds within which the view may be shown again.
 """
 
-from amplify_federation._core.expiry import MAX_CLOCK_LEAD
 from amplify_federation._core.results import AuthSession
 from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.record.schema import SessionRecord
-from amplify_federation._session.renewal.lifespan import Lifespan
+from amplify_federation._session.renewal.lifespan import MAX_CLOCK_LEAD, Lifespan
 
 _NEVER = float("-inf")
 _ALWAYS = float("inf")

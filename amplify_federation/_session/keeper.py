@@ -5,18 +5,17 @@ next state is, the store takes it if nobody wrote in between, memory follows, li
 It must not know Cognito.
 """
 
+from __future__ import annotations
+
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
-from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._concurrency.unbroken import unbroken
 from amplify_federation._core.results import AuthEvent
-from amplify_federation._core.state import Event, SignedOut, State, advance
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._core.state import SignedOut, State
 from amplify_federation._session.record.changes import event_between, name_of
 from amplify_federation._session.record.schema import SessionRecord, decode, encode
 from amplify_federation.errors import (
@@ -25,7 +24,14 @@ from amplify_federation.errors import (
     StoreError,
 )
 from amplify_federation.stores.memory import MemoryStore
-from amplify_federation.stores.protocol import Record, SessionStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from amplify_federation._concurrency.broadcast import Broadcast
+    from amplify_federation._core.machine import Event
+    from amplify_federation._network.server_clock import ServerClock
+    from amplify_federation.stores.protocol import Record, SessionStore
 
 logger = logging.getLogger("amplify_federation")
 NOTICE = 0.5  # seconds until another process's write is looked for; the promise is 1
@@ -62,6 +68,10 @@ class Keeper:
         """The present state, as far as this handle knows."""
         return self.record.state
 
+    def is_look_due(self) -> bool:
+        """Tell whether the store must be looked at now: others may have written."""
+        return self._clock.monotonic() >= self._look_again
+
     @property
     def look_again(self) -> float:
         """The monotonic time from which the store must be looked at again."""
@@ -72,7 +82,7 @@ class Keeper:
 
         Raises `StoreError` if the store cannot tell.
         """
-        if not now and self._clock.monotonic() < self._look_again:
+        if not now and not self.is_look_due():
             return
         before = self.version
         found = await self._store.read(self.name)
@@ -92,6 +102,8 @@ class Keeper:
         `admit` looks at the record as it stands at the moment of writing. Raises `StoreError` if
         the write fails; then nothing has changed.
         """
+        from amplify_federation._core.machine import advance  # noqa: PLC0415 - many only fetch
+
         while True:
             await self.written()
             admit()
@@ -126,6 +138,8 @@ class Keeper:
         await self._alone(partial(self._write, record))
 
     async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
+        from amplify_federation._concurrency.unbroken import unbroken  # noqa: PLC0415 - as above
+
         ended = self._writing = anyio.Event()
         try:
             await unbroken(work)

@@ -4,36 +4,32 @@ This file owns the order of a public call: the loop and the end of life are chec
 looked at, the state is settled, the result is shown. The path of a fresh fetch is here, too.
 """
 
-import secrets
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
 
 import anyio
 
 from amplify_federation._concurrency.background import Background
 from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results import AuthEvent, AuthSession, AuthUser, FederationResult
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.state import Cleared, SignedOut, State
-from amplify_federation._core.values import Secret, UserPoolTokens
-from amplify_federation._network.channel import Channel
-from amplify_federation._session.context import Context
-from amplify_federation._session.federating import Federations
+from amplify_federation._core.state import SignedOut, State
+from amplify_federation._session.context import NO_SOURCES, Context, Sources
 from amplify_federation._session.fresh import FreshView
 from amplify_federation._session.keeper import Keeper
-from amplify_federation._session.linking import Linking
+from amplify_federation._session.parts import Parts
 from amplify_federation._session.record.views import (
     no_user_pool_access,
     replaced_view,
     signed_out_error,
     view_of,
 )
-from amplify_federation._session.renewal.renewing import Renewing
-from amplify_federation._session.user_pool import (
-    FEDERATION_REFUSED,
-    NO_SOURCES,
-    Sources,
-    UserPoolSession,
-    failed_session,
+from amplify_federation._session.renewal.standing import (
+    Urgency,
+    is_usable,
+    life_of,
+    may_help,
+    urgency_of,
 )
 from amplify_federation.errors import (
     AuthError,
@@ -41,16 +37,28 @@ from amplify_federation.errors import (
     InvalidStateError,
     StoreError,
 )
-from amplify_federation.pool import IdentityPool
-from amplify_federation.stores.protocol import SessionStore
+
+if TYPE_CHECKING:
+    from amplify_federation._core.providers import AuthProvider
+    from amplify_federation._core.results import (
+        AuthEvent,
+        AuthSession,
+        AuthUser,
+        FederationResult,
+    )
+    from amplify_federation._core.settings import AuthSettings
+    from amplify_federation._core.values import Secret
+    from amplify_federation._network.channel import Channel
+    from amplify_federation._session.linking import Linking
+    from amplify_federation.pool import IdentityPool
+    from amplify_federation.stores.protocol import SessionStore
 
 
 class Session:
     """One user's session."""
 
     __slots__ = (
-        "__weakref__", "_closed", "_federations", "_fresh", "_home", "_keeper", "_renewing",
-        "_user_pool", "context",
+        "__weakref__", "_closed", "_fresh", "_home", "_keeper", "_parts", "_user_pool", "context",
     )  # fmt: skip
 
     def __init__(
@@ -67,19 +75,16 @@ class Session:
         keeper = Keeper(store, name, channel.clock, events)
         self.context = Context(pool, settings, store, channel, keeper, events, sources.token_source)
         self._keeper = keeper
-        self._federations = Federations(self.context)
-        self._user_pool: UserPoolSession | None = None
-        if sources.user_pool is not None:
-            self._user_pool = UserPoolSession(self.context, sources.user_pool)
-        self._renewing = Renewing(self.context)
+        self._parts = Parts(self.context)
+        self._user_pool = self._parts.user_pool(sources.user_pool)
         self._home = channel.line.home
         self._closed = False
         self._fresh = FreshView(channel.clock)
 
     @property
     def linking(self) -> Linking:
-        """The linking of further logins; it holds nothing of its own."""
-        return Linking(self.context, self._federations)
+        """The linking of further logins."""
+        return self._parts.linking
 
     @property
     def state(self) -> State:
@@ -101,7 +106,8 @@ class Session:
     def check_callable(self) -> None:
         """Raise `InvalidStateError` where `check_usable` does, and from this session's source."""
         self.check_usable()
-        self._renewing.asking.check_not_serving()
+        if self.context.token_source is not None:
+            self._parts.renewing.asking.check_not_serving()
 
     async def load(self) -> None:
         """Read the store for the first time, and allow work in the background."""
@@ -115,17 +121,15 @@ class Session:
     ) -> FederationResult:
         """Federate with a provider's token."""
         self.check_callable()
-        if await self._user_pool_tokens() is not None:
-            raise InvalidStateError(
-                FEDERATION_REFUSED, recovery_suggestion="Sign the user out of the user pool first."
-            )
-        return await self._federations.federate(token, provider, identity_id)
+        if self._user_pool is not None:
+            await self._user_pool.check_signed_out()
+        return await self._parts.federations.federate(token, provider, identity_id)
 
     async def fetch(self, *, force: bool) -> AuthSession:
         """Return the session, renewed if need be."""
         self.check_usable()
         if self._user_pool is not None:
-            view = await self._fetch_user_pool(self._user_pool, force=force)
+            view = await self._user_pool.view(self._leave_federation, force=force)
         else:
             view = None if force else self._fresh.get(self._keeper.record)
         return view or await self._fetch(force=force)
@@ -133,7 +137,7 @@ class Session:
     async def clear(self) -> None:
         """Forget the federation in memory and store, without the network."""
         self.check_callable()
-        self._federations.overtake()
+        self._parts.overtake()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await self._keeper.written()  # what was being saved when the clear came is cleared, too
             await self._keeper.look(now=True)
@@ -145,9 +149,12 @@ class Session:
     async def current_user(self) -> AuthUser:
         """Return the user-pool user, or raise: a federated user is none."""
         self.check_callable()
-        tokens = await self._user_pool_tokens()
-        if self._user_pool is not None and tokens is not None:
-            return self._user_pool.user_of(tokens)
+        if self._user_pool is not None:
+            tokens = await self._user_pool.tokens()
+            if isinstance(tokens, AuthError):
+                raise tokens
+            if tokens is not None:
+                return self._user_pool.user_of(tokens)
         await self._keeper.look()
         if isinstance(self.state, SignedOut):
             raise signed_out_error()
@@ -159,78 +166,68 @@ class Session:
             await self._keeper.look(now=True)
         except StoreError:
             return  # the calls of the session say so; a listener waits on
-        await self._renewing.lapse_if_over()
+        await self._parts.renewing.lapse_if_over()
 
     async def close(self) -> None:
         """End the events and the work in the background; further calls are refused."""
         self._closed = True
-        self._federations.overtake()
+        self._parts.overtake()
         self.context.events.close()
         if self.context.background is not None:
             await self.context.background.end()
 
-    async def _user_pool_tokens(self) -> UserPoolTokens | None:
-        outcome = None if self._user_pool is None else await self._user_pool.tokens()
-        if isinstance(outcome, AuthError):
-            raise outcome
-        return outcome
-
-    async def _fetch_user_pool(
-        self, user_pool: UserPoolSession, *, force: bool
-    ) -> AuthSession | None:
-        tokens: UserPoolTokens | AuthError | None = None
-        with anyio.move_on_after(self.context.settings.timeout):
-            tokens = await user_pool.tokens()
-            if tokens is None:
-                return None
-            if isinstance(tokens, AuthError):
-                return failed_session(tokens)
-            await self._keeper.look()
-            if not isinstance(self.state, SignedOut):
-                await self._clear()  # as in Amplify: a user-pool session ends a federation
-            return await user_pool.fetch(tokens, force=force)
-        error = CallTimeoutError("The user pool's session was not federated in time.")
-        if isinstance(tokens, UserPoolTokens):
-            return user_pool.unfederated(tokens, error)
-        return failed_session(error)
+    async def _leave_federation(self) -> None:
+        await self._keeper.look()
+        if not isinstance(self.state, SignedOut):
+            await self._clear()  # as in Amplify: a user-pool session ends a federation
 
     async def _fetch(self, *, force: bool) -> AuthSession:
         self.check_callable()
+        if not force and self._is_settled():
+            return self._shown(self._parts.error_beside())
         error: AuthError | None = None
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             error = await self._settled(force=force)
-        if scope.cancelled_caught and self._renewing.may_help():
+        if scope.cancelled_caught and may_help(self.context):
             error = CallTimeoutError("The credentials were not renewed before the deadline.")
         return self._shown(error)
+
+    def _is_settled(self) -> bool:
+        """Tell whether a fetch waits for nothing: the store was read, the credentials serve."""
+        return not self._keeper.is_look_due() and (
+            not may_help(self.context) or urgency_of(self.context) is Urgency.NONE
+        )
 
     async def _settled(self, *, force: bool) -> AuthError | None:
         try:
             await self._keeper.look()
         except StoreError as error:
-            if not self._renewing.is_usable():
+            if not is_usable(self.context):
                 raise
             self._keeper.believe_memory()
             return error.fresh_copy()
-        return await self._renewing.settle(force=force)
+        return await self._parts.renewing.settle(force=force)
 
     async def _clear(self) -> None:
         if isinstance(self.state, SignedOut):
             await self._keeper.forget_leftovers()
         else:
-            await self._keeper.commit(Cleared(), secrets.token_hex(8), lambda: None)
+            from amplify_federation._core.machine import Cleared  # noqa: PLC0415 - once in a session
+
+            await self._keeper.commit(Cleared(), os.urandom(8).hex(), lambda: None)
 
     def _shown(self, error: AuthError | None) -> AuthSession:
         if self._keeper.replaced:
             return replaced_view()
-        usable = self._renewing.is_usable()
+        usable = is_usable(self.context)
         if isinstance(error, StoreError) and not usable:
             raise error.fresh_copy()
         state = self.state
         if isinstance(state, SignedOut) and not self.context.pool.guest_access:
             state = SignedOut()  # a guest of the days when this pool allowed guests
         view = view_of(state, error, usable=usable)
-        if usable or not self._renewing.may_help():
-            life, until = self._renewing.life(), self._keeper.look_again
+        if usable or not may_help(self.context):
+            life, until = life_of(self.context), self._keeper.look_again
             self._fresh.keep(view, self._keeper.record, life, until=until)
         else:
             self._fresh.drop()

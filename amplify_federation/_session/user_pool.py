@@ -5,48 +5,24 @@ on its own, and what Cognito gives is kept in memory only, by the user whose it 
 """
 
 import os
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
 
+import anyio
 from attrs import frozen
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._concurrency.flight import Flight
-from amplify_federation._core.claims import SubjectDigest, peek, same_subject, subject_digest
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.claims import peek, same_subject, subject_digest
 from amplify_federation._core.results import AuthResult, AuthSession, AuthUser
-from amplify_federation._core.values import AWSCredentials, Secret, UserPoolTokens
-from amplify_federation._session.context import Context, TokenSource
+from amplify_federation._core.values import AWSCredentials, Secret, SubjectDigest, UserPoolTokens
+from amplify_federation._session.context import Context, UserPool
 from amplify_federation._session.renewal.lifespan import Lifespan, lifespan_of
-from amplify_federation.errors import AuthError, InvalidStateError
+from amplify_federation.errors import AuthError, CallTimeoutError, InvalidStateError
 
-FEDERATION_REFUSED = "Cannot federate to identity pool with active user session."
-
-
-class UserPool(Protocol):
-    """A user pool as the application signs in to it."""
-
-    @property
-    def provider(self) -> AuthProvider:
-        """The provider: `AuthProvider.cognito_user_pool(...)`."""
-        ...
-
-    async def tokens(self) -> UserPoolTokens | None:
-        """Return the present tokens, refreshed by the application, or `None`: signed out."""
-        ...
-
-
-@frozen
-class Sources:
-    """What an application adds to a session: new provider tokens, a user pool's tokens."""
-
-    token_source: TokenSource | None = None
-    user_pool: UserPool | None = None
-
-
-NO_SOURCES = Sources()
+_FEDERATION_REFUSED = "Cannot federate to identity pool with active user session."
 
 
 @frozen
@@ -89,14 +65,44 @@ class UserPoolSession:
             self._held = None
         return tokens
 
+    async def check_signed_out(self) -> None:
+        """Raise `InvalidStateError` while a user is signed in there, and what the pool raised."""
+        tokens = await self.tokens()
+        if isinstance(tokens, AuthError):
+            raise tokens
+        if tokens is not None:
+            raise InvalidStateError(
+                _FEDERATION_REFUSED, recovery_suggestion="Sign the user out of the user pool first."
+            )
+
     def user_of(self, tokens: UserPoolTokens) -> AuthUser:
         """Return the user that the ID token names."""
         claims = peek(Secret(tokens.id_token))
         subject = (claims and claims.subject) or ""
         return AuthUser(subject, (claims and claims.username) or subject)
 
-    async def fetch(self, tokens: UserPoolTokens, *, force: bool) -> AuthSession:
-        """Return the session of this user, federated anew if need be."""
+    async def view(
+        self, leave_federation: Callable[[], Awaitable[None]], *, force: bool
+    ) -> AuthSession | None:
+        """Return the session of the user who is signed in there, `None` if nobody is.
+
+        `leave_federation` is called before: a user has one session.
+        """
+        tokens: UserPoolTokens | AuthError | None = None
+        with anyio.move_on_after(self._context.settings.timeout):
+            tokens = await self.tokens()
+            if tokens is None:
+                return None
+            if isinstance(tokens, AuthError):
+                return _failed(tokens)
+            await leave_federation()
+            return await self._fetch(tokens, force=force)
+        error = CallTimeoutError("The user pool's session was not federated in time.")
+        if isinstance(tokens, UserPoolTokens):
+            return self._unfederated(tokens, error)
+        return _failed(error)
+
+    async def _fetch(self, tokens: UserPoolTokens, *, force: bool) -> AuthSession:
         token = Secret(tokens.id_token)
         error: AuthError | None = None
         while force or not self._is_good_for(token):
@@ -107,14 +113,13 @@ class UserPoolSession:
         held = self._held
         if held is None or not held.is_of(token) or (error and not self._is_good_for(token)):
             failure = error or InvalidStateError("The user changed meanwhile; fetch again.")
-            return self.unfederated(tokens, failure)
+            return self._unfederated(tokens, failure)
         grant = held.life.grant
         return self._shown(
             tokens, AuthResult(grant.identity_id), AuthResult(grant.credentials), beside=error
         )
 
-    def unfederated(self, tokens: UserPoolTokens, error: AuthError) -> AuthSession:
-        """Return the session of a user whose ID token could not be federated."""
+    def _unfederated(self, tokens: UserPoolTokens, error: AuthError) -> AuthSession:
         return self._shown(tokens, AuthResult(error=error), AuthResult(error=error))
 
     def _is_good_for(self, token: Secret) -> bool:
@@ -155,7 +160,7 @@ class UserPoolSession:
         )
 
 
-def failed_session(error: AuthError) -> AuthSession:
+def _failed(error: AuthError) -> AuthSession:
     """Return the session whose user pool failed: its error in all four fields."""
     return AuthSession(
         is_signed_in=False,

@@ -11,8 +11,8 @@ from attrs import define, evolve, field
 from amplify_federation._concurrency.background import Background
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._network.channel import Channel
+from amplify_federation._session.context import NO_SOURCES, Sources
 from amplify_federation._session.session import Session
-from amplify_federation._session.user_pool import NO_SOURCES, Sources
 from amplify_federation._users.shelf import Shelf
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore

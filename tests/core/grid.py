@@ -3,21 +3,18 @@
 `python -m tests.core.grid` prints the picture.
 """
 
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.state import (
+from amplify_federation._core.machine import (
     Cleared,
     CredentialsRenewed,
     Event,
-    Expired,
-    Federated,
     FederationSucceeded,
     GuestArrived,
     Lapsed,
-    SignedOut,
-    State,
     TokenRefused,
     advance,
 )
+from amplify_federation._core.providers import AuthProvider
+from amplify_federation._core.state import Expired, Federated, SignedOut, State
 from amplify_federation.errors import InvalidStateError
 from tests.core.samples import ALICE, grant, login
 

@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amplify_federation._core.claims import Claims, peek, same_subject, subject_digest
+from amplify_federation._core.claims import (
+    COGNITO_GRACE,
+    Claims,
+    peek,
+    same_subject,
+    subject_digest,
+    token_helps,
+)
 from amplify_federation._core.values import Secret
-from tests.core.samples import jwt
+from tests.core.samples import ISSUED, jwt, login
 
 KEY = b"k" * 16
 JSON = st.recursive(
@@ -143,3 +150,19 @@ def test_a_peek_never_raises(token):
 def test_every_json_object_is_read(payload):
     assert peek(Secret(jwt(payload))) is not None
     assert json.loads(json.dumps(payload)) is not None
+
+
+def test_a_token_helps_until_cognitos_grace_is_over():
+    held = login(token=jwt({"exp": ISSUED}))
+    assert COGNITO_GRACE == 300
+    assert token_helps(held, ISSUED + 300)
+    assert not token_helps(held, ISSUED + 300.5)
+
+
+@pytest.mark.parametrize("token", ["opaque", jwt({}), jwt({"exp": "soon"})])
+def test_a_token_that_does_not_say_its_end_is_worth_a_try(token):
+    assert token_helps(login(token=token), 1e12)
+
+
+def test_a_token_that_was_not_kept_does_not_help():
+    assert not token_helps(login(token=None), 0)

@@ -1,120 +1,38 @@
-from pathlib import Path
-from typing import get_args
-
-import pytest
-from attrs import fields
+"""What a session can be, and how little of its secrets a state shows."""
 
 from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.state import (
-    Cleared,
-    CredentialsRenewed,
-    Event,
-    Expired,
-    Federated,
-    FederationSucceeded,
-    GuestArrived,
-    Lapsed,
-    SignedOut,
-    State,
-    TokenRefused,
-    advance,
-)
-from amplify_federation._core.values import Secret
-from amplify_federation.errors import InvalidStateError
-from tests.core.grid import EVENTS, STATES, UNLAWFUL, outcome, render
-from tests.core.samples import ALICE, BOB, grant, login
+from amplify_federation._core.state import Expired, Federated, SignedOut
+from tests.core.samples import ALICE, grant, login
 
-README = Path(__file__).parents[2] / "README.md"
-# The table of the specification, row by row: signed out, federated, expired.
-LAWFUL = {
-    FederationSucceeded: ("Federated", "Federated", "Federated"),
-    CredentialsRenewed: (UNLAWFUL, "Federated", UNLAWFUL),
-    TokenRefused: (UNLAWFUL, "Federated", UNLAWFUL),
-    Lapsed: (UNLAWFUL, "Expired", "Expired"),
-    GuestArrived: ("SignedOut", UNLAWFUL, UNLAWFUL),
-    Cleared: ("SignedOut", "SignedOut", "SignedOut"),
-}
+HELD = (login(), login(AuthProvider.FACEBOOK))
 
 
-def test_the_grid_has_every_state_and_every_event():
-    assert {type(state) for state in STATES} == set(get_args(State))
-    assert {type(event) for event in EVENTS.values()} == set(get_args(Event)) == set(LAWFUL)
+def test_a_federated_state_shows_its_identity_its_credentials_and_its_providers():
+    state = Federated(grant(), HELD)
+    assert state.identity_id == grant().identity_id
+    assert state.credentials == grant().credentials
+    assert state.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
 
 
-@pytest.mark.parametrize("event", EVENTS.values(), ids=lambda event: type(event).__name__)
-@pytest.mark.parametrize("state", STATES, ids=lambda state: type(state).__name__)
-def test_every_event_in_every_state_leads_where_the_table_says(state, event):
-    assert outcome(state, event) == LAWFUL[type(event)][STATES.index(state)]
+def test_an_expired_state_shows_who_may_come_back():
+    state = Expired(ALICE, HELD)
+    assert state.identity_id == ALICE
+    assert state.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
 
 
-@pytest.mark.parametrize(
-    ("state", "event"),
-    [(s, e) for s in STATES for e in EVENTS.values() if outcome(s, e) == UNLAWFUL],
-    ids=lambda value: type(value).__name__,
-)
-def test_an_unlawful_move_names_both_sides_and_changes_nothing(state, event):
-    before = {name.name: getattr(state, name.name) for name in fields(type(state))}
-    with pytest.raises(InvalidStateError) as caught:
-        advance(state, event)
-    assert type(event).__name__ in caught.value.message
-    assert type(state).__name__ in caught.value.message
-    assert {name: getattr(state, name) for name in before} == before
+def test_a_login_without_its_token_is_the_same_login():
+    bare = login(token="a.b.c").without_token()
+    assert bare.token is None
+    assert bare.provider == login().provider
 
 
-def test_a_federation_replaces_all_that_was_there():
-    new = advance(Federated(grant(ALICE), (login(),)), FederationSucceeded(grant(BOB), ()))
-    assert new == Federated(grant(BOB), ())
+def test_states_of_one_kind_with_the_same_values_are_equal():
+    assert SignedOut() == SignedOut(None)
+    assert Federated(grant(), HELD) == Federated(grant(), HELD)
+    assert Federated(grant(), HELD) != Federated(grant(), HELD[:1])
 
 
-def test_a_federation_drops_a_guest():
-    new = advance(SignedOut(grant(BOB)), FederationSucceeded(grant(ALICE), (login(),)))
-    assert new == Federated(grant(ALICE), (login(),))
-
-
-def test_a_renewal_keeps_the_logins_and_adopts_the_answers_identity():
-    new = advance(Federated(grant(ALICE), (login(),)), CredentialsRenewed(grant(BOB)))
-    assert isinstance(new, Federated)
-    assert new.identity_id == BOB
-    assert new.held == (login(),)
-
-
-def test_a_refused_token_is_forgotten_and_the_other_logins_stay():
-    held = (login(AuthProvider.GOOGLE), login(AuthProvider.FACEBOOK))
-    new = advance(Federated(grant(), held), TokenRefused(AuthProvider.GOOGLE))
-    assert isinstance(new, Federated)
-    assert [each.token for each in new.held] == [None, Secret("token")]
-    assert new.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
-    assert new.credentials == grant().credentials
-
-
-def test_a_lapse_keeps_identity_and_providers_and_no_secret():
-    new = advance(Federated(grant(ALICE), (login(),)), Lapsed())
-    assert new == Expired(ALICE, (login(token=None),))
-    assert isinstance(new, Expired)
-    assert new.logins == (AuthProvider.GOOGLE,)
-
-
-def test_a_second_lapse_changes_nothing():
-    state = Expired(ALICE, (login(token=None),))
-    assert advance(state, Lapsed()) is state
-
-
-def test_a_new_guest_replaces_the_old_one():
-    assert advance(SignedOut(grant(ALICE)), GuestArrived(grant(BOB))) == SignedOut(grant(BOB))
-
-
-def test_clearing_where_nobody_is_federated_keeps_the_guest():
-    state = SignedOut(grant())
-    assert advance(state, Cleared()) is state
-
-
-@pytest.mark.parametrize("state", STATES[1:], ids=lambda state: type(state).__name__)
-def test_clearing_a_federation_leaves_nothing(state):
-    assert advance(state, Cleared()) == SignedOut(None)
-
-
-def test_the_readme_shows_the_machines_own_grid():
-    text = README.read_text(encoding="utf-8")
-    if "<!-- state grid -->" not in text:
-        pytest.skip("the README shows no state grid")
-    assert f"<!-- state grid -->\n\n{render()}\n" in text
+def test_no_state_shows_a_token():
+    held = (login(token="made-up-token"),)
+    for state in (Federated(grant(), held), Expired(ALICE, held)):
+        assert "made-up" not in repr(state)

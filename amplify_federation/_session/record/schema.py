@@ -20,10 +20,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from amplify_federation._core.claims import SubjectDigest
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.state import Expired, Federated, Grant, Login, SignedOut, State
-from amplify_federation._core.values import AWSCredentials, Secret
+from amplify_federation._core.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation.errors import AuthError, SessionFileCorruptError, SessionFormatTooNewError
 
 SCHEMA = 1

@@ -1,6 +1,6 @@
 """What a fetch shows of a state: the table of results, row by row. Pure."""
 
-from attrs import field, frozen
+from typing import NamedTuple
 
 from amplify_federation._core.results import AuthResult, AuthSession
 from amplify_federation._core.state import Expired, Federated, SignedOut, State
@@ -41,24 +41,23 @@ def replaced_error() -> InvalidStateError:
     )
 
 
-@frozen
-class _NoUserPool:
+class _NoUserPool(NamedTuple):
     """Why there is no user-pool data, and the two results that say so.
 
     Shared by all views: made for each session, they would weigh as much as its credentials.
     """
 
     error: AuthError
-    tokens: AuthResult[UserPoolTokens] = field(init=False)
-    sub: AuthResult[str] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "tokens", AuthResult[UserPoolTokens](error=self.error))
-        object.__setattr__(self, "sub", AuthResult[str](error=self.error))
+    tokens: AuthResult[UserPoolTokens]
+    sub: AuthResult[str]
 
 
-_NO_ACCESS = _NoUserPool(no_user_pool_access())
-_SIGNED_OUT = _NoUserPool(signed_out_error())
+def _no_user_pool(error: AuthError) -> _NoUserPool:
+    return _NoUserPool(error, AuthResult(error=error), AuthResult(error=error))
+
+
+_NO_ACCESS = _no_user_pool(no_user_pool_access())
+_SIGNED_OUT = _no_user_pool(signed_out_error())
 
 
 def view_of(state: State, error: AuthError | None = None, *, usable: bool = True) -> AuthSession:

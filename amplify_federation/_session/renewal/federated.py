@@ -8,19 +8,13 @@ from collections.abc import Callable
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.faults import is_about_the_token
 from amplify_federation._cognito.flow import by_good_logins
+from amplify_federation._core.machine import CredentialsRenewed, Lapsed, TokenRefused
 from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.state import (
-    CredentialsRenewed,
-    Expired,
-    Federated,
-    Lapsed,
-    SignedOut,
-    TokenRefused,
-)
+from amplify_federation._core.state import Expired, Federated, SignedOut
 from amplify_federation._core.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation._session.renewal.asking import Asking
-from amplify_federation._session.renewal.lifespan import grant_of, lifespan_of
+from amplify_federation._session.renewal.standing import is_usable
 from amplify_federation.errors import AuthError, InvalidStateError
 
 
@@ -55,7 +49,7 @@ class FederatedRenewal:
             return outcome
         elif self.asking.is_ready():
             return await self._ask("token_refused")
-        elif self._is_over():
+        elif not is_usable(self._context):
             return await self.give_up()
         for provider in refused:
             await keeper.commit(TokenRefused(provider), keeper.record.lineage, admit)
@@ -71,7 +65,7 @@ class FederatedRenewal:
     async def _ask(self, reason: str) -> AuthError | None:
         error = await self.asking.ask(self._signed_in(), reason)
         # A source that failed is the end of credentials that are over; a fault on the way is not.
-        if error is not None and error is self.asking.failure and self._is_over():
+        if error is not None and error is self.asking.failure and not is_usable(self._context):
             return await self.give_up()
         return error
 
@@ -91,13 +85,6 @@ class FederatedRenewal:
             for login in self._signed_in().held
             if login.token is not None and self._context.may_take(login)
         }
-
-    def _is_over(self) -> bool:
-        context = self._context
-        grant = grant_of(context.keeper.state)
-        if grant is None:
-            return True
-        return lifespan_of(grant, context.settings, context.keeper.ahead).is_over(context.clock)
 
     def _still_federated(self) -> Callable[[], None]:
         same = self._context.same_session()

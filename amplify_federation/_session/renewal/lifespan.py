@@ -4,17 +4,20 @@ A wall clock that jumps back must not prolong a session, and a monotonic one may
 the machine sleeps: the first of the two that says "over" is believed.
 """
 
-from attrs import frozen
+from typing import NamedTuple
 
-from amplify_federation._core.expiry import is_from_the_future, window_of
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Federated, Grant, SignedOut, State
 from amplify_federation._network.server_clock import ServerClock
 
+MAX_CLOCK_LEAD = 300.0  # seconds that an issue time may lie ahead of the clock
 
-@frozen
-class Lifespan:
-    """The times from which a grant is renewed early and from which it is over."""
+
+class Lifespan(NamedTuple):
+    """The times from which a grant is renewed early and from which it is over.
+
+    Of both clocks: epoch seconds on the server's, and monotonic seconds.
+    """
 
     grant: Grant
     renew_at: float
@@ -28,7 +31,7 @@ class Lifespan:
         return (
             now >= self.over_at
             or clock.monotonic() >= self.over_monotonic
-            or is_from_the_future(self.grant, now)
+            or self.grant.issued_at > now + MAX_CLOCK_LEAD  # the clock jumped back
         )
 
     def is_due(self, clock: ServerClock) -> bool:
@@ -37,14 +40,15 @@ class Lifespan:
 
 
 def lifespan_of(grant: Grant, settings: AuthSettings, ahead: float) -> Lifespan:
-    """Return the lifespan of a grant.
+    """Return the lifespan of a grant; short-lived credentials get short margins.
 
     `ahead` is how far the monotonic clock was ahead of the server's when the grant was adopted.
     """
-    window = window_of(grant, settings)
-    return Lifespan(
-        grant, window.renew_at, window.over_at, window.renew_at + ahead, window.over_at + ahead
-    )
+    expiration = grant.credentials.expiration.timestamp()
+    lifetime = max(0.0, expiration - grant.issued_at)
+    over_at = expiration - min(settings.expiry_margin, lifetime / 2)
+    renew_at = over_at - min(settings.refresh_window, lifetime / 10)
+    return Lifespan(grant, renew_at, over_at, renew_at + ahead, over_at + ahead)
 
 
 def grant_of(state: State) -> Grant | None:

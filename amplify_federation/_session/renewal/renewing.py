@@ -6,22 +6,21 @@ What is said to Cognito, and what a refusal means, is its two kinds' business: `
 """
 
 from collections.abc import Awaitable, Callable
-from enum import Enum, auto
 from functools import partial
 
 import anyio
 from attrs import evolve
 
 from amplify_federation._concurrency.flight import Flight
-from amplify_federation._core.state import Expired, Federated
+from amplify_federation._core.state import Federated, SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation._session.renewal.asking import Asking
 from amplify_federation._session.renewal.early import EarlyRenewal
 from amplify_federation._session.renewal.federated import FederatedRenewal
 from amplify_federation._session.renewal.guest import GuestRenewal
-from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
 from amplify_federation._session.renewal.outcome import Outcome, log_renewal
+from amplify_federation._session.renewal.standing import Urgency, is_usable, may_help, urgency_of
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -35,23 +34,10 @@ _LEADER_SHARE = 0.95  # of the time left: the others learn of the timeout, and d
 _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
 
 
-class _Urgency(Enum):
-    NONE = auto()
-    EARLY = auto()  # the credentials still serve
-    NOW = auto()
-
-
 class Renewing:
     """The renewals of one session."""
 
-    __slots__ = (
-        "_beside",
-        "_context",
-        "_early",
-        "_flight",
-        "_guest",
-        "_user",
-    )
+    __slots__ = ("_beside", "_context", "_early", "_flight", "_guest", "_user")
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -66,72 +52,45 @@ class Renewing:
         """The way to the application's token source."""
         return self._user.asking
 
-    def life(self) -> Lifespan | None:
-        """Return the lifespan of the present grant, if there is one."""
-        keeper = self._context.keeper
-        grant = grant_of(keeper.state)
-        # Made anew each time, in 2 microseconds: kept, it would weigh as much as the credentials.
-        return None if grant is None else lifespan_of(grant, self._context.settings, keeper.ahead)
-
-    def is_usable(self) -> bool:
-        """Tell whether there are credentials that are not over."""
-        life = self.life()
-        return life is not None and not life.is_over(self._context.clock)
-
     async def settle(self, *, force: bool) -> AuthError | None:
         """Do what a fetch has to do; return the error that stands beside or instead of values."""
         deadline = anyio.current_time() + self._context.settings.timeout
         while (kind := self._kind()) is not None:
-            urgency = self._urgency(force=force)
-            if urgency is not _Urgency.NONE and not kind.can_help():
+            urgency = Urgency.NOW if force else urgency_of(self._context)
+            if urgency is not Urgency.NONE and not kind.can_help():
                 return await self._helpless(kind)
-            if urgency is not _Urgency.NOW:
-                if urgency is _Urgency.EARLY and not self._flight.in_the_air:
+            if urgency is not Urgency.NOW:
+                if urgency is Urgency.EARLY and not self._flight.in_the_air:
                     work = partial(self._renew, kind, patient=False)
                     await self._early.attempt(partial(self._flight.join, work))
-                return self._standing_error()
+                return self.error_beside()
             outcome = await self._now(kind, deadline)
-            if self.is_usable() or not outcome.changed:
+            if is_usable(self._context) or not outcome.changed:
                 return outcome.error
             force = False  # what took the session's place is to be settled in its turn
         return None
 
-    def may_help(self) -> bool:
-        """Tell whether this state is one in which Cognito may be asked for credentials."""
-        return self._kind() is not None
-
-    async def lapse_if_over(self) -> None:
-        """Notice that nothing helps any more, although nobody fetches."""
-        kind = self._kind()
-        lapsing = kind is self._user and isinstance(self._context.keeper.state, Federated)
-        if kind is not None and lapsing and not self.is_usable() and not kind.can_help():
-            await self._helpless(kind)
-
-    def _kind(self) -> FederatedRenewal | GuestRenewal | None:
-        keeper = self._context.keeper
-        if keeper.replaced:
-            return None
-        if isinstance(keeper.state, Federated):
-            return self._user
-        if isinstance(keeper.state, Expired):
-            return self._user if self._context.token_source is not None else None
-        return self._guest
-
-    def _urgency(self, *, force: bool) -> _Urgency:
-        clock, life = self._context.clock, self.life()
-        if force or life is None or life.is_over(clock):
-            return _Urgency.NOW
-        return _Urgency.EARLY if life.is_due(clock) else _Urgency.NONE
-
-    def _standing_error(self) -> AuthError | None:
+    def error_beside(self) -> AuthError | None:
+        """Return why this very record was not renewed, if that was tried."""
         if self._beside is not None and self._beside[0] is self._context.keeper.record:
             return self._beside[1]
         return None
 
+    async def lapse_if_over(self) -> None:
+        """Notice that nothing helps any more, although nobody fetches."""
+        lapsing = self._kind() is self._user and isinstance(self._context.keeper.state, Federated)
+        if lapsing and not is_usable(self._context) and not self._user.can_help():
+            await self._helpless(self._user)
+
+    def _kind(self) -> FederatedRenewal | GuestRenewal | None:
+        if not may_help(self._context):
+            return None
+        return self._guest if isinstance(self._context.keeper.state, SignedOut) else self._user
+
     async def _helpless(self, kind: FederatedRenewal | GuestRenewal) -> AuthError | None:
         """Nothing that is held helps: use up what is there, then lapse."""
-        if self.is_usable():
-            return self._standing_error()
+        if is_usable(self._context):
+            return self.error_beside()
 
         async def giving_up() -> Outcome:
             return Outcome(await kind.give_up())

@@ -17,9 +17,8 @@ from amplify_federation import (
     SessionFormatTooNewError,
     SignedOut,
 )
-from amplify_federation._core.claims import SubjectDigest
 from amplify_federation._core.state import Grant, Login
-from amplify_federation._core.values import Secret
+from amplify_federation._core.values import Secret, SubjectDigest
 from amplify_federation._session.record.schema import SessionRecord, decode, encode
 
 texts = st.text(min_size=1, max_size=20)

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amplify_federation import AuthSettings, AWSCredentials, Expired, Federated, SignedOut
 from amplify_federation._core.state import Grant
@@ -11,6 +13,7 @@ from amplify_federation._session.renewal.lifespan import grant_of, lifespan_of
 from amplify_federation.testing import ManualClock
 
 ISSUED = 1_800_000_000.0
+DURATIONS = st.floats(0, 1e7, allow_nan=False)
 
 
 def grant(lifetime=3600.0):
@@ -65,3 +68,17 @@ def test_only_a_session_with_credentials_has_a_grant():
     assert grant_of(SignedOut(held)) is held
     assert grant_of(SignedOut()) is None
     assert grant_of(Expired("id", ())) is None
+
+
+@given(DURATIONS, DURATIONS, DURATIONS)
+def test_renewal_comes_before_the_end_and_the_end_before_the_expiration(lifetime, margin, early):
+    settings = AuthSettings(expiry_margin=margin, refresh_window=early)
+    life = lifespan_of(grant(lifetime), settings, ahead=0.0)
+    assert life.renew_at <= life.over_at <= grant(lifetime).credentials.expiration.timestamp()
+
+
+@given(DURATIONS, DURATIONS, DURATIONS)
+def test_credentials_serve_for_four_tenths_of_their_life_at_least(lifetime, margin, early):
+    settings = AuthSettings(expiry_margin=margin, refresh_window=early)
+    life = lifespan_of(grant(lifetime), settings, ahead=0.0)
+    assert life.renew_at - ISSUED >= 0.4 * lifetime - 1e-3
