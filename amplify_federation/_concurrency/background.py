@@ -5,13 +5,17 @@ fixture may open it in one task and close it in another. So this room knows both
 starts a task of each loop's own kind; what runs in it is anyio again.
 """
 
+from __future__ import annotations
+
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from amplify_federation._concurrency.loops import is_asyncio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 logger = logging.getLogger("amplify_federation")
 

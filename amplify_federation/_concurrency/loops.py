@@ -4,10 +4,15 @@ The check stands on the path of every fetch, so it must cost less than a microse
 token costs four. That is why this room alone knows the two loops by name.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from amplify_federation.errors import InvalidStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class HomeLoop:

@@ -1,26 +1,32 @@
 """What the parts of one session share, and what an application adds to it."""
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from attrs import define, field
 
-from amplify_federation._cognito.answers import Answer
-from amplify_federation._concurrency.background import Background
-from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results import AuthEvent, TokenRequest
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.state import Grant, Login
-from amplify_federation._core.values import UserPoolTokens
-from amplify_federation._network.channel import Channel
-from amplify_federation._network.server_clock import ServerClock
-from amplify_federation._session.keeper import Keeper
+from amplify_federation._core.state import Grant
 from amplify_federation.errors import InvalidStateError
-from amplify_federation.pool import IdentityPool
-from amplify_federation.stores.protocol import SessionStore
 
-TokenSource = Callable[[TokenRequest], Awaitable[str]]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from amplify_federation._cognito.answers import Answer
+    from amplify_federation._concurrency.background import Background
+    from amplify_federation._concurrency.broadcast import Broadcast
+    from amplify_federation._core.providers import AuthProvider
+    from amplify_federation._core.results import AuthEvent, TokenRequest
+    from amplify_federation._core.settings import AuthSettings
+    from amplify_federation._core.state import Login
+    from amplify_federation._core.values import UserPoolTokens
+    from amplify_federation._network.channel import Channel
+    from amplify_federation._network.server_clock import ServerClock
+    from amplify_federation._session.keeper import Keeper
+    from amplify_federation.pool import IdentityPool
+    from amplify_federation.stores.protocol import SessionStore
+
+TokenSource: TypeAlias = "Callable[[TokenRequest], Awaitable[str]]"
 
 
 class UserPool(Protocol):
