@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from attrs import define, field
 
@@ -10,8 +11,6 @@ from amplify_federation._core.state import Grant
 from amplify_federation.errors import InvalidStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from amplify_federation._cognito.answers import Answer
     from amplify_federation._concurrency.background import Background
     from amplify_federation._concurrency.broadcast import Broadcast
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
 
-TokenSource: TypeAlias = "Callable[[TokenRequest], Awaitable[str]]"
+TokenSource = Callable[["TokenRequest"], Awaitable[str]]
 
 
 class UserPool(Protocol):
