@@ -8,8 +8,10 @@ Nothing here is imported by the package; it is a program for `test_kills.py`.
 # ruff: noqa: S311 -- chance decides when to kill; nothing here is a secret
 
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import random
 import signal
 import sys
@@ -17,17 +19,25 @@ import time
 from contextlib import AbstractAsyncContextManager
 
 import anyio
-import cryptography.hazmat.primitives.ciphers.aead  # loaded once, before the forks
+import cryptography.hazmat.primitives.ciphers.aead
 import filelock
 import httpx
 import trio
 
+import amplify_federation
 from amplify_federation import AuthProvider, EncryptedFileStore, FederatedAuth
 from amplify_federation.testing import FakeCognito
 
 KEY = bytes(range(32))
-LONGEST = 0.06  # seconds that a child lives once it works
+LONGEST = 0.06  # seconds that a child lives once it writes
 _LOADED = (cryptography, filelock, trio)
+
+
+def load_everything() -> None:
+    """Load once, before the forks, what sessions load at first use: a child lives shortly."""
+    for module in pkgutil.walk_packages(amplify_federation.__path__, "amplify_federation."):
+        if module.name.startswith("amplify_federation._"):
+            importlib.import_module(module.name)
 
 
 def digest(data: bytes | None) -> str:
@@ -64,7 +74,6 @@ class Telling:
 
 async def work(folder: str, fake: FakeCognito, pool: str, tokens: list[str], pipe: int) -> None:
     store = Telling(EncryptedFileStore(folder, key=KEY), pipe)
-    store.tell("begun")
     client = httpx.AsyncClient(transport=fake.transport)
     async with FederatedAuth(pool, store=store, http_client=client) as auth:
         while True:
@@ -89,6 +98,7 @@ def child(folder: str, backend: str, fake: FakeCognito, pool: str, tokens: list[
 def main() -> None:
     folder, backend, seed = sys.argv[1:]
     random.seed(seed)
+    load_everything()
     fake = FakeCognito()
     pool = fake.create_identity_pool()
     tokens = [fake.issue_token(AuthProvider.GOOGLE, user) for user in ("alice", "bob")]
@@ -102,7 +112,7 @@ def main() -> None:
             random.seed(child_seed)
             child(folder, backend, fake, pool, tokens, writing)
         os.close(writing)
-        told = os.read(reading, 1)  # it works now
+        told = os.read(reading, 1)  # it is about to write now
         time.sleep(delay)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
