@@ -46,7 +46,7 @@ KNOWN_TO = {
     "pytest": ["testing"],
     "respx": ["testing"],
     # The loops by name: where anyio has no word for what is needed. Each file says why.
-    "asyncio": ["_concurrency", "_network/lean", "testing/_wire"],
+    "asyncio": ["_concurrency", "_network/lean", "testing/_wire", "cli/target"],
     "trio": ["_concurrency", "_network/lean", "testing/_wire"],
 }
 # What every room may know beside the standard library; the pure rooms know attrs alone.

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import anyio
 import click
 from attrs import frozen
 
@@ -110,5 +109,12 @@ def target_options(command: Callable[..., T]) -> Callable[..., T]:
 
 def run(work: Callable[[], Awaitable[T]], *, doing: str) -> T:
     """Run asynchronous work to its end, with a sign of life if it takes long."""
+    # anyio's own `run` loads 30 ms that a stored session has no use for; an AWS profile's
+    # `credential_process` would pay them each time.
+    from asyncio import run as run_to_end  # noqa: PLC0415  # `--help` needs no loop
+
+    async def main() -> T:
+        return await work()
+
     with progress(doing):
-        return anyio.run(work)
+        return run_to_end(main())

@@ -1,7 +1,7 @@
 """How long from the start of a process to the credentials of a session stored before?
 
-This is what an AWS profile's `credential_process` pays each time. There is no network, and httpx
-is never imported; both are checked.
+This is what an AWS profile's `credential_process` pays each time: it runs the command of the last
+row. There is no network, and httpx is never imported; both are checked.
 """
 
 import base64
@@ -26,19 +26,32 @@ async def main():
 anyio.run(main)
 """
 _RESTART = """
-import anyio, sys
-from amplify_federation import FederatedAuth, IdentityPool
+import {loop}, sys
+from amplify_federation import FederatedAuth
 async def main():
-    # Port 9 is the discard service's: a call would fail.
-    async with FederatedAuth(IdentityPool({pool!r}, endpoint_url="http://127.0.0.1:9")) as auth:
+    async with FederatedAuth({pool!r}) as auth:
         session = await auth.fetch_auth_session()
         assert session.credentials.secret_access_key
-anyio.run(main)
+{loop}.run(main{call})
 assert "httpx" not in sys.modules
+assert "amplify_federation._network.lean" not in sys.modules
+"""
+_COMMAND = """
+import sys
+sys.argv = ["amplify-federation", "credentials", "--pool", {pool!r}]
+sys.stdout = open("/dev/null", "w") if sys.platform != "win32" else open("NUL", "w")
+from amplify_federation.cli import main
+main()
 """
 _BARE = """
 import asyncio, anyio, attrs
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+"""
+_NOTHING = """
+import asyncio, anyio, attrs
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+async def main(): pass
+anyio.run(main)
 """
 _BOTO3 = """
 import boto3
@@ -63,7 +76,14 @@ def run(plan: Plan) -> dict[str, Answer]:
         words = {"pool": POOL_ID, "url": url, "token": TOKEN, "region": REGION}
         store = [sys.executable, "-c", _STORE.format(**words)]
         subprocess.run(store, check=True, env={**os.environ, **environment})
-        codes = {US: _RESTART.format(**words), BARE: _BARE}
+        codes = {
+            US: _RESTART.format(**words, loop="asyncio", call="()"),
+            BARE: _BARE,
+            "the same in anyio.run": _RESTART.format(**words, loop="anyio", call=""),
+            "the bare imports, and anyio.run of nothing": _NOTHING,
+        }
+        if not missing("click"):
+            codes["amplify-federation credentials"] = _COMMAND.format(**words)
         if not missing("boto3"):
             codes["boto3 client"] = _BOTO3.format(**words)
         time_processes(answer, plan, codes, environment)
