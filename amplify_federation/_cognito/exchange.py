@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from attrs import field, frozen
+MAX_BODY = 262_144  # bytes after decoding; a real answer has about 2,000
 
 
-@frozen
 class HttpAnswer:
     """A whole HTTP answer. Header names are lower-case; `body` is None if it was over the cap."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes | None = field(repr=False)
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes | None) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"<HttpAnswer {self.status}>"  # the body may hold credentials
 
 
 class Exchange(Protocol):

@@ -6,8 +6,7 @@ throttling and of service faults say anything: a proxy's 403 page is never a ref
 
 import re
 from collections.abc import Mapping
-
-from attrs import frozen
+from typing import NamedTuple
 
 from amplify_federation._cognito.requests import Call
 from amplify_federation._core.values import Secret
@@ -69,9 +68,6 @@ _REASONS = (
     ("logins don't match", _R.IDENTITY_MISMATCH),
     ("is forbidden", _R.IDENTITY_MISMATCH),
 )
-_ABOUT_THE_TOKEN = frozenset(
-    {_R.TOKEN_EXPIRED, _R.TOKEN_MALFORMED, _R.TOKEN_SIGNATURE, _R.TOKEN_INACTIVE, _R.UNKNOWN}
-)
 _RECOVERY = {
     _R.WRONG_PROVIDER: "Pass the provider that issued this token.",
     _R.PROVIDER_NOT_CONFIGURED: "Add this provider to the identity pool's settings.",
@@ -80,8 +76,7 @@ _RECOVERY = {
 }
 
 
-@frozen
-class Refusal:
+class Refusal(NamedTuple):
     """What an error answer says, before it is an error."""
 
     status: int
@@ -156,15 +151,3 @@ def _veiled(text: str, secret: Secret) -> str:
         return "[secure]" if shows else word
 
     return _WORD.sub(veil, text)
-
-
-def is_about_the_token(error: Exception) -> bool:
-    """Tell whether a refusal means that this token never helps again."""
-    return isinstance(error, NotAuthorizedError) and error.reason in _ABOUT_THE_TOKEN
-
-
-def identity_is_lost(error: Exception) -> bool:
-    """Tell whether Cognito no longer knows the identity or no longer gives it to this login."""
-    if isinstance(error, NotAuthorizedError):
-        return error.reason is _R.IDENTITY_MISMATCH
-    return isinstance(error, ResourceNotFoundError)

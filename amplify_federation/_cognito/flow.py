@@ -5,11 +5,9 @@ What it returns is the answer that counts. This file owns the order of calls.
 """
 
 from collections.abc import Generator
-
-from attrs import frozen
+from typing import NamedTuple
 
 from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.faults import identity_is_lost, is_about_the_token
 from amplify_federation._cognito.requests import (
     Call,
     Logins,
@@ -17,14 +15,14 @@ from amplify_federation._cognito.requests import (
     get_id,
     unlink_identity,
 )
+from amplify_federation._cognito.verdicts import identity_is_lost, is_about_the_token
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation.errors import InvalidStateError, ServiceError
 
 Flow = Generator[Call, Answer, Answer]
 
 
-@frozen
-class PoolMembers:
+class PoolMembers(NamedTuple):
     """What of an identity pool goes into its calls."""
 
     identity_pool_id: str

@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
-from attrs import field, frozen
-
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.values import Secret
 from amplify_federation.errors import ValidationError
@@ -22,16 +20,21 @@ MAX_LOGINS = 10  # entries; LoginsMap
 ID_PATTERN = re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII)
 
 Logins = Mapping[AuthProvider, Secret]
-_encoder = json.JSONEncoder(check_circular=False)  # made once
+_encoder = json.JSONEncoder(check_circular=False, ensure_ascii=False)  # made once
 
 
-@frozen
 class Call:
     """One call: its operation, its JSON body, and the secrets that no message may repeat."""
 
-    operation: str
-    body: bytes = field(repr=False)
-    secrets: tuple[Secret, ...]
+    __slots__ = ("body", "operation", "secrets")
+
+    def __init__(self, operation: str, body: bytes, secrets: tuple[Secret, ...]) -> None:
+        self.operation = operation
+        self.body = body
+        self.secrets = secrets
+
+    def __repr__(self) -> str:
+        return f"<Call {self.operation}>"  # the body holds the tokens
 
 
 def checked_token(token: object) -> Secret:

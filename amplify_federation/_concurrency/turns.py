@@ -4,58 +4,63 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import anyio
-from attrs import define, field
 
 T = TypeVar("T")
 
 
-@define(eq=False)
 class Turn(Generic[T]):
     """One caller's place, and how its work ended.
 
     `result` is empty if the work was cut short; `overtaken` tells that everybody's was called off.
     """
 
-    scope: anyio.CancelScope
-    overtaken: bool = False
-    result: list[T] = field(factory=list[T])
+    __slots__ = ("called", "overtaken", "result", "scope")
+
+    def __init__(self, scope: "anyio.CancelScope") -> None:
+        self.scope = scope
+        self.called: anyio.Event | None = None  # while its caller waits
+        self.overtaken = False
+        self.result: list[T] = []
 
 
 class Turns(Generic[T]):
-    """A queue of callers; one works at a time, under its own deadline."""
+    """A queue of callers; the first works, under its own deadline, and the others wait."""
 
-    __slots__ = ("_lock", "_turns")
+    __slots__ = ("_queue",)
 
     def __init__(self) -> None:
-        self._turns: set[Turn[T]] | None = None  # an empty set weighs 216 bytes
-        self._lock: anyio.Lock | None = None
+        self._queue: dict[Turn[T], None] = {}  # an ordered set: who is cancelled leaves in O(1)
 
     @property
     def is_idle(self) -> bool:
         """Whether nobody works or waits."""
-        return self._turns is None
+        return not self._queue
 
     async def take(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Turn[T]:
         """Wait for one's turn and work; both end `seconds` from now, or when overtaken."""
         scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
         turn: Turn[T] = Turn(scope)
         with scope:
-            if self._turns is None or self._lock is None:
-                self._turns = set()
-                self._lock = anyio.Lock(fast_acquire=True)
-            turns, lock = self._turns, self._lock
-            turns.add(turn)
+            must_wait = bool(self._queue)
+            self._queue[turn] = None
             try:
-                async with lock:
-                    turn.result.append(await work())
+                if must_wait:
+                    turn.called = anyio.Event()
+                    await turn.called.wait()
+                turn.result.append(await work())
             finally:
-                turns.discard(turn)
-                if not turns:
-                    self._turns = self._lock = None  # they weigh more than a session without
+                del self._queue[turn]
+                self._call_first()
         return turn
 
     def overtake(self) -> None:
         """Call off everybody's work, at once."""
-        for turn in self._turns or ():
+        for turn in self._queue:
             turn.overtaken = True
             turn.scope.cancel()
+
+    def _call_first(self) -> None:
+        for turn in self._queue:
+            if turn.called is not None:  # else it works already; to be called again does no harm
+                turn.called.set()
+            return

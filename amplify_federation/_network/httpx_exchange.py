@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from amplify_federation._cognito.answers import MAX_BODY
-from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.coding import UndecodableError, plain
+from amplify_federation._cognito.exchange import MAX_BODY, HttpAnswer
+from amplify_federation._network.reading.coding import UndecodableError, plain
 from amplify_federation.errors import ConfigurationError, NetworkError
 
 # Names in the classes of httpx and httpx2 alike; their exceptions share no ancestor.

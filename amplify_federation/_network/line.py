@@ -8,15 +8,14 @@ be asked (a mock, a tracer), an httpx client of our own. It must not know what i
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-import anyio.to_thread
-
 from amplify_federation._cognito.backoff import RetryQuota
 from amplify_federation._cognito.exchange import Exchange
 from amplify_federation._concurrency.flight import Flight
 from amplify_federation._concurrency.loops import HomeLoop
-from amplify_federation._network.httpx_exchange import HttpxExchange, default_client
 from amplify_federation.errors import ConfigurationError
 
+# What a call goes over is loaded at the first call: a process that restarts with a stored session
+# makes none.
 if TYPE_CHECKING:
     from amplify_federation._network.lean.exchange import LeanExchange
 
@@ -31,14 +30,14 @@ class Line:
 
     def __init__(self, endpoint: str, http_client: Any | None) -> None:  # noqa: ANN401  # duck-typed
         self._endpoint = endpoint
-        self._lent: HttpxExchange | None = None
-        self._own: HttpxExchange | None = None
+        self._lent: Exchange | None = None
+        self._own: Exchange | None = None
         self._lean: LeanExchange | None = None
-        self._making: Flight[HttpxExchange] = Flight()
+        self._making: Flight[Exchange] = Flight()
         self.home = HomeLoop()  # connections live in one loop, so all sessions over them do
         self.quota = RetryQuota()
         if http_client is not None:
-            self._lent = HttpxExchange(http_client, f"{endpoint}/", owned=False)
+            self._lent = self._over(http_client, owned=False)
             self.quota = _QUOTAS.setdefault(http_client, self.quota)
 
     async def exchange(self) -> Exchange:
@@ -51,7 +50,6 @@ class Line:
         # Proxies are read when it is made, as httpx does; patches may come and go.
         if self._lean is not None and self._lean.is_unwatched():
             return self._lean
-        # Loaded at the first call: a process that restarts with a stored session makes none.
         from amplify_federation._network.lean_gate import lean_applies  # noqa: PLC0415  # see above
         from amplify_federation._network.lean_sharing import (  # noqa: PLC0415  # see above
             shared_exchange,
@@ -62,19 +60,30 @@ class Line:
             return self._lean
         return self._own or await self._making.join(self._make)
 
-    async def _make(self) -> HttpxExchange:
+    async def _make(self) -> Exchange:
+        from anyio.to_thread import run_sync  # noqa: PLC0415  # see above
+
+        from amplify_federation._network import httpx_exchange  # noqa: PLC0415  # see above
+
         try:
             # In a thread: httpx takes 100 ms to load, and its TLS context 30 ms to build.
-            client = await anyio.to_thread.run_sync(default_client)
+            client = await run_sync(httpx_exchange.default_client)
         except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
             message = f"The HTTP client could not be made: {type(error).__name__}: {error}."
         else:
-            self._own = HttpxExchange(client, f"{self._endpoint}/", owned=True)
+            self._own = self._over(client, owned=True)
             return self._own
         raise ConfigurationError(
             message,
             recovery_suggestion="Check SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables.",
         )
+
+    def _over(self, client: Any, *, owned: bool) -> Exchange:  # noqa: ANN401  # duck-typed
+        from amplify_federation._network.httpx_exchange import (  # noqa: PLC0415  # see above
+            HttpxExchange,
+        )
+
+        return HttpxExchange(client, f"{self._endpoint}/", owned=owned)
 
     async def aclose(self) -> None:
         """Close what was opened here, even if the caller is cancelled."""

@@ -5,11 +5,9 @@ still refused here. It must not know renewal.
 """
 
 import os
-import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
-
-from attrs import frozen
+from typing import NamedTuple
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import (
@@ -30,8 +28,7 @@ from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation.errors import CallTimeoutError, InvalidStateError
 
 
-@frozen
-class _Base:
+class _Base(NamedTuple):
     """The session as it was when a federation began."""
 
     record: SessionRecord
@@ -91,7 +88,7 @@ class Federations:
         held = (self.login(token, provider),)
         await keeper.commit(
             FederationSucceeded(grant, held),
-            secrets.token_hex(8),
+            os.urandom(8).hex(),
             admit=lambda: self._admit(base, grant),
         )
         return FederationResult(grant.identity_id, grant.credentials)

@@ -10,11 +10,10 @@ from amplify_federation._cognito.faults import (
     error_code,
     error_message,
     error_of,
-    identity_is_lost,
-    is_about_the_token,
     reason_of,
 )
 from amplify_federation._cognito.requests import Call
+from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._core.values import Secret
 from amplify_federation.errors import NotAuthorizedError, NotAuthorizedReason
 from tests.cognito.calls import GET_ID, TOKEN
@@ -113,26 +112,6 @@ def test_the_advice_fits_the_reason():
     assert "settings" in refused("not from a supported provider").recovery_suggestion
     assert "issued this token" in refused("Issuer doesn't match").recovery_suggestion
     assert "linked" in refused("Logins don't match").recovery_suggestion
-
-
-def test_only_a_refusal_is_about_the_token():
-    assert not is_about_the_token(refused("Token expired", code="InvalidParameterException"))
-    assert not is_about_the_token(ValueError())
-
-
-@pytest.mark.parametrize(
-    ("error", "lost"),
-    [
-        (refused("Logins don't match"), True),
-        (refused("Access to Identity 'x' is forbidden"), True),
-        (refused(code="ResourceNotFoundException"), True),
-        (refused("Token is inactive"), False),
-        (refused(code="ResourceConflictException"), False),
-        (ValueError(), False),
-    ],
-)
-def test_an_identity_is_lost_if_cognito_does_not_give_it(error, lost):
-    assert identity_is_lost(error) is lost
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from amplify_federation import (
 )
 from amplify_federation._network import lean_gate
 from amplify_federation._network.lean import exchange as lean_exchange
-from amplify_federation._network.lean.plain_reader import PlainReader
+from amplify_federation._network.reading.plain_reader import PlainReader
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.fire.server import CREDENTIALS
 

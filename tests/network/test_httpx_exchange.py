@@ -7,7 +7,7 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from amplify_federation._cognito.answers import MAX_BODY
+from amplify_federation._cognito.exchange import MAX_BODY
 from amplify_federation._network.httpx_exchange import HttpxExchange, default_client
 from amplify_federation.errors import ConfigurationError, NetworkError
 from tests.network.served import Reply, serving

@@ -4,6 +4,7 @@ import anyio
 import httpx
 import pytest
 
+from amplify_federation._network import httpx_exchange
 from amplify_federation._network import line as line_module
 from amplify_federation._network.httpx_exchange import HttpxExchange
 from amplify_federation._network.lean.exchange import LeanExchange
@@ -79,7 +80,7 @@ async def test_a_client_that_cannot_be_made_is_a_matter_of_configuration(monkeyp
         raise OSError("no such CA file")
 
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
-    monkeypatch.setattr(line_module, "default_client", fail)
+    monkeypatch.setattr(httpx_exchange, "default_client", fail)
     line = Line("https://x.test", None)
     with pytest.raises(ConfigurationError, match="no such CA file") as caught:
         await line.exchange()

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from amplify_federation._network import channel
+from amplify_federation._network import conversation
 from tests.session.kit import World
 
 
@@ -13,4 +13,4 @@ def world():
 
 @pytest.fixture(autouse=True)
 def _retries_wait_for_nothing(monkeypatch):
-    monkeypatch.setattr(channel, "random", SimpleNamespace(random=lambda: 0.0))
+    monkeypatch.setattr(conversation, "random", SimpleNamespace(random=lambda: 0.0))

@@ -11,8 +11,8 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 
 from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.lean.answer import AnswerReader, NoAnswer, no_connection
 from amplify_federation._network.lean.request import Endpoint
+from amplify_federation._network.reading.answer import AnswerReader, NoAnswer, no_connection
 
 READ_SIZE = 65_536  # bytes
 

@@ -11,8 +11,8 @@ import threading
 from typing import Any, cast
 
 from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.lean.answer import AnswerReader, NoAnswer, no_connection
 from amplify_federation._network.lean.request import Endpoint
+from amplify_federation._network.reading.answer import AnswerReader, NoAnswer, no_connection
 
 READ_SIZE = 65_536  # bytes read at once
 HEAD_START = 0.25  # seconds that one address has before the next is tried too (RFC 8305)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from anyio.lowlevel import cancel_shielded_checkpoint, current_token
 
 from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.lean.answer import AnswerReader, NoAnswer, no_connection
 from amplify_federation._network.lean.pool import Pool, Wire
 from amplify_federation._network.lean.request import endpoint_of
 from amplify_federation._network.lean_gate import httpx_is_untouched
+from amplify_federation._network.reading.answer import AnswerReader, NoAnswer, no_connection
 from amplify_federation.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ class LeanExchange:
 @cache
 def _reader_class() -> Callable[[], AnswerReader]:
     try:
-        from amplify_federation._network.lean.fast_reader import (  # noqa: PLC0415  # an extra
+        from amplify_federation._network.reading.fast_reader import (  # noqa: PLC0415  # an extra
             FastReader,
         )
     except ImportError:
-        from amplify_federation._network.lean.plain_reader import (  # noqa: PLC0415  # the fallback
+        from amplify_federation._network.reading.plain_reader import (  # noqa: PLC0415  # the fallback
             PlainReader,
         )
 

@@ -18,7 +18,7 @@ from typing import Protocol
 import anyio
 
 from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.lean.answer import NoAnswer
+from amplify_federation._network.reading.answer import NoAnswer
 
 MAX_OPEN = 256  # connections; below macOS's and Windows' small default limits with some luck
 MAX_DIALLING = 64  # connections; below the smallest usual accept backlog, 100

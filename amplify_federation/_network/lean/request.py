@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from amplify_federation._network.lean.answer import NoAnswer
+from amplify_federation._network.reading.answer import NoAnswer
 
 _OWN = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})
 _PORTS = {"http": 80, "https": 443}
@@ -26,7 +26,9 @@ class Endpoint(NamedTuple):
 
         Raises `NoAnswer` for a header that would break out of its line.
         """
-        lines = [f"{name}: {headers[name]}\r\n" for name in headers if name.lower() not in _OWN]
+        lines = [
+            f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _OWN
+        ]
         text = "".join(lines)
         if text.count("\n") != len(lines) or text.count("\r") != len(lines) or not text.isascii():
             reason = "a header has characters that no header has"

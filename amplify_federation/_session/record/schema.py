@@ -16,9 +16,7 @@ This file owns the schema (version 1), a JSON object:
 import base64
 import json
 from datetime import datetime
-from typing import Any
-
-from attrs import field, frozen
+from typing import Any, NamedTuple
 
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.state import Expired, Federated, Grant, Login, SignedOut, State
@@ -27,17 +25,17 @@ from amplify_federation.errors import AuthError, SessionFileCorruptError, Sessio
 
 SCHEMA = 1
 Members = dict[str, Any]
-_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False)  # made once
+# Made once. What is not ASCII stays as it is: to look for it costs as much as the rest.
+_encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=False)
 
 
-@frozen
-class SessionRecord:
+class SessionRecord(NamedTuple):
     """What the store keeps of a session."""
 
     state: State
     generation: int
     lineage: str
-    written_at: float = field(default=0.0)
+    written_at: float = 0.0
 
 
 def encode(record: SessionRecord) -> bytes:
@@ -49,7 +47,8 @@ def encode(record: SessionRecord) -> bytes:
         "written_at": record.written_at,
         **_state_members(record.state),
     }
-    return _encoder.encode(members).encode()
+    # JSON can spell half a surrogate pair, and an answer may have done so.
+    return _encoder.encode(members).encode(errors="surrogatepass")
 
 
 def decode(data: bytes) -> SessionRecord:

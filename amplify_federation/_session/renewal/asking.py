@@ -8,9 +8,9 @@ import os
 from contextvars import ContextVar
 
 from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.faults import is_about_the_token
 from amplify_federation._cognito.flow import Flow, another_user, by_identity, by_same_identity
 from amplify_federation._cognito.requests import checked_token
+from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._core.claims import peek, same_subject, subject_digest
 from amplify_federation._core.machine import FederationSucceeded
 from amplify_federation._core.results import TokenRequest

@@ -6,8 +6,8 @@ This file owns what a refusal means for the tokens and for the session.
 from collections.abc import Callable
 
 from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.faults import is_about_the_token
 from amplify_federation._cognito.flow import by_good_logins
+from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._core.machine import CredentialsRenewed, Lapsed, TokenRefused
 from amplify_federation._core.providers import AuthProvider
 from amplify_federation._core.state import Expired, Federated, SignedOut

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from amplify_federation._network.lean import exchange as exchange_module
-from amplify_federation._network.lean.plain_reader import PlainReader
+from amplify_federation._network.reading.plain_reader import PlainReader
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -5,8 +5,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from amplify_federation._network.lean import pool as pool_module
-from amplify_federation._network.lean.answer import NoAnswer
 from amplify_federation._network.lean.pool import Pool
+from amplify_federation._network.reading.answer import NoAnswer
 
 
 class FakeWire:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from amplify_federation._network.lean.answer import NoAnswer
 from amplify_federation._network.lean.request import endpoint_of
+from amplify_federation._network.reading.answer import NoAnswer
 
 
 def head_of(url: str, headers: dict[str, str] | None = None, body: bytes = b"{}") -> list[str]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amplify_federation._cognito.answers import MAX_BODY
-from amplify_federation._network.coding import UndecodableError, plain
+from amplify_federation._cognito.exchange import MAX_BODY
+from amplify_federation._network.reading.coding import UndecodableError, plain
 
 DATA = b'{"IdentityId": "us-west-2:0"}'
 

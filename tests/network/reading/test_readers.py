@@ -5,16 +5,16 @@ import zlib
 
 import pytest
 
-from amplify_federation._cognito.answers import MAX_BODY
-from amplify_federation._network.lean.answer import MAX_HEAD, NoAnswer
-from amplify_federation._network.lean.plain_reader import PlainReader
+from amplify_federation._cognito.exchange import MAX_BODY
+from amplify_federation._network.reading.answer import MAX_HEAD, NoAnswer
+from amplify_federation._network.reading.plain_reader import PlainReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def fast_reader():
     pytest.importorskip("httptools", reason="the extra `fast` is not installed")
-    from amplify_federation._network.lean.fast_reader import (  # noqa: PLC0415  # needs the extra
+    from amplify_federation._network.reading.fast_reader import (  # noqa: PLC0415  # needs the extra
         FastReader,
     )
 

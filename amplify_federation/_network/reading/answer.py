@@ -6,9 +6,8 @@ This file owns every limit on an answer. It must not parse HTTP: httptools or h1
 import errno
 from typing import Protocol
 
-from amplify_federation._cognito.answers import MAX_BODY
-from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.coding import UndecodableError, plain
+from amplify_federation._cognito.exchange import MAX_BODY, HttpAnswer
+from amplify_federation._network.reading.coding import UndecodableError, plain
 
 MAX_HEAD = 64 * 1024  # bytes, informational answers included; httpx has 100 KiB, Tomcat 8 KiB
 MAX_HEADERS = 100  # as in Python's http.client

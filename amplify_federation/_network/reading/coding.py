@@ -6,7 +6,7 @@ would inflate each 64 KiB of it to 64 MiB at once. This file must not know how a
 
 import zlib
 
-from amplify_federation._cognito.answers import MAX_BODY
+from amplify_federation._cognito.exchange import MAX_BODY
 
 
 class UndecodableError(Exception):

@@ -5,9 +5,8 @@ This file owns what h11's events mean here. It must not know limits beyond `answ
 
 import h11
 
-from amplify_federation._cognito.answers import MAX_BODY
-from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.lean.answer import (
+from amplify_federation._cognito.exchange import MAX_BODY, HttpAnswer
+from amplify_federation._network.reading.answer import (
     MAX_HEAD,
     MAX_WIRE,
     answer_of,

@@ -9,9 +9,8 @@ from httptools import (  # pyright: ignore[reportMissingTypeStubs]  # typed sinc
     HttpResponseParser,
 )
 
-from amplify_federation._cognito.answers import MAX_BODY
-from amplify_federation._cognito.exchange import HttpAnswer
-from amplify_federation._network.lean.answer import (
+from amplify_federation._cognito.exchange import MAX_BODY, HttpAnswer
+from amplify_federation._network.reading.answer import (
     FINAL,
     MAX_HEAD,
     MAX_WIRE,

@@ -1,0 +1,138 @@
+"""Bytes in -> a typed answer, or a typed error. Nothing that Cognito did not promise is believed.
+
+This file owns what a whole answer is. It must not know how the bytes came.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Never, cast
+
+from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.exchange import MAX_BODY, HttpAnswer
+from amplify_federation._cognito.faults import Refusal, blotted, error_code, error_message, error_of
+from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID, Call
+from amplify_federation._core.values import AWSCredentials, Secret
+from amplify_federation.errors import MalformedResponseError, ServiceError
+
+_MAX_DEPTH = 32  # nested objects and arrays; a real answer has 2
+_OK = 200
+
+
+class _UnfitError(Exception):
+    """The answer lacks something; the text says what and holds nothing of the answer."""
+
+
+def decode(call: Call, http: HttpAnswer) -> Answer | ServiceError:
+    """Return the answer of a call, or the error that it is."""
+    members = _members(http.body)
+    if http.status != _OK and not 200 <= http.status < 300:  # noqa: PLR2004  # HTTP's own classes
+        return error_of(call, _refusal(call, http, members or {}))
+    try:
+        if http.status != _OK:
+            _fail(f"status {http.status} is none that Cognito gives")
+        if http.body is None:
+            _fail(f"it is larger than {MAX_BODY} bytes")
+        if members is None:
+            _fail("it is no JSON object")
+        return _answer(call.operation, members)
+    except _UnfitError as unfit:
+        said = f"{call.operation}: the answer is not Cognito's: {unfit}."
+    return MalformedResponseError(
+        said, operation=call.operation, status=http.status, request_id=_request_id(call, http)
+    )
+
+
+def _refusal(call: Call, http: HttpAnswer, members: Mapping[str, object]) -> Refusal:
+    code = error_code(members, http.headers)
+    return Refusal(http.status, code, error_message(members), _request_id(call, http))
+
+
+def _request_id(call: Call, http: HttpAnswer) -> str | None:
+    said = http.headers.get("x-amzn-requestid")
+    return said and blotted(call, said)
+
+
+def _members(body: bytes | None) -> dict[str, object] | None:
+    if not body or _is_deep(body):
+        return None
+    try:
+        parsed: object = _decoder.decode(body.decode())
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else None
+
+
+def _is_deep(body: bytes) -> bool:
+    # Brackets inside strings count too: no answer of Cognito's comes near the bound either way.
+    # A split looks for them with memchr, in a tenth of the time of `count`.
+    enough = _MAX_DEPTH + 1
+    return len(body.split(b"[", enough)) + len(body.split(b"{", enough)) - 2 > _MAX_DEPTH
+
+
+def _no_constant(_name: str) -> Never:
+    raise ValueError
+
+
+# Made once: `json.loads` makes one for each answer when it is given an option.
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _answer(operation: str, members: Mapping[str, object]) -> Answer:
+    if operation == "UnlinkIdentity":
+        return Answer()
+    identity_id = _text(members, "IdentityId")
+    if len(identity_id) > MAX_ID or not ID_PATTERN.fullmatch(identity_id):
+        _fail("IdentityId is no identity id")
+    if operation == "GetCredentialsForIdentity":
+        return Answer(identity_id, credentials=_credentials(members.get("Credentials")))
+    if operation == "GetOpenIdToken":
+        return Answer(identity_id, open_id_token=Secret(_text(members, "Token")))
+    return Answer(identity_id)
+
+
+def _credentials(value: object) -> AWSCredentials:
+    if not isinstance(value, dict):
+        _fail("Credentials is missing")
+    members = cast("dict[str, object]", value)
+    expiration = _expiration(members.get("Expiration"))
+    return AWSCredentials(
+        _text(members, "AccessKeyId"),
+        Secret(_text(members, "SecretKey")),
+        Secret(_text(members, "SessionToken")),
+        expiration,
+    )
+
+
+def _text(members: Mapping[str, object], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str) or not value:
+        _fail(f"{name} is missing")
+    return value
+
+
+def _expiration(value: object) -> datetime:
+    """Read epoch seconds, a quoted number, or ISO 8601; all three have been seen."""
+    try:
+        if isinstance(value, str):
+            value = _from_text(value)
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        _fail("Expiration is no time")
+    return _fail("Expiration is no time")
+
+
+def _from_text(value: str) -> float | datetime:
+    try:
+        return float(value)
+    except ValueError:
+        read = datetime.fromisoformat(value)
+        return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _fail(what: str) -> Never:
+    raise _UnfitError(what)

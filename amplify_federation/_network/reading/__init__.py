@@ -1,0 +1,1 @@
+"""How an answer is read: the parsers, the limits, the content coding."""
