@@ -55,7 +55,7 @@ def _request_id(call: Call, http: HttpAnswer) -> str | None:
 
 
 def _members(body: bytes | None) -> dict[str, object] | None:
-    if not body or _is_deep(body):
+    if not body or _depth(body) > _MAX_DEPTH:
         return None
     try:
         parsed: object = _decoder.decode(body.decode())
@@ -64,11 +64,10 @@ def _members(body: bytes | None) -> dict[str, object] | None:
     return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else None
 
 
-def _is_deep(body: bytes) -> bool:
+def _depth(body: bytes) -> int:
     # Brackets inside strings count too: no answer of Cognito's comes near the bound either way.
-    # A split looks for them with memchr, in a tenth of the time of `count`.
-    enough = _MAX_DEPTH + 1
-    return len(body.split(b"[", enough)) + len(body.split(b"{", enough)) - 2 > _MAX_DEPTH
+    # `replace` finds them with memchr; `count` takes four times as long.
+    return 2 * len(body) - len(body.replace(b"[", b"")) - len(body.replace(b"{", b""))
 
 
 def _no_constant(_name: str) -> Never:

@@ -89,9 +89,11 @@ def read_headers(pairs: Pairs) -> dict[str, str]:
         raise malformed(reason)
     headers: dict[str, str] = {}
     for raw_name, raw_value in pairs:
-        name = str(raw_name, "latin-1").lower()
-        value = str(raw_value, "latin-1").strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        name = raw_name.lower().decode("latin-1")
+        value = raw_value.decode("latin-1").strip()
+        if name in headers:
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
     if "transfer-encoding" in headers and (
         "content-length" in headers or headers["transfer-encoding"].lower() != "chunked"
     ):
