@@ -5,7 +5,6 @@ session.
 """
 
 from collections.abc import Awaitable
-from typing import NamedTuple
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import Flow
@@ -14,12 +13,15 @@ from amplify_federation._network.server_clock import ServerClock
 from amplify_federation.errors import AuthError
 
 
-class Channel(NamedTuple):
+class Channel:
     """What a session's conversations have in common."""
 
-    line: Line
-    clock: ServerClock
-    max_attempts: int
+    __slots__ = ("clock", "line", "max_attempts")
+
+    def __init__(self, line: Line, clock: ServerClock, max_attempts: int) -> None:
+        self.line = line
+        self.clock = clock
+        self.max_attempts = max_attempts
 
     def converse(self, flow: Flow) -> Awaitable[Answer | AuthError]:
         """Drive a flow to its end; return its answer, or the error that it ended with."""

@@ -50,11 +50,11 @@ class Federations:
         if self._turns is not None:
             self._turns.overtake()
 
-    async def federate(
+    def federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None
-    ) -> FederationResult:
+    ) -> Awaitable[FederationResult]:
         """Federate with one login; see `FederatedAuth.federate_to_identity_pool`."""
-        return await self.in_turn(partial(self._federate, token, provider, identity_id))
+        return self.in_turn(partial(self._federate, token, provider, identity_id))
 
     async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
