@@ -8,6 +8,8 @@ be asked (a mock, a tracer), an httpx client of our own. It must not know what i
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+import anyio
+
 from amplify_federation._cognito.backoff import RetryQuota
 from amplify_federation._cognito.exchange import Exchange
 from amplify_federation._concurrency.flight import Flight
