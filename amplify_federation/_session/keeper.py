@@ -17,6 +17,7 @@ import anyio
 from amplify_federation._core.results import AuthEvent
 from amplify_federation._core.state import SignedOut, State
 from amplify_federation._session.record.changes import event_between, name_of
+from amplify_federation._session.record.lending import with_lent, without_lent
 from amplify_federation._session.record.schema import SessionRecord, decode, encode
 from amplify_federation.errors import (
     SessionFileCorruptError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from amplify_federation._concurrency.broadcast import Broadcast
     from amplify_federation._core.machine import Event
+    from amplify_federation._core.values import Secret
     from amplify_federation._network.server_clock import ServerClock
     from amplify_federation.stores.protocol import Record, SessionStore
 
@@ -44,7 +46,7 @@ class Keeper:
 
     __slots__ = (
         "_clock", "_events", "_highest", "_loaded", "_look_again", "_store", "_writing",
-        "ahead", "name", "record", "replaced", "version",
+        "ahead", "lent", "name", "record", "replaced", "version",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +56,7 @@ class Keeper:
         self.record = _NOTHING
         self.ahead = 0.0  # monotonic clock minus server's, when the record was adopted
         self.replaced = False  # another user's federation stands in the store
+        self.lent: Secret | None = None  # a token that is held, but never written
         self._store = store
         self._clock = clock
         self._events = events
@@ -76,6 +79,14 @@ class Keeper:
     def look_again(self) -> float:
         """The monotonic time from which the store must be looked at again."""
         return self._look_again
+
+    def resume(self, record: Record, *, ahead: float) -> None:
+        """Stand where another keeper stood who held this record of the store."""
+        self.record = with_lent(decode(record.data), self.lent)
+        self.version = record.version
+        self.ahead = ahead
+        self._highest = self.record.generation
+        self._loaded = True
 
     async def look(self, *, now: bool = False) -> None:
         """Read the store if it is time to (or `now`) and adopt what others wrote.
@@ -119,6 +130,10 @@ class Keeper:
                 return
             await self.look(now=True)
 
+    def encoded(self, record: SessionRecord) -> bytes:
+        """Return the record as it is written: without the token that is lent."""
+        return encode(without_lent(record, self.lent))
+
     async def written(self) -> None:
         """Wait for the write that is under way here, if there is one: each builds on the last."""
         while self._writing is not None:
@@ -150,7 +165,7 @@ class Keeper:
     async def _write(self, record: SessionRecord) -> None:
         # No local holds the encoded record: this frame stands in the traceback of a failure.
         self.version = await self._store.compare_and_set(
-            self.name, encode(record), expected=self.version
+            self.name, self.encoded(record), expected=self.version
         )
         self._look_again = self._clock.monotonic() + NOTICE
         self._loaded = True
@@ -176,7 +191,7 @@ class Keeper:
         if found is None:
             return _NOTHING
         try:
-            incoming = decode(found.data)
+            incoming = with_lent(decode(found.data), self.lent)
         except SessionFileCorruptError:
             _complain("The record of a session makes no sense; it counts as signed out.", "corrupt")
             return _NOTHING

@@ -22,10 +22,10 @@ from amplify_federation._core.results import AuthSession
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Federated
 from amplify_federation._core.values import Secret
-from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.session import Session
 from amplify_federation._users.office import Office
 from amplify_federation._users.refusals import Refusals
+from amplify_federation._users.resting import Resters, Resting
 from amplify_federation.errors import AuthError, CallTimeoutError, StoreError
 
 _LEASE_SHARE = 0.9  # of the deadline: so that a lease is named as the cause, not the deadline
@@ -49,13 +49,25 @@ class Bearers:
         self._opaque_life = opaque_life
         self._flights: Flights[Session | AuthError] = Flights()
         self._refusals = Refusals(office.settings.clock)
+        self._home = office.channel.line.home
+        clock, store = office.channel.clock, office.bearer_store
+        self._resters = Resters(clock, office.settings, store)
 
     async def session_for(self, token: Secret, provider: AuthProvider) -> AuthSession:
         """Return the session of a token; see `FederatedUsers.session_for`."""
         name = record_name(self._office.pool.identity_pool_id, token, provider)
-        session = self._office.shelf.find(name)
+        kept = self._office.shelf.find(name)
+        at_rest = kept if isinstance(kept, Resting) else None
+        if at_rest is not None:
+            self._home.check()
+            shown = self._resters.view(name, at_rest)
+            if shown is not None:
+                return shown
+        session = self._office.awake_bearer_session(name, token)
         if session is not None and self._serves(session, token):
             view = await session.fetch(force=False)
+            if view.renewal_error is None:
+                self._lay_down(session, token, at_rest)
             if isinstance(session.state, Federated):
                 return view
         with anyio.move_on_after(self._settings.timeout):
@@ -66,10 +78,6 @@ class Bearers:
     @property
     def _settings(self) -> AuthSettings:
         return self._office.settings
-
-    @property
-    def _clock(self) -> ServerClock:
-        return self._office.channel.clock
 
     async def _admitted(self, bearer: Bearer) -> AuthSession:
         refusal = self._refusals.get(bearer.name)
@@ -82,9 +90,9 @@ class Bearers:
 
     async def _admit(self, bearer: Bearer) -> Session | AuthError:
         shelf = self._office.shelf
-        session = shelf.find(bearer.name)
+        session = self._office.awake_bearer_session(bearer.name, bearer.token)
         if session is None or session.context.keeper.replaced:
-            session = self._office.new_bearer_session(bearer.name)
+            session = self._office.new_bearer_session(bearer.name, bearer.token)
         try:
             await self._federate_once(session, bearer)
         except AuthError as error:
@@ -92,6 +100,7 @@ class Bearers:
         else:
             if self._serves(session, bearer.token):
                 shelf.put(session)
+                self._lay_down(session, bearer.token)
             await self._clean_up()
             return session
         self._refusals.note(bearer.name, failure)
@@ -110,29 +119,47 @@ class Bearers:
 
     async def _clean_up(self) -> None:
         """Forget old tokens that are over: each new one pays for some, so they never pile up."""
-        for session in self._office.shelf.oldest(_CLEANED):
-            state = session.state
-            token = state.held[0].token if isinstance(state, Federated) else None
-            if token is None or not self._office.is_bearers(session):
-                continue
-            if self._serves(session, token):
-                continue
-            self._office.shelf.drop(session)
-            with suppress(StoreError):  # written by somebody meanwhile, or another day
-                keeper = session.context.keeper
-                await self._office.bearer_store.delete(keeper.name, expected=keeper.version)
+        shelf, store = self._office.shelf, self._office.bearer_store
+        for name, kept in shelf.oldest(_CLEANED):
+            if isinstance(kept, Resting):
+                is_over = self._resters.now(kept.ahead) >= kept.token_over
+                version: str | None = kept.record.version
+            else:
+                is_over = self._is_over(kept)
+                version = kept.context.keeper.version
+            if is_over:
+                shelf.drop(name, kept)
+                with suppress(StoreError):  # written by somebody meanwhile, or another day
+                    await store.delete(name, expected=version)
+
+    def _is_over(self, session: Session) -> bool:
+        state = session.state
+        token = state.held[0].token if isinstance(state, Federated) else None
+        if token is None or not self._office.is_bearers(session):
+            return False
+        return not self._serves(session, token)
 
     def _serves(self, session: Session, token: Secret) -> bool:
         """Tell whether Cognito accepted this token, and the token is not over."""
         state = session.state
         if not isinstance(state, Federated) or session.context.keeper.replaced:
             return False
-        # The later of two clocks: a wall clock that jumps back must not prolong a token.
-        now = max(self._clock.now(), self._clock.monotonic() - session.context.keeper.ahead)
+        now = self._resters.now(session.context.keeper.ahead)
+        return now < self._token_over(token, state)
+
+    def _token_over(self, token: Secret, state: Federated) -> float:
         claims = peek(token)
         if claims is not None and claims.expires is not None:
-            return now < claims.expires
-        return now < state.grant.issued_at + self._opaque_life
+            return claims.expires
+        return state.grant.issued_at + self._opaque_life
+
+    def _lay_down(self, session: Session, token: Secret, before: Resting | None = None) -> None:
+        state = session.state
+        if isinstance(state, Federated):
+            over = self._token_over(token, state)
+            resting = self._resters.laid_down(session, over, before)
+            if resting is not None:
+                self._office.shelf.lay_down(session, resting)
 
 
 def record_name(pool_id: str, token: Secret, provider: AuthProvider) -> str:

@@ -10,9 +10,11 @@ from attrs import define, evolve, field
 
 from amplify_federation._concurrency.background import Background
 from amplify_federation._core.settings import AuthSettings
+from amplify_federation._core.values import Secret
 from amplify_federation._network.channel import Channel
 from amplify_federation._session.context import NO_SOURCES, Sources
 from amplify_federation._session.session import Session
+from amplify_federation._users.resting import Resting
 from amplify_federation._users.shelf import Shelf
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
@@ -55,14 +57,29 @@ class Office:
         """Return the one session of a user."""
         name = f"{self.pool.identity_pool_id}/{user_id}"
         session = self.shelf.find(name)
-        if session is None:
+        if not isinstance(session, Session):
             session = self._session(self.pool, self.store, name, self.sources)
             self.shelf.put(session)
         return session
 
-    def new_bearer_session(self, name: str) -> Session:
+    def new_bearer_session(self, name: str, token: Secret) -> Session:
         """Return a session that nobody keeps yet. No source: its caller brings the token."""
-        return self._session(self.bearer_pool, self.bearer_store, name, NO_SOURCES)
+        session = self._session(self.bearer_pool, self.bearer_store, name, NO_SOURCES)
+        if self.settings.remember_token:
+            session.context.keeper.lent = token
+        return session
+
+    def awake_bearer_session(self, name: str, token: Secret) -> Session | None:
+        """Return the session of a bearer as it can be worked at, if there is one."""
+        kept = self.shelf.find(name)
+        if not isinstance(kept, Resting):
+            return kept
+        session = self.shelf.outlived(name)
+        if session is None:
+            session = self.new_bearer_session(name, token)
+            session.context.keeper.resume(kept.record, ahead=kept.ahead)
+        self.shelf.put(session)
+        return session
 
     def is_bearers(self, session: Session) -> bool:
         """Tell whether a session was made for a bearer token."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 
-@frozen
+@frozen(weakref_slot=False)  # a process holds one for each session
 class Record:
     """The bytes kept under a name, and their version.
 

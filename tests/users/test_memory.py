@@ -1,4 +1,4 @@
-"""What a cached session weighs: at most 2.5 KiB beyond its two tokens."""
+"""What a cached session weighs: at most 2.5 KiB, the strings of Cognito's answer included."""
 
 import gc
 import json
@@ -7,15 +7,16 @@ import time
 import tracemalloc
 from contextlib import asynccontextmanager
 
+import anyio
 import httpx
 import pytest
 
-from amplify_federation import AuthProvider, FederatedUsers
+from amplify_federation import AuthProvider, FederatedUsers, MemoryStore
 
-SESSIONS, WARM_UP = 1_000, 100
+SESSIONS, WARM_UP = 500, 100
 BOUND = 2.5 * 1024  # bytes
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
-TOKEN_SIZE, SESSION_TOKEN_SIZE = 1_100, 1_000  # characters, about what Google and AWS give
+TOKEN_SIZE, SESSION_TOKEN_SIZE = 1_100, 1_400  # characters, about what Google and AWS give
 
 
 class Elsewhere:
@@ -53,17 +54,19 @@ def anyio_backend():
     return "asyncio"  # the weight is the same on both
 
 
-async def test_a_cached_session_weighs_little_beside_its_tokens():
+@pytest.mark.parametrize("make_store", [Elsewhere, MemoryStore])
+async def test_a_cached_session_weighs_little_more_than_its_strings(make_store):
     transport = httpx.MockTransport(_answer)
     async with (
         httpx.AsyncClient(transport=transport) as client,
-        FederatedUsers(POOL, store=Elsewhere(), http_client=client) as users,
+        FederatedUsers(POOL, store=make_store(), http_client=client) as users,
     ):
 
         async def add():
             token = secrets.token_hex(TOKEN_SIZE // 2)
             session = await users.session_for(token, AuthProvider.FACEBOOK)
             assert session.credentials.session_token
+            await anyio.lowlevel.checkpoint()  # the loop forgets the deadlines that were met
 
         for _ in range(WARM_UP):
             await add()
@@ -77,6 +80,6 @@ async def test_a_cached_session_weighs_little_beside_its_tokens():
         finally:
             tracemalloc.stop()
     assert f"{WARM_UP + SESSIONS} in memory" in repr(users)
-    assert weight - TOKEN_SIZE - SESSION_TOKEN_SIZE <= BOUND
-    assert weight > TOKEN_SIZE + SESSION_TOKEN_SIZE  # the tokens were weighed at all
-    print(f"{weight:.0f} bytes, {weight - TOKEN_SIZE - SESSION_TOKEN_SIZE:.0f} beyond the tokens")
+    assert weight <= BOUND
+    assert weight > SESSION_TOKEN_SIZE  # it was weighed at all
+    print(f"{weight:.0f} bytes, {weight - SESSION_TOKEN_SIZE:.0f} beyond the session token")

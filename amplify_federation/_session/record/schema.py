@@ -10,7 +10,8 @@ This file owns the schema (version 1), a JSON object:
     identity_id   federated, expired
     grant         federated, or a guest's: identity_id, access_key_id, secret_access_key,
                   session_token, expiration (ISO 8601), issued_at (epoch seconds)
-    logins        federated, expired: provider, token, subject (key and value, base64)
+    logins        federated, expired: provider, token ("": see lending), subject (key and value,
+                  base64)
 """
 
 import base64
@@ -27,6 +28,10 @@ SCHEMA = 1
 Members = dict[str, Any]
 # Made once. What is not ASCII stays as it is: to look for it costs as much as the rest.
 _encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=False)
+_decoder = json.JSONDecoder()
+_UNREADABLE = (
+    AuthError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 
 class SessionRecord(NamedTuple):
@@ -63,6 +68,16 @@ def decode(data: bytes) -> SessionRecord:
     return outcome
 
 
+def decode_grant(data: bytes) -> Grant | None:
+    """Return the grant of a record that has one, in half the time of `decode`."""
+    try:
+        # The bytes are our own: `json.loads` would look for their encoding first.
+        members: Members = _decoder.decode(data.decode(errors="surrogatepass"))
+        return _grant(members["grant"])
+    except _UNREADABLE:
+        return None
+
+
 def _decoded(data: bytes) -> SessionRecord | AuthError:
     try:
         members: Members = json.loads(data)
@@ -74,9 +89,7 @@ def _decoded(data: bytes) -> SessionRecord | AuthError:
                 str(members["lineage"]),
                 float(members["written_at"]),
             )
-    except (
-        AuthError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
-    ):  # fmt: skip
+    except _UNREADABLE:
         schema = 0
     if schema > SCHEMA:
         message = f"The session was written with schema {schema}; this version reads {SCHEMA}."

@@ -19,7 +19,12 @@ from amplify_federation import (
 )
 from amplify_federation._core.state import Grant, Login
 from amplify_federation._core.values import Secret, SubjectDigest
-from amplify_federation._session.record.schema import SessionRecord, decode, encode
+from amplify_federation._session.record.schema import (
+    SessionRecord,
+    decode,
+    decode_grant,
+    encode,
+)
 
 texts = st.text(min_size=1, max_size=20)
 times = st.floats(0, 4e9)
@@ -80,3 +85,15 @@ def test_a_record_never_shows_its_secrets():
     grant = Grant("id", AWSCredentials("a", "SECRET", "SECRET", datetime.now(UTC)), 0.0)
     login = Login(AuthProvider.GOOGLE, Secret("SECRET"), None)
     assert "SECRET" not in repr(SessionRecord(Federated(grant, (login,)), 1, "l"))
+
+
+@given(records)
+def test_the_grant_of_a_record_is_the_one_that_the_whole_record_has(record):
+    state = record.state
+    expected = state.grant if isinstance(state, Federated) else getattr(state, "guest", None)
+    assert decode_grant(encode(record)) == expected
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_record_have_no_grant(data):
+    assert decode_grant(data) is None

@@ -1,0 +1,96 @@
+"""Resting: a bearer's session while its credentials are all that anybody wants of it.
+
+A backend knows a hundred thousand sessions and works at a few. One at work weighs as much again as
+its strings; at rest it is the bytes of its record, which a `MemoryStore` shares, and four numbers.
+The token is not among them: whoever asks brings it. This file owns for how long a session may be
+shown without waking it, and must not know what else a session does.
+"""
+
+from attrs import frozen
+
+from amplify_federation._core.expiry import is_from_the_future, window_of
+from amplify_federation._core.results import AuthSession
+from amplify_federation._core.settings import AuthSettings
+from amplify_federation._core.state import Federated
+from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._session.record.schema import decode_grant
+from amplify_federation._session.record.views import view_of
+from amplify_federation._session.session import Session
+from amplify_federation.stores.memory import MemoryStore
+from amplify_federation.stores.protocol import Record, SessionStore
+
+
+@frozen(eq=False, weakref_slot=False)
+class Resting:
+    """A federated session's record, and until when it speaks for itself.
+
+    `token_over` and `due` (for renewal) are epoch seconds on the server's clock; `ahead` is how far
+    the monotonic clock was ahead of it when the record was adopted; `look_again` is monotonic.
+    """
+
+    record: Record
+    token_over: float
+    due: float
+    ahead: float
+    look_again: float
+
+
+class Resters:
+    """Lays sessions to rest, and shows those that rest."""
+
+    __slots__ = ("_clock", "_settings", "_shared")
+
+    def __init__(self, clock: ServerClock, settings: AuthSettings, store: SessionStore) -> None:
+        self._clock = clock
+        self._settings = settings
+        # Its records are at hand: it is asked each time, and the session holds no second copy.
+        self._shared = store if type(store) is MemoryStore else None
+
+    def view(self, name: str, resting: Resting) -> AuthSession | None:
+        """Return the session as a fetch shows it, or `None` where only a fetch can tell."""
+        now = self._clock.now()
+        if (
+            self.now(resting.ahead) >= min(resting.token_over, resting.due)
+            or not self._is_present(name, resting)
+            or (grant := decode_grant(resting.record.data)) is None
+            or is_from_the_future(grant, now)
+        ):
+            return None
+        return view_of(Federated(grant, ()))
+
+    def laid_down(
+        self, session: Session, token_over: float, before: Resting | None = None
+    ) -> Resting | None:
+        """Return what stays of a session, or `None` if there is something to do about it soon.
+
+        `before`: as it rested the last time.
+        """
+        keeper, state = session.context.keeper, session.state
+        if not isinstance(state, Federated) or keeper.replaced or keeper.version is None:
+            return None
+        due = window_of(state.grant, self._settings).renew_at
+        record = self._record(session, keeper.version, before)
+        if record is None or self.now(keeper.ahead) >= min(token_over, due):
+            return None
+        return Resting(record, token_over, due, keeper.ahead, keeper.look_again)
+
+    def now(self, ahead: float) -> float:
+        """Return epoch seconds on the server's clock, by the later of two clocks.
+
+        A wall clock that jumps back must not prolong anything.
+        """
+        return max(self._clock.now(), self._clock.monotonic() - ahead)
+
+    def _is_present(self, name: str, resting: Resting) -> bool:
+        if self._shared is not None:
+            return self._shared.at_hand(name) is resting.record
+        return self._clock.monotonic() < resting.look_again
+
+    def _record(self, session: Session, version: str, before: Resting | None) -> Record | None:
+        keeper = session.context.keeper
+        if self._shared is not None:
+            present = self._shared.at_hand(keeper.name)
+            return present if present and present.version == version else None
+        if before is not None and before.record.version == version:
+            return before.record
+        return Record(version, keeper.encoded(keeper.record))

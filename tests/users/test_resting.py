@@ -1,0 +1,264 @@
+"""Sessions at rest: what is held of them, what wakes them, and that nobody can tell."""
+
+import gc
+import inspect
+
+import anyio
+import pytest
+
+from amplify_federation import (
+    AuthProvider,
+    InvalidStateError,
+    MemoryStore,
+    NotAuthorizedError,
+    SessionExpiredError,
+    StoreUnavailableError,
+)
+from amplify_federation._core.values import Secret
+from amplify_federation._session.session import Session
+from amplify_federation._users.bearers import record_name
+from amplify_federation._users.resting import Resting
+from amplify_federation.testing import ManualClock
+from tests.session.kit import Door
+from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
+
+GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
+ALMOST_AN_HOUR = 3_400.0  # seconds: in the window in which one caller renews early
+
+
+def kept_of(town, users, token, provider=GOOGLE):
+    return users._office.shelf.find(record_name(town.pool_id, Secret(token), provider))
+
+
+@pytest.fixture(params=["memory", "elsewhere"])
+def stored(request, town):
+    """A town whose store shares its records with sessions at rest, or does not."""
+    if request.param == "elsewhere":
+        town.store = DooredStore(MemoryStore())
+    return town
+
+
+async def test_a_session_rests_after_its_federation_and_is_shown_alike(stored):
+    users, token = stored.users(), stored.token()
+    first = await users.session_for(token, GOOGLE)
+    assert isinstance(kept_of(stored, users, token), Resting)
+    assert await users.session_for(token, GOOGLE) == first
+    stored.clock.advance(1)  # the store is to be looked at
+    assert await users.session_for(token, GOOGLE) == first
+    assert isinstance(kept_of(stored, users, token), Resting)
+    assert stored.calls() == BOTH
+
+
+async def test_a_session_at_rest_is_no_object_but_a_record(stored):
+    users = stored.users()
+    for number in range(20):
+        await users.session_for(stored.token(f"u{number}"), GOOGLE)
+    gc.collect()
+    mine = [
+        each
+        for each in gc.get_objects()
+        if type(each) is Session and each.context.channel is users._office.channel
+    ]
+    assert mine == []
+
+
+async def test_a_memory_store_and_a_session_at_rest_hold_the_same_record(town):
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    name = record_name(town.pool_id, Secret(token), GOOGLE)
+    assert kept_of(town, users, token).record is town.store.at_hand(name)
+
+
+@pytest.mark.parametrize("remember_token", [True, False])
+async def test_neither_memory_nor_store_holds_a_bearers_token(stored, remember_token):
+    users, token = stored.users(remember_token=remember_token), stored.token()
+    await users.session_for(token, GOOGLE)
+    name = record_name(stored.pool_id, Secret(token), GOOGLE)
+    assert token.encode() not in (await stored.store.read(name)).data
+    assert token.encode() not in kept_of(stored, users, token).record.data
+
+
+async def test_nothing_of_a_session_at_rest_shows_its_secrets(stored):
+    users, token = stored.users(), stored.token()
+    credentials = (await users.session_for(token, GOOGLE)).credentials
+    shown = repr(kept_of(stored, users, token)) + repr(users)
+    for secret in (token, credentials.secret_access_key, credentials.session_token):
+        assert secret not in shown
+
+
+async def test_the_token_of_a_request_renews_without_asking_who_it_is(stored):
+    users, token = stored.users(), stored.opaque()
+    first = await users.session_for(token, FACEBOOK)
+    again = stored.users(opaque_token_life=100_000)  # another process
+    stored.calls()
+    stored.fake.advance(3_599)
+    second = await again.session_for(token, FACEBOOK)
+    assert stored.calls() == [GET_CREDENTIALS]
+    assert second.identity_id == first.identity_id
+    assert second.credentials != first.credentials
+
+
+async def test_one_request_renews_a_resting_session_early(stored):
+    users, token = stored.users(), stored.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    stored.calls()
+    stored.fake.advance(ALMOST_AN_HOUR)
+    seen = []
+
+    async def request():
+        seen.append((await users.session_for(token, GOOGLE)).credentials)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(request)
+    assert stored.calls() == [GET_CREDENTIALS]
+    assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
+    assert isinstance(kept_of(stored, users, token), Resting)
+
+
+async def test_a_failed_early_renewal_is_not_tried_by_each_request(stored):
+    users, token = stored.users(max_attempts=1), stored.token(lifetime=100_000)
+    await users.session_for(token, GOOGLE)
+    stored.calls()
+    stored.fake.advance(ALMOST_AN_HOUR)
+    stored.fake.fail_next("InternalErrorException", operation=GET_CREDENTIALS)
+    for _ in range(10):
+        assert (await users.session_for(token, GOOGLE)).renewal_error is not None
+    assert stored.calls() == [GET_CREDENTIALS]
+    assert isinstance(kept_of(stored, users, token), Session)
+
+
+async def test_a_token_refused_early_is_not_tried_again_and_serves_until_the_end(stored):
+    users, token = stored.users(), stored.token(lifetime=100_000)
+    await users.session_for(token, GOOGLE)
+    stored.calls()
+    stored.fake.deactivate_token(token)
+    stored.fake.advance(ALMOST_AN_HOUR)
+    for _ in range(5):
+        assert (await users.session_for(token, GOOGLE)).is_signed_in
+        stored.clock.advance(31)
+    assert stored.calls() == [GET_CREDENTIALS]
+    stored.fake.advance(3_600)
+    with pytest.raises((NotAuthorizedError, SessionExpiredError)):
+        _ = (await users.session_for(token, GOOGLE)).credentials
+
+
+async def test_what_another_process_renewed_wakes_a_session(stored):
+    users, others, token = stored.users(), stored.users(), stored.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    stored.fake.advance(3_599)
+    renewed = await others.session_for(token, GOOGLE)
+    stored.calls()
+    second = await users.session_for(token, GOOGLE)
+    assert second.credentials == renewed.credentials != first.credentials
+    assert stored.calls() == []
+
+
+async def test_a_record_that_is_gone_wakes_a_session(town):
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    await town.store.delete(record_name(town.pool_id, Secret(token), GOOGLE), expected=None)
+    await users.session_for(token, GOOGLE)
+    assert town.calls() == BOTH * 2
+
+
+async def test_a_wall_clock_that_jumps_back_prolongs_no_resting_session(stored):
+    clock = ManualClock()
+    users, token = stored.users(clock=clock), stored.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    stored.fake.advance(3_700)
+    clock.advance(3_700)
+    clock.jump_wall(-3_600)
+    assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
+
+
+async def test_a_session_from_the_future_does_not_rest_on(stored):
+    clock = ManualClock()
+    users, token = stored.users(clock=clock), stored.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    clock.jump_wall(-3_600)
+    assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
+
+
+async def test_a_session_does_not_rest_while_its_store_is_in_trouble(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    store.failure = StoreUnavailableError("down")
+    town.clock.advance(1)
+    for _ in range(3):
+        error = (await users.session_for(token, GOOGLE)).renewal_error
+        assert isinstance(error, StoreUnavailableError)
+    store.failure = None
+    town.clock.advance(1)
+    assert (await users.session_for(token, GOOGLE)).renewal_error is None
+    assert isinstance(kept_of(town, users, token), Resting)
+
+
+async def test_a_session_that_is_woken_by_two_requests_is_one(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    town.clock.advance(1)
+    door = store.before_read = Door()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(users.session_for, token, GOOGLE)
+        await door.arrived.wait()
+        session = kept_of(town, users, token)
+        tasks.start_soon(users.session_for, token, GOOGLE)
+        await anyio.wait_all_tasks_blocked()
+        assert kept_of(town, users, token) is session
+        store.before_read = None
+        door.open()
+    assert isinstance(kept_of(town, users, token), Resting)
+
+
+async def test_a_session_laid_down_while_somebody_holds_it_is_woken_as_itself(stored):
+    users, token = stored.users(), stored.token(lifetime=100_000)
+    await users.session_for(token, GOOGLE)
+    name = record_name(stored.pool_id, Secret(token), GOOGLE)
+    held = users._office.awake_bearer_session(name, Secret(token))
+    users._bearers._lay_down(held, Secret(token))
+    assert isinstance(kept_of(stored, users, token), Resting)
+    assert users._office.awake_bearer_session(name, Secret(token)) is held
+
+
+async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token()
+    first = await users.session_for(token, GOOGLE)
+    town.clock.advance(1)
+    door = store.before_read = Door()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(users.session_for, token, GOOGLE)
+        await door.arrived.wait()
+        tasks.cancel_scope.cancel()
+    store.before_read = None
+    assert await users.session_for(token, GOOGLE) == first
+    assert isinstance(kept_of(town, users, token), Resting)
+
+
+async def test_nothing_is_held_of_a_dropped_bearer(town):
+    users, token = town.users(max_users=1, store=DooredStore(town.store)), town.token("alice")
+    await users.session_for(token, GOOGLE)
+    dropped = kept_of(town, users, token)
+    await users.session_for(town.token("bob"), GOOGLE)
+    gc.collect()
+    holders = [each for each in gc.get_referrers(dropped) if each is not inspect.currentframe()]
+    assert holders == []
+
+
+async def test_the_least_recently_used_bearer_is_dropped(town):
+    users = town.users(max_users=2)
+    tokens = [town.token(name) for name in "abc"]
+    for token in (tokens[0], tokens[1], tokens[0], tokens[2]):
+        await users.session_for(token, GOOGLE)
+    names = [record_name(town.pool_id, Secret(token), GOOGLE) for token in tokens]
+    assert [name for name, _ in users._office.shelf.oldest(9)] == [names[0], names[2]]
+
+
+def test_a_second_event_loop_is_refused_by_a_session_at_rest(town):
+    users, token = town.users(), town.token()
+    anyio.run(users.session_for, token, GOOGLE)
+    with pytest.raises(InvalidStateError, match="event loop"):
+        anyio.run(users.session_for, token, GOOGLE)
