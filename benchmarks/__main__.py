@@ -19,6 +19,7 @@ QUESTIONS = (
     "cold_start",
     "restart",
     "memory",
+    "users",
     "file_store",
 )
 

@@ -2,8 +2,8 @@
 
 Bytes that Python allocated for each of many federated sessions in one process, their strings
 included (1.7 KiB of them), by tracemalloc; and what the process grew by, as the system counts.
-`FederatedAuth` has a memory store, which holds a copy of the session; the cached users' records
-are kept outside the process.
+`FederatedAuth` has a memory store, which holds a copy of the session. So have the cached users, who
+share it; in a further row their records are outside of the process.
 """
 
 from benchmarks.rig.processes import worker
@@ -11,7 +11,7 @@ from benchmarks.rig.report import Answer, Plan, in_turns
 from benchmarks.rig.server import running_server
 
 FLOOR = "the strings alone (floor)"
-CACHED = ("FederatedUsers.session_for", "the same, tokens not kept")
+CACHED = ("FederatedUsers.session_for", "the same, stored elsewhere")
 ROWS = ("FederatedAuth", *CACHED, FLOOR)
 BOUND = 2.5  # KiB per cached user
 

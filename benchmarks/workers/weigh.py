@@ -74,15 +74,13 @@ class _Elsewhere:
 
 
 @asynccontextmanager
-async def users(url: str, *, remember_token: bool = True) -> AsyncIterator[Add]:
+async def users(url: str, *, in_memory: bool = True) -> AsyncIterator[Add]:
     """Bearer tokens of as many users in one `FederatedUsers`."""
-    from amplify_federation import AuthProvider, AuthSettings, FederatedUsers, IdentityPool
+    from amplify_federation import AuthProvider, FederatedUsers, IdentityPool, MemoryStore
 
     pool = IdentityPool(POOL_ID, endpoint_url=url)
-    settings = AuthSettings(remember_token=remember_token)
-    async with FederatedUsers(
-        pool, store=_Elsewhere(), settings=settings, max_users=1_000_000
-    ) as many:
+    store = MemoryStore() if in_memory else _Elsewhere()
+    async with FederatedUsers(pool, store=store, max_users=1_000_000) as many:
 
         async def add(number: int) -> None:
             session = await many.session_for(f"{number}.{TOKEN}", AuthProvider.GOOGLE)
@@ -109,7 +107,7 @@ async def strings(url: str) -> AsyncIterator[Add]:
 ROWS = {
     "FederatedAuth": auths,
     "FederatedUsers.session_for": users,
-    "the same, tokens not kept": partial(users, remember_token=False),
+    "the same, stored elsewhere": partial(users, in_memory=False),
     "the strings alone (floor)": strings,
 }
 

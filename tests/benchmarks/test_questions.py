@@ -19,7 +19,7 @@ def command(*arguments):
     return [sys.executable, "-m", "benchmarks", *arguments]
 
 
-@pytest.mark.parametrize("question", ["hot_path", "renewal", "file_store"])
+@pytest.mark.parametrize("question", ["hot_path", "renewal", "file_store", "users"])
 def test_a_question_is_answered_in_the_short_form(question, tmp_path):
     order = command(question, "--quick", "--out", str(tmp_path))
     done = subprocess.run(order, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ import pytest
 
 from amplify_federation import AuthProvider, FederatedUsers, MemoryStore
 
-SESSIONS, WARM_UP = 500, 100
+SESSIONS, WARM_UP = 1_000, 100
 BOUND = 2.5 * 1024  # bytes
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 TOKEN_SIZE, SESSION_TOKEN_SIZE = 1_100, 1_400  # characters, about what Google and AWS give
