@@ -8,13 +8,13 @@ shown without waking it, and must not know what else a session does.
 
 from attrs import frozen
 
-from amplify_federation._core.expiry import is_from_the_future, window_of
 from amplify_federation._core.results import AuthSession
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Federated
 from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.record.schema import decode_grant
 from amplify_federation._session.record.views import view_of
+from amplify_federation._session.renewal.lifespan import MAX_CLOCK_LEAD, lifespan_of
 from amplify_federation._session.session import Session
 from amplify_federation.stores.memory import MemoryStore
 from amplify_federation.stores.protocol import Record, SessionStore
@@ -48,12 +48,11 @@ class Resters:
 
     def view(self, name: str, resting: Resting) -> AuthSession | None:
         """Return the session as a fetch shows it, or `None` where only a fetch can tell."""
-        now = self._clock.now()
         if (
             self.now(resting.ahead) >= min(resting.token_over, resting.due)
             or not self._is_present(name, resting)
             or (grant := decode_grant(resting.record.data)) is None
-            or is_from_the_future(grant, now)
+            or grant.issued_at > self._clock.now() + MAX_CLOCK_LEAD  # the clock jumped back
         ):
             return None
         return view_of(Federated(grant, ()))
@@ -68,7 +67,7 @@ class Resters:
         keeper, state = session.context.keeper, session.state
         if not isinstance(state, Federated) or keeper.replaced or keeper.version is None:
             return None
-        due = window_of(state.grant, self._settings).renew_at
+        due = lifespan_of(state.grant, self._settings, keeper.ahead).renew_at
         record = self._record(session, keeper.version, before)
         if record is None or self.now(keeper.ahead) >= min(token_over, due):
             return None
