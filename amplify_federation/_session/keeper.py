@@ -45,7 +45,7 @@ class Keeper:
     """A session's record in memory, in step with the store."""
 
     __slots__ = (
-        "_clock", "_events", "_highest", "_loaded", "_look_again", "_store", "_writing",
+        "_clock", "_events", "_failure", "_highest", "_loaded", "_look_again", "_store", "_writing",
         "ahead", "lent", "name", "record", "replaced", "version",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class Keeper:
         self._events = events
         self.version: str | None = None  # of the store's record, whoever wrote it
         self._highest = 0  # generation seen
+        self._failure: StoreError | None = None  # of a look that was taken for this keeper
         self._loaded = False
         self._look_again = float("-inf")
         self._writing: anyio.Event | None = None  # set when the write under way has ended
@@ -80,8 +81,12 @@ class Keeper:
         """The monotonic time from which the store must be looked at again."""
         return self._look_again
 
-    def resume(self, record: Record, *, ahead: float) -> None:
-        """Stand where another keeper stood who held this record of the store."""
+    def resume(self, record: Record, *, ahead: float, failure: StoreError | None = None) -> None:
+        """Stand where another keeper stood who held this record of the store.
+
+        `failure`: why the store could not tell just now; the next look ends with it.
+        """
+        self._failure = failure
         self.record = with_lent(decode(record.data), self.lent)
         self.version = record.version
         self.ahead = ahead
@@ -96,6 +101,9 @@ class Keeper:
         if not now and not self.is_look_due():
             return
         before = self.version
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         found = await self._store.read(self.name)
         if self.version != before or self._writing is not None:
             return  # we write while we read: what was read is old, or our own and not yet booked

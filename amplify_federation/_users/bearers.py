@@ -58,12 +58,10 @@ class Bearers:
         name = record_name(self._office.pool.identity_pool_id, token, provider)
         kept = self._office.shelf.find(name)
         at_rest = kept if isinstance(kept, Resting) else None
-        if at_rest is not None:
-            self._home.check()
-            shown = self._resters.view(name, at_rest)
-            if shown is not None:
-                return shown
-        session = self._office.awake_bearer_session(name, token)
+        found = None if at_rest is None else await self._looked(name, at_rest)
+        if isinstance(found, AuthSession):
+            return found
+        session = self._office.awake_bearer_session(name, token, found)
         if session is not None and self._serves(session, token):
             view = await session.fetch(force=False)
             if view.renewal_error is None:
@@ -78,6 +76,15 @@ class Bearers:
     @property
     def _settings(self) -> AuthSettings:
         return self._office.settings
+
+    async def _looked(self, name: str, at_rest: Resting) -> AuthSession | StoreError | None:
+        """Return a session at rest as it is shown, or the trouble (if any) that wakes it."""
+        self._home.check()
+        found = await self._resters.look(name, at_rest)
+        if not isinstance(found, Resting):
+            return found
+        self._office.shelf.rest_on(name, at_rest, found)
+        return self._resters.view(found)
 
     async def _admitted(self, bearer: Bearer) -> AuthSession:
         refusal = self._refusals.get(bearer.name)

@@ -16,6 +16,7 @@ from amplify_federation._session.context import NO_SOURCES, Sources
 from amplify_federation._session.session import Session
 from amplify_federation._users.resting import Resting
 from amplify_federation._users.shelf import Shelf
+from amplify_federation.errors import StoreError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
 
@@ -69,15 +70,20 @@ class Office:
             session.context.keeper.lent = token
         return session
 
-    def awake_bearer_session(self, name: str, token: Secret) -> Session | None:
-        """Return the session of a bearer as it can be worked at, if there is one."""
+    def awake_bearer_session(
+        self, name: str, token: Secret, failure: StoreError | None = None
+    ) -> Session | None:
+        """Return the session of a bearer as it can be worked at, if there is one.
+
+        `failure`: why the store could not tell, when it was just asked.
+        """
         kept = self.shelf.find(name)
         if not isinstance(kept, Resting):
             return kept
         session = self.shelf.outlived(name)
         if session is None:
             session = self.new_bearer_session(name, token)
-            session.context.keeper.resume(kept.record, ahead=kept.ahead)
+            session.context.keeper.resume(kept.record, ahead=kept.ahead, failure=failure)
         self.shelf.put(session)
         return session
 

@@ -6,16 +6,19 @@ The token is not among them: whoever asks brings it. This file owns for how long
 shown without waking it, and must not know what else a session does.
 """
 
-from attrs import frozen
+import anyio
+from attrs import evolve, frozen
 
 from amplify_federation._core.results import AuthSession
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Federated
 from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._session.keeper import NOTICE
 from amplify_federation._session.record.schema import decode_grant
 from amplify_federation._session.record.views import view_of
 from amplify_federation._session.renewal.lifespan import MAX_CLOCK_LEAD, lifespan_of
 from amplify_federation._session.session import Session
+from amplify_federation.errors import StoreError, StoreUnavailableError
 from amplify_federation.stores.memory import MemoryStore
 from amplify_federation.stores.protocol import Record, SessionStore
 
@@ -38,24 +41,44 @@ class Resting:
 class Resters:
     """Lays sessions to rest, and shows those that rest."""
 
-    __slots__ = ("_clock", "_settings", "_shared")
+    __slots__ = ("_clock", "_settings", "_shared", "_store")
 
     def __init__(self, clock: ServerClock, settings: AuthSettings, store: SessionStore) -> None:
         self._clock = clock
         self._settings = settings
+        self._store = store
         # Its records are at hand: it is asked each time, and the session holds no second copy.
         self._shared = store if type(store) is MemoryStore else None
 
-    def view(self, name: str, resting: Resting) -> AuthSession | None:
-        """Return the session as a fetch shows it, or `None` where only a fetch can tell."""
+    def view(self, resting: Resting) -> AuthSession | None:
+        """Return the session as a fetch shows it, or `None` where only a fetch can tell.
+
+        `look` has seen to it that the store has nothing else.
+        """
         if (
             self.now(resting.ahead) >= min(resting.token_over, resting.due)
-            or not self._is_present(name, resting)
             or (grant := decode_grant(resting.record.data)) is None
             or grant.issued_at > self._clock.now() + MAX_CLOCK_LEAD  # the clock jumped back
         ):
             return None
         return view_of(Federated(grant, ()))
+
+    async def look(self, name: str, resting: Resting) -> Resting | StoreError | None:
+        """Look at the store, if it is time to; return the session if it may rest on.
+
+        `None`: the record is another. An error: the store cannot tell.
+        """
+        if self._is_present(name, resting):
+            return resting
+        with anyio.move_on_after(self._settings.timeout):
+            try:
+                found = await self._store.read(name)
+            except StoreError as error:
+                return error.fresh_copy()
+            if found is None or found.version != resting.record.version:
+                return None
+            return evolve(resting, look_again=self._clock.monotonic() + NOTICE)
+        return StoreUnavailableError("The store did not answer before the deadline.")
 
     def laid_down(
         self, session: Session, token_over: float, before: Resting | None = None

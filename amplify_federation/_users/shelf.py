@@ -65,6 +65,11 @@ class Shelf:
             self._kept[name] = resting
             self._outlived[name] = session
 
+    def rest_on(self, name: str, before: Resting, resting: Resting) -> None:
+        """Keep a session at rest in the place of the same one before."""
+        if self._kept.get(name) is before:
+            self._kept[name] = resting
+
     def oldest(self, count: int) -> list[tuple[str, Kept]]:
         """Return the sessions that were not used for longest."""
         return list(islice(self._kept.items(), count))

@@ -17,6 +17,7 @@ from amplify_federation import (
 from amplify_federation._core.values import Secret
 from amplify_federation._session.session import Session
 from amplify_federation._users.bearers import record_name
+from amplify_federation._users.office import Office
 from amplify_federation._users.resting import Resting
 from amplify_federation.testing import ManualClock
 from tests.session.kit import Door
@@ -195,11 +196,50 @@ async def test_a_session_does_not_rest_while_its_store_is_in_trouble(town):
     assert isinstance(kept_of(town, users, token), Resting)
 
 
+async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(timeout=0.05), town.token()
+    first = await users.session_for(token, GOOGLE)
+    town.clock.advance(1)
+    store.before_read = Door()
+    reads = store.reads
+    session = await users.session_for(token, GOOGLE)
+    assert session.credentials == first.credentials
+    assert isinstance(session.renewal_error, StoreUnavailableError)
+    assert store.reads == reads + 1
+
+
+async def test_a_store_that_has_nothing_new_wakes_nobody(town, monkeypatch):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    monkeypatch.setattr(Office, "awake_bearer_session", None)
+    reads = store.reads
+    for _ in range(3):
+        town.clock.advance(1)
+        await users.session_for(token, GOOGLE)
+        await users.session_for(token, GOOGLE)  # within half a second of the look
+    assert store.reads == reads + 3
+
+
+async def test_a_store_in_trouble_is_asked_once_by_the_request_that_learns_of_it(town):
+    store = town.store = DooredStore(MemoryStore())
+    users, token = town.users(), town.token()
+    await users.session_for(token, GOOGLE)
+    store.failure = StoreUnavailableError("down")
+    town.clock.advance(1)
+    reads = store.reads
+    await users.session_for(token, GOOGLE)
+    assert store.reads == reads + 1
+
+
 async def test_a_session_that_is_woken_by_two_requests_is_one(town):
     store = town.store = DooredStore(MemoryStore())
     users, token = town.users(), town.token()
     await users.session_for(token, GOOGLE)
     town.clock.advance(1)
+    name = record_name(town.pool_id, Secret(token), GOOGLE)
+    users._office.awake_bearer_session(name, Secret(token))
     door = store.before_read = Door()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(users.session_for, token, GOOGLE)
