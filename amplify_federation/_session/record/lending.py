@@ -31,4 +31,5 @@ def _replaced(record: SessionRecord, old: Secret, new: Secret | None) -> Session
     def swapped(login: Login) -> Login:
         return evolve(login, token=new) if login.token == old else login
 
-    return evolve(record, state=evolve(state, held=tuple(swapped(login) for login in state.held)))
+    held = tuple(swapped(login) for login in state.held)
+    return record._replace(state=evolve(state, held=held))
