@@ -79,6 +79,8 @@ class Derivation:
 
 def unpack_derivation(data: bytes) -> Derivation | None:
     """Read `Derivation.pack`'s bytes; `None` if no sane derivation has these."""
+    if data == _NOTHING:
+        return NO_DERIVATION  # as nearly every record has it
     function, first, second, third, salt = _LAYOUT.unpack(data)
     if data[1] or function > max(KeyFunction):
         return None
@@ -87,5 +89,6 @@ def unpack_derivation(data: bytes) -> Derivation | None:
 
 
 NO_DERIVATION: Final = Derivation()
+_NOTHING: Final = NO_DERIVATION.pack()
 ARGON2ID: Final = Derivation(KeyFunction.ARGON2ID, (3, 64 * _KIB, 4))  # RFC 9106, second choice
 SCRYPT: Final = Derivation(KeyFunction.SCRYPT, (17, 8, 1))  # OWASP, N = 2**17: 128 MiB

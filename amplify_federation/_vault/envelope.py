@@ -79,15 +79,20 @@ def seal(payload: bytes, *, name: str, key: SealingKey, salt: bytes) -> bytes:
     return header + sealed_label + _cipher_seal(body_key, body, header + sealed_label + title)
 
 
-def open_record(record: bytes, *, name: str, keys: Iterable[MasterKey]) -> bytes:
+def open_record(
+    record: bytes, *, name: str, keys: Iterable[MasterKey], header: Header | None = None
+) -> bytes:
     """Return the payload of a record that was sealed under this name with one of these keys.
+
+    `header` is the record's, if `open_header` has read it before.
 
     Raises:
         SessionKeyError: none of the keys sealed it.
         SessionFormatTooNewError: a newer version of this package wrote it.
         SessionFileCorruptError: it was truncated or altered, or belongs to another name.
     """
-    header = open_header(record)
+    if header is None:
+        header = open_header(record)
     title = _encoded_name(name)
     if title is None:
         _refuse(None, 0)

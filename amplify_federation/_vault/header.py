@@ -5,9 +5,7 @@ This file must not know keys or payloads.
 
 import struct
 import zlib
-from typing import Final, Never
-
-from attrs import field, frozen
+from typing import Final, NamedTuple, Never
 
 from amplify_federation._vault.derivation import (
     DERIVATION_SIZE,
@@ -27,16 +25,15 @@ _REST: Final = struct.Struct(f">H{DERIVATION_SIZE}s32s32sIIH")
 HEADER_SIZE: Final = _PREFIX.size + _REST.size
 
 
-@frozen
-class Header:
+class Header(NamedTuple):
     """What a record tells without a key, and the bytes that tell it."""
 
     derivation: Derivation
-    salt: bytes = field(repr=False)
-    commitment: bytes = field(repr=False)
+    salt: bytes
+    commitment: bytes
     label_size: int
     body_size: int
-    raw: bytes = field(repr=False)
+    raw: bytes
 
 
 def pack_header(

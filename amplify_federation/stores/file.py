@@ -5,17 +5,17 @@ This file owns which folder and which key are used where none is given.
 
 import os
 from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from amplify_federation._vault.derivation import Derivation
 from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
 from amplify_federation._vault.keys.source import KeySource, MasterKey, SealingKey, veiled_key
-from amplify_federation.errors import (
-    ConfigurationError,
-)
+from amplify_federation.errors import ConfigurationError
 from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.sealed import Sealed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOME_VARIABLE: Final = "AMPLIFY_FEDERATION_HOME"
 KEY_NAME: Final = "master.key"
@@ -49,10 +49,10 @@ class EncryptedFileStore(Sealed):
         super().__init__(self._files, key=_DefaultKey(self._files) if given is None else given)
 
     def __repr__(self) -> str:
-        return f"<EncryptedFileStore {self.path}>"
+        return f"<EncryptedFileStore {self._files.location}>"
 
     @property
-    def path(self) -> Path:
+    def path(self) -> "Path":
         """The folder."""
         return self._files.path
 
@@ -86,23 +86,24 @@ class _DefaultKey:
 
     def _chosen(self) -> KeySource:
         if self._source is None:
-            path = self._store.path / KEY_NAME
+            path = os.path.join(self._store.location, KEY_NAME)  # noqa: PTH118 - see `faults.AnyPath`
             given = EnvironmentKey.is_set()
             self._source = EnvironmentKey() if given else KeyFile(path, create=True)
         return self._source
 
 
-def _checked_path(path: str | os.PathLike[str]) -> Path:
-    if not isinstance(path, str | os.PathLike) or "\0" in str(path) or not str(path):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be typed
+def _checked_path(path: str | os.PathLike[str]) -> str:
+    given: object = os.fspath(path) if isinstance(path, str | os.PathLike) else None  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not be typed
+    if not isinstance(given, str) or "\0" in given or not given:
         message = "The path of a store must be a path, such as '~/.local/state/my-app'."
         raise ConfigurationError(message)
-    return Path(path)
+    return given
 
 
-def default_folder() -> Path:
+def default_folder() -> str:
     """Return the folder that is used where none is given."""
     if home := os.environ.get(HOME_VARIABLE):
-        return Path(home)
-    from platformdirs import user_state_path  # noqa: PLC0415 - not needed where a folder is given
+        return home
+    from platformdirs import user_state_dir  # noqa: PLC0415 - not needed where a folder is given
 
-    return user_state_path("amplify_federation", appauthor=False)
+    return user_state_dir("amplify_federation", appauthor=False)

@@ -1,22 +1,26 @@
 """FolderStore: bytes in the files of a folder of this machine, shared by its processes.
 
 This file owns what runs on the event loop and what in a worker thread: a read is quicker than a
-hop to a thread, a write waits for the disk. It must not know what the bytes mean.
+hop to a thread, a write waits for the disk. What only a write needs is loaded by the first one: a
+process that merely reads its session loads no event loop's part for threads, and no lock. It must
+not know what the bytes mean.
 """
 
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from anyio.to_thread import run_sync
-
-from amplify_federation._vault.disk import lock
 from amplify_federation._vault.disk.folder import Folder, Kept, lease_of
 from amplify_federation._vault.envelope import MAX_RECORD
 from amplify_federation.errors import SessionFileCorruptError, StoreConflictError
 from amplify_federation.stores.protocol import Record
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
+    from amplify_federation._vault.disk.held import Held
 
 T = TypeVar("T")
 _WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond
@@ -26,16 +30,21 @@ _logger = logging.getLogger("amplify_federation")
 class FolderStore:
     """Keeps bytes in the files of a folder, as they are. Constructing does no I/O."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: "str | PathLike[str]") -> None:
         self._folder = Folder(path, limit=MAX_RECORD)
 
     def __repr__(self) -> str:
-        return f"<FolderStore {self.path}>"
+        return f"<FolderStore {self.location}>"
 
     @property
-    def path(self) -> Path:
+    def path(self) -> "Path":
         """The folder."""
         return self._folder.path
+
+    @property
+    def location(self) -> str:
+        """The folder's path as text."""
+        return self._folder.location
 
     async def read(self, name: str) -> Record | None:
         """Return the record, or `None`; see `SessionStore`."""
@@ -76,6 +85,8 @@ class FolderStore:
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
         """Hold a lease on a name; see `SessionStore`."""
+        from amplify_federation._vault.disk import lock  # noqa: PLC0415 - readers need none
+
         await self.make()
         async with lock.hold(lease_of(self._folder.file_of(name)), timeout=timeout):
             yield
@@ -83,23 +94,30 @@ class FolderStore:
     async def make(self) -> None:
         """Make the folder if need be."""
         if not self._folder.is_open():
-            await run_sync(self._folder.make)
+            await _in_thread(self._folder.make)
 
     async def records(self) -> list[bytes]:
         """Return the bytes of every record."""
         if not await self._is_open():
             return []
-        return await run_sync(lambda: list(self._folder.records()))
+        return await _in_thread(lambda: list(self._folder.records()))
 
     async def _is_open(self) -> bool:
-        return self._folder.is_open() or await run_sync(self._folder.open)
+        if self._folder.is_open():
+            return True
+        found = self._folder.find()
+        if self._folder.rests:
+            await _in_thread(self._folder.sweep)
+        return found
 
     async def _write(self, name: str, work: Callable[[], T]) -> T:
+        from amplify_federation._vault.disk import lock  # noqa: PLC0415 - readers need none
+
         await self.make()
         guard = lock.lock_of(self._folder.file_of(name))
         turn = _Turn(await lock.acquired(guard, timeout=_WRITE_PATIENCE), work)
         try:
-            return await run_sync(turn.run)
+            return await _in_thread(turn.run)
         finally:
             turn.leave()
 
@@ -120,10 +138,10 @@ class FolderStore:
         try:
             present = self._folder.read(name)
         except SessionFileCorruptError:
-            return str(self._folder.set_aside(name))
+            return self._folder.set_aside(name)
         if present is None or present.version != expected:
             return None
-        return str(self._folder.set_aside(name))
+        return self._folder.set_aside(name)
 
     def _present(self, name: str) -> Kept | None:
         try:
@@ -139,7 +157,7 @@ class _Turn(Generic[T]):
     asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.
     """
 
-    def __init__(self, held: lock.Held, work: Callable[[], T]) -> None:
+    def __init__(self, held: "Held", work: Callable[[], T]) -> None:
         self._held = held
         self._work = work
         self._open = [None]  # a list, for its `pop` lets one thread win
@@ -157,6 +175,12 @@ class _Turn(Generic[T]):
         with suppress(IndexError):
             self._open.pop()
             self._held.release()
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    from anyio.to_thread import run_sync  # noqa: PLC0415 - readers need none
+
+    return await run_sync(work)
 
 
 def _conflict() -> StoreConflictError:

@@ -5,7 +5,7 @@ records are kept, nor what a session is.
 """
 
 import logging
-import secrets
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Final, Protocol, runtime_checkable
@@ -88,7 +88,7 @@ class Sealed:
         plain = Record("", data)
         del data  # no frame of a traceback may hold it
         key = await self._keys.sealing_key()
-        salt = secrets.token_bytes(SALT_SIZE)
+        salt = os.urandom(SALT_SIZE)
         sealed = seal(plain.data, name=name, key=key, salt=salt)
         if expected is None:
             expected = self._damaged.get(name)
@@ -153,7 +153,7 @@ class Sealed:
         try:
             header = open_header(sealed.data)
             keys = await self._keys.opening_keys(header.derivation)
-            payload = open_record(sealed.data, name=name, keys=keys)
+            payload = open_record(sealed.data, name=name, keys=keys, header=header)
         except SessionFileCorruptError as error:
             return error.message
         return Record(sealed.version, payload)

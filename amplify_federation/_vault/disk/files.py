@@ -10,13 +10,17 @@ This file must not know what is in the files. Its functions block.
 """
 
 import os
-import shlex
 import stat
 import sys
-from pathlib import Path
 from typing import Final, Never
 
-from amplify_federation._vault.disk.faults import as_store_errors, move_aside, unsafe
+from amplify_federation._vault.disk.faults import (
+    AnyPath,
+    as_store_errors,
+    in_shell,
+    move_aside,
+    unsafe,
+)
 from amplify_federation.errors import SessionFileCorruptError
 
 WINDOWS: Final = sys.platform == "win32"
@@ -28,12 +32,13 @@ SAFE_FLAGS: Final[int] = (
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_NOINHERIT", 0)
 )
+TEMP_SUFFIX: Final = ".tmp"  # of a file that is being written, see `writing`
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @as_store_errors
 def read_file(
-    path: Path, limit: int, *, root_may_own: bool = False
+    path: AnyPath, limit: int, *, root_may_own: bool = False
 ) -> tuple[bytes, os.stat_result] | None:
     """Read a file of at most `limit` bytes, with its status; `None` if there is none.
 
@@ -54,7 +59,7 @@ def read_file(
         os.close(descriptor)
 
 
-def _too_large(path: Path, size: int, limit: int) -> Never:
+def _too_large(path: AnyPath, size: int, limit: int) -> Never:
     message = f"{path} has {size} bytes, more than the {limit} that it can have; it was not read."
     raise SessionFileCorruptError(message)
 
@@ -67,20 +72,21 @@ def _read_whole(descriptor: int, size: int) -> bytes:
     return b"".join(chunks)
 
 
-def check_file(path: Path, status: os.stat_result, *, root_may_own: bool = False) -> None:
+def check_file(path: AnyPath, status: os.stat_result, *, root_may_own: bool = False) -> None:
     """Raise `UnsafePermissionsError` unless a file's status is what ours have."""
     if not stat.S_ISREG(status.st_mode):
         raise unsafe(path, "it is not a regular file", move_aside(path))
     if WINDOWS:
         return
-    if status.st_uid not in {os.geteuid(), 0 if root_may_own else os.geteuid()}:
-        command = f"sudo chown {os.geteuid()} {shlex.quote(str(path))}"
+    own = os.geteuid()
+    if status.st_uid != own and not (root_may_own and status.st_uid == 0):
+        command = f"sudo chown {own} {in_shell(path)}"
         raise unsafe(path, f"it belongs to user {status.st_uid}", command)
     if status.st_mode & _OTHERS:
-        command = f"chmod 600 {shlex.quote(str(path))}"
+        command = f"chmod 600 {in_shell(path)}"
         raise unsafe(path, f"its mode is {stat.S_IMODE(status.st_mode):04o}", command)
     if status.st_nlink > 1:
-        quoted = shlex.quote(str(path))
+        quoted = in_shell(path)
         command = f"cp -p {quoted} {quoted}.copy && mv {quoted}.copy {quoted}"
         raise unsafe(path, f"it has {status.st_nlink} names (hard links)", command)
 
@@ -92,7 +98,8 @@ def own_only(descriptor: int) -> None:
 
 
 @as_store_errors
-def listed(folder: Path, suffix: str) -> list[Path]:
+def listed(folder: AnyPath, suffix: str) -> list[os.DirEntry[str]]:
     """List the files of a folder whose names end so."""
-    with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.name.endswith(suffix))
+    with os.scandir(os.fspath(folder)) as entries:
+        found = [entry for entry in entries if entry.name.endswith(suffix)]
+    return sorted(found, key=lambda entry: entry.name)

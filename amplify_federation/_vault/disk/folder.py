@@ -15,17 +15,17 @@ This file must not know what the bytes mean. Its functions block.
 import hashlib
 import hmac
 import os
-import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from attrs import field, frozen
-
-from amplify_federation._vault.disk import directories, files, lock, writing
+from amplify_federation._vault.disk import directories, files
+from amplify_federation._vault.disk.faults import AnyPath
 from amplify_federation._vault.recent import Recent
 from amplify_federation.errors import SessionFileCorruptError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECRET_NAME: Final = "names.secret"
 RECORD_SUFFIX: Final = ".session"
@@ -39,39 +39,50 @@ _YOUNG_NS: Final = 2_000_000_000
 Signature = tuple[int, int, int, int, int]
 
 
-@frozen
-class Kept:
+class Kept(NamedTuple):
     """A record's bytes. Equal versions of one name mean equal bytes: it is their digest."""
 
     version: str
-    data: bytes = field(repr=False)
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"<Kept {self.version}>"
 
 
-@frozen
-class _Read:
+class _Read(NamedTuple):
     """A record as it was read, and what its file looked like then."""
 
-    path: Path
+    path: str
     signature: Signature
     kept: Kept
 
 
-@frozen
 class _Opened:
     """The folder as it was found: which one it is, and its secret."""
 
-    identity: tuple[int, int]
-    secret: bytes = field(repr=False)
+    __slots__ = ("identity", "secret")
+
+    def __init__(self, identity: tuple[int, int], secret: bytes) -> None:
+        self.identity: Final = identity
+        self.secret: Final = secret
 
 
 class Folder:
     """The files of one folder. Constructing does no I/O; may be used from any thread."""
 
-    def __init__(self, path: Path, *, limit: int) -> None:
-        self.path = path
+    def __init__(self, path: AnyPath, *, limit: int) -> None:
+        self.location = os.fspath(path)
         self._limit = limit
         self._opened: _Opened | None = None
+        self.rests: list[str] = []
         self._reads: Recent[_Read] = Recent()
+
+    @property
+    def path(self) -> "Path":
+        """Where it is."""
+        from pathlib import Path  # noqa: PLC0415 - slow to load, and for people alone
+
+        return Path(self.location)
 
     @property
     def was_opened(self) -> bool:
@@ -81,15 +92,21 @@ class Folder:
     def is_open(self) -> bool:
         """Whether the folder was found, and still stands there, safe."""
         opened = self._opened
-        return opened is not None and directories.folder_identity(self.path) == opened.identity
+        return opened is not None and directories.folder_identity(self.location) == opened.identity
 
     def open(self) -> bool:
         """Find and check the folder, and collect what dead processes left. `False`: none yet."""
-        self.path = directories.real_folder(self.path)
-        identity = directories.folder_identity(self.path)
+        found = self.find()
+        self.sweep()
+        return found
+
+    def find(self) -> bool:
+        """Do what `open` does, but leave collecting to `sweep`, which waits for the disk."""
+        self.location = directories.real_folder(self.location)
+        identity = directories.folder_identity(self.location)
         if identity is None:
             return False
-        self._sweep()
+        self.rests = [temp.path for temp in files.listed(self.location, files.TEMP_SUFFIX)]
         secret = self._read_secret()
         if secret is None:
             return False
@@ -98,29 +115,36 @@ class Folder:
         self._opened = _Opened(identity, secret)
         return True
 
+    def sweep(self) -> None:
+        """Remove the temporaries of dead processes."""
+        while self.rests:
+            _remove_rest(self.rests.pop())
+
     def make(self) -> None:
         """Open the folder, made with its secret if need be."""
         if self.is_open():
             return
-        self.path = directories.real_folder(self.path)
-        directories.make_folder(self.path)
+        from amplify_federation._vault.disk import lock, writing  # noqa: PLC0415 - readers need none
+
+        self.location = directories.real_folder(self.location)
+        directories.make_folder(self.location)
         if self.open():
             return
-        path = self.path / SECRET_NAME
+        path = self._path_of(SECRET_NAME)
         with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
             if self._read_secret() is None:
-                writing.replace_file(path, secrets.token_bytes(_SECRET_SIZE))
+                writing.replace_file(path, os.urandom(_SECRET_SIZE))
         if not self.open():
-            message = f"The folder {self.path} was removed while it was being made."
+            message = f"The folder {self.location} was removed while it was being made."
             raise StoreUnavailableError(message)
 
-    def file_of(self, name: str) -> Path:
+    def file_of(self, name: str) -> str:
         """Return the file of a record's name."""
         if self._opened is None:
-            message = f"The folder {self.path} is not open."
+            message = f"The folder {self.location} is not open."
             raise StoreUnavailableError(message)
-        digest = hmac.new(self._opened.secret, name.encode(), hashlib.sha256).hexdigest()
-        return self.path / (digest[:32] + RECORD_SUFFIX)
+        digest = hmac.digest(self._opened.secret, name.encode(), "sha256").hex()
+        return self._path_of(digest[:32] + RECORD_SUFFIX)
 
     def read(self, name: str) -> Kept | None:
         """Return a record; a stat is all it takes while the file stays as it was."""
@@ -141,35 +165,41 @@ class Folder:
 
     def replace(self, name: str, data: bytes) -> str:
         """Write a record whole; return its version."""
+        from amplify_federation._vault.disk import writing  # noqa: PLC0415 - readers need none
+
         writing.replace_file(self.file_of(name), data)
         return hashlib.sha256(data).hexdigest()
 
-    def set_aside(self, name: str) -> Path:
+    def set_aside(self, name: str) -> str:
         """Rename a record to `.corrupt`, over the one before; return that path."""
+        from amplify_federation._vault.disk import writing  # noqa: PLC0415 - readers need none
+
         path = self.file_of(name)
         self._reads.drop(name)
-        aside = _beside(path, ".corrupt")
+        aside = path + ".corrupt"
         writing.move_file(path, aside)
         return aside
 
     def remove(self, name: str) -> None:
         """Remove a record, and what was set aside."""
+        from amplify_federation._vault.disk import writing  # noqa: PLC0415 - readers need none
+
         path = self.file_of(name)
         self._reads.drop(name)
-        writing.remove_files(path, _beside(path, ".corrupt"))
+        writing.remove_files(path, path + ".corrupt")
 
     def records(self) -> Iterator[bytes]:
         """Yield the bytes of every record; one too large to be a record is passed over."""
-        for path in files.listed(self.path, RECORD_SUFFIX):
+        for entry in files.listed(self.location, RECORD_SUFFIX):
             try:
-                found = files.read_file(path, self._limit)
+                found = files.read_file(entry.path, self._limit)
             except SessionFileCorruptError:
                 continue
             if found is not None:
                 yield found[0]
 
     def _read_secret(self) -> bytes | None:
-        path = self.path / SECRET_NAME
+        path = self._path_of(SECRET_NAME)
         try:
             found = files.read_file(path, _SECRET_SIZE)
         except SessionFileCorruptError:
@@ -185,38 +215,33 @@ class Folder:
             raise StoreUnavailableError(message, recovery_suggestion=advice)
         return found[0]
 
-    def _sweep(self) -> None:
-        """Remove the temporaries of dead processes: those whose lock nobody holds."""
-        for temp in files.listed(self.path, writing.TEMP_SUFFIX):
-            target = temp.name.rsplit(".", 2)[0]
-            held = lock.try_lock(lock.lock_of(temp.with_name(target)))
-            if held is not None:
-                try:
-                    writing.remove_files(temp)
-                finally:
-                    held.release()
+    def _path_of(self, name: str) -> str:
+        return os.path.join(self.location, name)
 
 
-def lease_of(path: Path) -> Path:
+def lease_of(path: AnyPath) -> str:
     """Return the lease file of a record's file."""
-    return _beside(path, ".lease")
+    return f"{os.fspath(path)}.lease"
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+def _remove_rest(temp: str) -> None:
+    """Remove the temporary of a dead process: one whose lock nobody holds."""
+    from amplify_federation._vault.disk import lock, writing  # noqa: PLC0415 - seldom is there one
+
+    held = lock.try_lock(lock.lock_of(temp.rsplit(".", 2)[0]))
+    if held is not None:
+        try:
+            writing.remove_files(temp)
+        finally:
+            held.release()
 
 
 def _signature(status: os.stat_result) -> Signature:
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_size,
-    )
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, *times, status.st_size
 
 
-def _signature_at(path: Path) -> Signature | None:
+def _signature_at(path: str) -> Signature | None:
     try:
         return _signature(os.lstat(path))
     except OSError:

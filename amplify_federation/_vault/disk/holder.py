@@ -5,17 +5,18 @@ Nothing but that message depends on it, so no fault here is one. This file must 
 
 import contextlib
 import os
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Final
 
 from amplify_federation._vault.disk import files
+from amplify_federation._vault.disk.faults import AnyPath
 
 _OFFSET: Final = 1  # bytes; Windows locks the first one against everybody
 _SIZE: Final = 20
-_KERNELS_LIST: Final = Path("/proc/locks")  # Linux; see proc_locks(5)
+_KERNELS_LIST: Final = "/proc/locks"  # Linux; see proc_locks(5)
 
 
-def write(path: Path) -> None:
+def write(path: AnyPath) -> None:
     """Write this process into the lock file that it holds."""
     mine = f"{os.getpid():<{_SIZE}}".encode()
     with contextlib.suppress(OSError):
@@ -28,7 +29,7 @@ def write(path: Path) -> None:
             os.close(descriptor)
 
 
-def named(path: Path) -> int | None:
+def named(path: AnyPath) -> int | None:
     """Return the process that holds the lock, as far as anybody knows."""
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDONLY | files.SAFE_FLAGS)
@@ -47,9 +48,14 @@ def _read(descriptor: int) -> bytes:
     return os.read(descriptor, _SIZE)
 
 
-def _named_by_kernel(path: Path) -> int | None:
-    file = f":{path.stat().st_ino}"
-    for line in _KERNELS_LIST.read_text().splitlines():
+def _named_by_kernel(path: AnyPath) -> int | None:
+    file = f":{os.stat(path).st_ino}"
+    with open(_KERNELS_LIST, encoding="ascii") as lines:
+        return _named_in(lines, file)
+
+
+def _named_in(lines: Iterable[str], file: str) -> int | None:
+    for line in lines:
         match line.split():
             case [_, "FLOCK", _, _, pid, where, *_] if where.endswith(file):
                 return int(pid)

@@ -11,37 +11,35 @@ This file must not know what is in the files. Its functions block.
 """
 
 import contextlib
+import functools
 import os
-import secrets
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from amplify_federation._vault.disk.faults import as_store_errors
-from amplify_federation._vault.disk.files import SAFE_FLAGS, WINDOWS, own_only
+from amplify_federation._vault.disk.faults import AnyPath, as_store_errors
+from amplify_federation._vault.disk.files import SAFE_FLAGS, TEMP_SUFFIX, WINDOWS, own_only
 
-TEMP_SUFFIX: Final = ".tmp"
 _SHARING_TRIES: Final = 40  # with the pauses below: two seconds, as long as a virus scanner looks
 _SHARING_PAUSE: Final = 0.05
 
 
 @as_store_errors
-def replace_file(path: Path, data: bytes) -> os.stat_result:
+def replace_file(path: AnyPath, data: bytes) -> os.stat_result:
     """Write a file whole: after any failure the old one stands and no temporary remains."""
-    temp = path.with_name(f"{path.name}.{secrets.token_hex(8)}{TEMP_SUFFIX}")
+    temp = f"{os.fspath(path)}.{os.urandom(8).hex()}{TEMP_SUFFIX}"
     try:
         status = _write_new(temp, data)
         rename(temp, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            temp.unlink()
+            os.unlink(temp)
         raise
-    sync_folder(path.parent)
+    sync_folder(os.path.dirname(path))
     return status
 
 
-def _write_new(path: Path, data: bytes) -> os.stat_result:
+def _write_new(path: str, data: bytes) -> os.stat_result:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS, 0o600)
     try:
         own_only(descriptor)
@@ -54,9 +52,9 @@ def _write_new(path: Path, data: bytes) -> os.stat_result:
         os.close(descriptor)
 
 
-def rename(source: Path, target: Path) -> None:
+def rename(source: AnyPath, target: AnyPath) -> None:
     """Rename over the target."""
-    _patiently(lambda: source.replace(target))
+    _patiently(lambda: os.replace(source, target))
 
 
 def _patiently(work: Callable[[], object]) -> None:
@@ -71,7 +69,7 @@ def _patiently(work: Callable[[], object]) -> None:
     work()
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: str) -> None:
     """Force a folder's names to disk. Windows has no such call and does it by itself."""
     if WINDOWS:
         return
@@ -83,20 +81,20 @@ def sync_folder(folder: Path) -> None:
 
 
 @as_store_errors
-def move_file(path: Path, target: Path) -> None:
+def move_file(path: AnyPath, target: AnyPath) -> None:
     """Rename a file over another, and force the names to disk."""
     rename(path, target)
-    sync_folder(path.parent)
+    sync_folder(os.path.dirname(path))
 
 
 @as_store_errors
-def remove_files(path: Path, *others: Path) -> None:
+def remove_files(path: AnyPath, *others: AnyPath) -> None:
     """Remove files of one folder; those that are not there are no error."""
     missing = 0
     for each in (path, *others):
         try:
-            _patiently(each.unlink)
+            _patiently(functools.partial(os.unlink, each))
         except FileNotFoundError:
             missing += 1
     if missing <= len(others):
-        sync_folder(path.parent)
+        sync_folder(os.path.dirname(path))

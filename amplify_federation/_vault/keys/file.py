@@ -1,18 +1,16 @@
 """Keys in files and in the environment: base64 of 32 bytes.
 
-This file must not know what the keys open.
+A key that is there is read on the event loop, which is quicker than a hop to a thread; one is made
+in a worker thread. This file must not know what the keys open.
 """
 
 import os
-import secrets
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
-
-import anyio.to_thread
+from typing import TYPE_CHECKING, Final
 
 from amplify_federation._vault.derivation import NO_DERIVATION, Derivation
-from amplify_federation._vault.disk import files, lock, writing
+from amplify_federation._vault.disk import files
+from amplify_federation._vault.disk.faults import AnyPath
 from amplify_federation._vault.keys.source import (
     KEY_SIZE,
     MasterKey,
@@ -26,6 +24,9 @@ from amplify_federation.errors import (
     SessionKeyError,
     StoreError,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY"
 KEY_FILE_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY_FILE"
@@ -46,18 +47,28 @@ class KeyFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
-        self.path = _expanded(path)
+        self._location = _expanded(path)
         self._create = create
         self._key: MasterKey | None = None
 
     def __repr__(self) -> str:
-        return f"<KeyFile {self.path}>"
+        return f"<KeyFile {self._location}>"
+
+    @property
+    def path(self) -> "Path":
+        """The file."""
+        from pathlib import Path  # noqa: PLC0415 - slow to load, and for people alone
+
+        return Path(self._location)
 
     async def sealing_key(self) -> SealingKey:
         """Return the key, made if it was to be; see `KeySource`."""
         if self._key is None:
-            load = made_key if self._create else read_key
-            self._key = await anyio.to_thread.run_sync(load, self.path)
+            self._key = read_key(self._location)
+        if self._key is None and self._create:
+            from anyio.to_thread import run_sync  # noqa: PLC0415 - a key is made once
+
+            self._key = await run_sync(made_key, self._location)
         return SealingKey(self._found(self._key))
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
@@ -65,12 +76,12 @@ class KeyFile:
         if derivation != NO_DERIVATION:
             return ()
         if self._key is None:
-            self._key = await anyio.to_thread.run_sync(read_key, self.path)
+            self._key = read_key(self._location)
         return (self._found(self._key),)
 
     def _found(self, key: MasterKey | None) -> MasterKey:
         if key is None:
-            message = f"There is no key file {self.path}."
+            message = f"There is no key file {self._location}."
             raise SessionKeyError(message)
         return key
 
@@ -96,7 +107,7 @@ class EnvironmentKey:
     async def sealing_key(self) -> SealingKey:
         """Return the key; see `KeySource`."""
         if self._key is None:
-            self._key = await anyio.to_thread.run_sync(_environment_key)
+            self._key = _environment_key()
         return SealingKey(self._key)
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
@@ -120,11 +131,11 @@ def _environment_key() -> MasterKey:
     return key
 
 
-def _expanded(path: str | os.PathLike[str]) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises where there is no home
+def _expanded(path: str | os.PathLike[str]) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no home
 
 
-def _named_key(path: Path) -> MasterKey:
+def _named_key(path: str) -> MasterKey:
     key = read_key(path)
     if key is None:
         message = f"{KEY_FILE_VARIABLE} names {path}, which does not exist."
@@ -132,7 +143,7 @@ def _named_key(path: Path) -> MasterKey:
     return key
 
 
-def read_key(path: Path) -> MasterKey | None:
+def read_key(path: AnyPath) -> MasterKey | None:
     """Read a key file; `None` if there is none, `ConfigurationError` if it holds no key."""
     text = _key_text(path)
     if text is None:
@@ -144,7 +155,7 @@ def read_key(path: Path) -> MasterKey | None:
     return key
 
 
-def _key_text(path: Path) -> MasterKey | None:
+def _key_text(path: AnyPath) -> MasterKey | None:
     try:
         found = files.read_file(path, _LARGEST_KEY_FILE, root_may_own=True)
     except SessionFileCorruptError:  # too large
@@ -152,21 +163,25 @@ def _key_text(path: Path) -> MasterKey | None:
     return None if found is None else MasterKey(found[0])
 
 
-def made_key(path: Path) -> MasterKey:
+def made_key(path: AnyPath) -> MasterKey:
     """Read a key file, or make it with a random key, once for all processes."""
+    from amplify_federation._vault.disk import lock  # noqa: PLC0415 - readers need none
+
     if (key := read_key(path)) is not None:
         return key
     with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
         if (key := read_key(path)) is not None:
             return key
-        key = MasterKey(secrets.token_bytes(KEY_SIZE))
+        key = MasterKey(os.urandom(KEY_SIZE))
         failure = _written(path, key)
     if failure is not None:
         raise failure
     return key
 
 
-def _written(path: Path, key: MasterKey) -> StoreError | None:
+def _written(path: AnyPath, key: MasterKey) -> StoreError | None:
+    from amplify_federation._vault.disk import writing  # noqa: PLC0415 - readers need none
+
     try:
         writing.replace_file(path, key_as_text(key))
     except StoreError as error:

@@ -5,14 +5,12 @@ may ask the user, or hang on a bus that does not answer, so it is asked in a wor
 deadline. This file must not know what the key opens.
 """
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
-from anyio.to_thread import run_sync
 
 from amplify_federation._vault.derivation import NO_DERIVATION, Derivation
 from amplify_federation._vault.disk import directories, lock
@@ -75,7 +73,7 @@ class KeyringKey:
 
     async def _ask(self, question: Callable[[str], T]) -> T:
         with anyio.move_on_after(self._timeout):
-            return await run_sync(question, self._name, abandon_on_cancel=True)
+            return await anyio.to_thread.run_sync(question, self._name, abandon_on_cancel=True)
         message = f"The keyring did not answer within {self._timeout:g} s."
         raise StoreUnavailableError(message)
 
@@ -102,7 +100,7 @@ def _made(name: str) -> MasterKey:
     with lock.hold_blocking(_guard(), timeout=_PATIENCE):
         if (key := _read(name)) is not None:
             return key
-        key = MasterKey(secrets.token_bytes(KEY_SIZE))
+        key = MasterKey(os.urandom(KEY_SIZE))
         _guarded(
             lambda keyring: keyring.set_password(_SERVICE, name, key_as_text(key).decode().strip())
         )
@@ -112,14 +110,14 @@ def _made(name: str) -> MasterKey:
     return key
 
 
-def _guard() -> Path:
+def _guard() -> str:
     """Return the lock of making the key. A keyring has none of its own."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - needed here alone
+    from platformdirs import user_state_dir  # noqa: PLC0415 - needed here alone
 
-    folder = directories.real_folder(user_state_path(_SERVICE, appauthor=False))
+    folder = directories.real_folder(user_state_dir(_SERVICE, appauthor=False))
     directories.make_folder(folder)
     directories.folder_identity(folder)
-    return folder / "keyring.lock"
+    return os.path.join(folder, "keyring.lock")  # noqa: PTH118 - as in `disk`
 
 
 def _guarded(question: Callable[[Any], T]) -> T:

@@ -5,12 +5,11 @@ takes a tenth of a second and 64 MiB on purpose, so it runs in a worker thread, 
 """
 
 import os
-import secrets
 from collections.abc import Sequence
 from threading import Lock
 from typing import Final
 
-from anyio.to_thread import run_sync
+import anyio
 
 from amplify_federation._vault.derivation import (
     ARGON2ID,
@@ -57,9 +56,9 @@ class PassphraseKey:
     async def sealing_key(self) -> SealingKey:
         """Return the key, derived if it was not yet; see `KeySource`."""
         if self._sealing is None:
-            if not await run_sync(is_available, self._preferred):
+            if not await anyio.to_thread.run_sync(is_available, self._preferred):
                 self._preferred = SCRYPT
-            self._sealing = self._preferred.salted(secrets.token_bytes(SALT_SIZE))
+            self._sealing = self._preferred.salted(os.urandom(SALT_SIZE))
         return SealingKey(await self._key(self._sealing), self._sealing)
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
@@ -75,7 +74,7 @@ class PassphraseKey:
         known = self._derived.get(derivation.pack().hex())
         if known is not None:
             return known
-        return await run_sync(self._derive_once, derivation)
+        return await anyio.to_thread.run_sync(self._derive_once, derivation)
 
     def _derive_once(self, derivation: Derivation) -> MasterKey:
         name = derivation.pack().hex()

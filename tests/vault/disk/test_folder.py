@@ -25,6 +25,10 @@ def names_in(folder):
     return sorted(one.name for one in folder.iterdir())
 
 
+def file_of(folder):
+    return Path(folder.file_of(NAME))
+
+
 @pytest.fixture
 def folder(tmp_path):
     folder = Folder(tmp_path / "store", limit=100)
@@ -79,13 +83,13 @@ def test_a_listing_tells_nothing(folder):
 def test_two_folders_name_one_record_differently(folder, tmp_path):
     other = Folder(tmp_path / "other", limit=100)
     other.make()
-    assert other.file_of(NAME).name != folder.file_of(NAME).name
+    assert file_of(other).name != file_of(folder).name
 
 
 @posix
 def test_everything_in_the_folder_is_private(folder):
     folder.replace(NAME, b"one")
-    with lock.hold_blocking(lock.lock_of(folder.file_of(NAME)), timeout=0):
+    with lock.hold_blocking(lock.lock_of(file_of(folder)), timeout=0):
         pass
     files = list(folder.path.iterdir())
     assert len(files) >= 4
@@ -97,7 +101,7 @@ def make_when_all_are_there(path, barrier, answer):
     barrier.wait(60)
     folder = Folder(path, limit=100)
     folder.make()
-    answer.write_text(folder.file_of("name").name)
+    answer.write_text(Path(folder.file_of("name")).name)
 
 
 @posix
@@ -136,7 +140,7 @@ def test_an_unchanged_record_costs_one_stat(folder, later, monkeypatch):
 
 def test_a_young_file_is_read_again(folder):
     folder.replace(NAME, b"one")
-    path = folder.file_of(NAME)
+    path = file_of(folder)
     status = path.stat()
     assert folder.read(NAME).data == b"one"
     with path.open("r+b") as file:  # same size, same inode, and within a tick the same times
@@ -147,7 +151,7 @@ def test_a_young_file_is_read_again(folder):
 
 def test_a_file_from_the_future_is_read_again(folder, later):
     folder.replace(NAME, b"one")
-    path = folder.file_of(NAME)
+    path = file_of(folder)
     ahead = time.time_ns() + 3600 * 10**9
     os.utime(path, ns=(ahead, ahead))
     first = folder.read(NAME)
@@ -157,7 +161,7 @@ def test_a_file_from_the_future_is_read_again(folder, later):
 
 def test_a_change_of_an_old_file_is_seen(folder, later):
     folder.replace(NAME, b"one")
-    path = folder.file_of(NAME)
+    path = file_of(folder)
     aged(path)
     assert folder.read(NAME).data == b"one"
     another(folder).replace(NAME, b"two")
@@ -171,14 +175,14 @@ def test_a_change_of_an_old_file_is_seen(folder, later):
 def test_a_file_that_was_opened_to_others_after_it_was_read_is_refused(folder, later):
     folder.replace(NAME, b"one")
     assert folder.read(NAME).data == b"one"
-    folder.file_of(NAME).chmod(0o644)
+    file_of(folder).chmod(0o644)
     with pytest.raises(UnsafePermissionsError):
         folder.read(NAME)
 
 
 def test_a_record_too_large_is_refused(folder):
-    folder.file_of(NAME).touch(mode=0o600)
-    with folder.file_of(NAME).open("r+b") as file:
+    file_of(folder).touch(mode=0o600)
+    with file_of(folder).open("r+b") as file:
         file.truncate(101)
     with pytest.raises(SessionFileCorruptError):
         folder.read(NAME)
@@ -188,7 +192,7 @@ def test_a_record_too_large_is_refused(folder):
 def test_a_record_set_aside_is_gone_and_the_one_set_aside_before_too(folder):
     for data in (b"one", b"two"):
         folder.replace(NAME, data)
-        aside = folder.set_aside(NAME)
+        aside = Path(folder.set_aside(NAME))
         assert folder.read(NAME) is None
         assert aside.read_bytes() == data
     assert len([name for name in names_in(folder.path) if name.endswith(".corrupt")]) == 1
@@ -196,7 +200,7 @@ def test_a_record_set_aside_is_gone_and_the_one_set_aside_before_too(folder):
 
 def test_removing_takes_what_was_set_aside_along(folder):
     folder.replace(NAME, b"one")
-    aside = folder.set_aside(NAME)
+    aside = Path(folder.set_aside(NAME))
     folder.remove(NAME)
     assert not aside.exists()
     folder.replace(NAME, b"two")
@@ -207,14 +211,14 @@ def test_removing_takes_what_was_set_aside_along(folder):
 
 def test_what_a_dead_process_left_goes_at_the_next_start(folder):
     folder.replace(NAME, b"one")
-    temp = Path(f"{folder.file_of(NAME)}.0123456789abcdef.tmp")
+    temp = Path(f"{file_of(folder)}.0123456789abcdef.tmp")
     temp.write_bytes(b"half")
     assert another(folder).read(NAME).data == b"one"
     assert not temp.exists()
 
 
 def test_what_a_living_process_is_writing_stays(folder):
-    path = folder.file_of(NAME)
+    path = file_of(folder)
     temp = Path(f"{path}.0123456789abcdef.tmp")
     with lock.hold_blocking(lock.lock_of(path), timeout=0):
         temp.write_bytes(b"half")
@@ -225,7 +229,7 @@ def test_what_a_living_process_is_writing_stays(folder):
 
 
 def test_a_lease_is_no_write_lock(folder):
-    path = folder.file_of(NAME)
+    path = file_of(folder)
     with (
         lock.hold_blocking(lease_of(path), timeout=0),
         lock.hold_blocking(lock.lock_of(path), timeout=0),

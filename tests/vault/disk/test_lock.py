@@ -201,7 +201,7 @@ async def test_a_lock_that_cannot_be_released_is_told_without_a_chain(path, monk
 
     for hold in (lock.hold, lock.hold_blocking):
         with monkeypatch.context() as patch:
-            patch.setattr("filelock.FileLock.release", fail)
+            patch.setattr("filelock.unlock_descriptor", fail)
             with pytest.raises(StoreUnavailableError, match="EIO") as caught:
                 await held_once(hold(path.with_name(hold.__name__), timeout=0))
         assert caught.value.__context__ is None

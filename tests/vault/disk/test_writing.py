@@ -1,7 +1,6 @@
 import os
 import stat
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -49,8 +48,7 @@ def test_a_short_write_is_continued(path, monkeypatch):
 @pytest.mark.parametrize("step", ["open", "fchmod", "write", "fsync", "fstat", "close", "replace"])
 def test_after_a_failure_the_old_file_stands_and_no_temporary_remains(path, monkeypatch, step):
     writing.replace_file(path, b"old")
-    owner = Path if step == "replace" else os
-    real = getattr(owner, step)
+    real = getattr(os, step)
 
     def fail(*args, **kwargs):
         if step == "close":
@@ -58,7 +56,7 @@ def test_after_a_failure_the_old_file_stands_and_no_temporary_remains(path, monk
         raise OSError(28, "no space")
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, step, fail)
+        patch.setattr(os, step, fail)
         with pytest.raises(StoreUnavailableError) as caught:
             writing.replace_file(path, b"new")
     assert "ENOSPC" in caught.value.message
@@ -102,7 +100,7 @@ def test_files_are_moved_and_removed(path):
 
 def test_on_windows_a_rename_waits_for_whoever_holds_the_file_open(path, monkeypatch):
     pauses = []
-    real = Path.replace
+    real = os.replace
 
     def busy(source, target):
         if len(pauses) < 3:
@@ -111,7 +109,7 @@ def test_on_windows_a_rename_waits_for_whoever_holds_the_file_open(path, monkeyp
 
     monkeypatch.setattr(writing, "WINDOWS", True)
     monkeypatch.setattr(writing.time, "sleep", pauses.append)
-    monkeypatch.setattr(Path, "replace", busy)
+    monkeypatch.setattr(os, "replace", busy)
     writing.replace_file(path, b"new")
     assert len(pauses) == 3
     assert path.read_bytes() == b"new"
@@ -124,7 +122,7 @@ def test_on_windows_a_rename_gives_up_in_the_end(path, monkeypatch):
     path.write_bytes(b"old")
     monkeypatch.setattr(writing, "WINDOWS", True)
     monkeypatch.setattr(writing.time, "sleep", lambda _: None)
-    monkeypatch.setattr(Path, "replace", busy)
+    monkeypatch.setattr(os, "replace", busy)
     with pytest.raises(StoreUnavailableError, match="EACCES"):
         writing.replace_file(path, b"new")
     assert path.read_bytes() == b"old"

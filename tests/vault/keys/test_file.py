@@ -95,7 +95,7 @@ async def test_a_key_that_cannot_be_written_shows_in_no_frame(tmp_path, monkeypa
 
     def failing(path, data):
         texts.append(data)
-        return real(path / "no folder", data)
+        return real(f"{path}/no folder", data)
 
     monkeypatch.setattr(writing, "replace_file", failing)
     with pytest.raises(StoreUnavailableError) as caught:
