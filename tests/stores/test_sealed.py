@@ -31,7 +31,7 @@ def store(backend):
     return Sealed(backend, key=KEY)
 
 
-async def damage(backend, name=NAME, change=lambda data: data[:-1] + b"?"):
+async def damage(backend, name=NAME, change=lambda data: data[:-1] + bytes([data[-1] ^ 1])):
     record = await backend.read(name)
     return await backend.compare_and_set(name, change(record.data), expected=record.version)
 
