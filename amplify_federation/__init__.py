@@ -43,18 +43,13 @@ from amplify_federation.errors import (
 if typing.TYPE_CHECKING:
     from amplify_federation._concurrency.broadcast import EventStream
     from amplify_federation._core.providers import AuthProvider
-    from amplify_federation._core.results import (
-        AuthEvent,
-        AuthEventKind,
-        AuthResult,
-        AuthSession,
-        AuthUser,
-        FederationResult,
-        TokenRequest,
-    )
+    from amplify_federation._core.results.events import AuthEvent, AuthEventKind
+    from amplify_federation._core.results.federation import FederationResult, TokenRequest
+    from amplify_federation._core.results.session import AuthResult, AuthSession
+    from amplify_federation._core.results.user_pool import AuthUser, UserPoolTokens
     from amplify_federation._core.settings import AuthSettings, Clock
     from amplify_federation._core.state import Expired, Federated, SignedOut
-    from amplify_federation._core.values import AWSCredentials, UserPoolTokens
+    from amplify_federation._core.values import AWSCredentials
     from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
     from amplify_federation._vault.keys.os_keyring import KeyringKey
     from amplify_federation._vault.keys.passphrase import PassphraseKey
@@ -132,18 +127,13 @@ __all__ = [
 _HOMES = {
     "_concurrency.broadcast": ("EventStream",),
     "_core.providers": ("AuthProvider",),
-    "_core.results": (
-        "AuthEvent",
-        "AuthEventKind",
-        "AuthResult",
-        "AuthSession",
-        "AuthUser",
-        "FederationResult",
-        "TokenRequest",
-    ),
+    "_core.results.events": ("AuthEvent", "AuthEventKind"),
+    "_core.results.federation": ("FederationResult", "TokenRequest"),
+    "_core.results.session": ("AuthResult", "AuthSession"),
+    "_core.results.user_pool": ("AuthUser", "UserPoolTokens"),
     "_core.settings": ("AuthSettings", "Clock"),
     "_core.state": ("Expired", "Federated", "SignedOut"),
-    "_core.values": ("AWSCredentials", "UserPoolTokens"),
+    "_core.values": ("AWSCredentials",),
     "_vault.keys.file": ("EnvironmentKey", "KeyFile"),
     "_vault.keys.os_keyring": ("KeyringKey",),
     "_vault.keys.passphrase": ("PassphraseKey",),

@@ -30,12 +30,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from amplify_federation._concurrency.broadcast import EventStream
-    from amplify_federation._core.results import (
-        AuthEvent,
-        AuthSession,
-        AuthUser,
-        FederationResult,
-    )
+    from amplify_federation._core.results.events import AuthEvent
+    from amplify_federation._core.results.federation import FederationResult
+    from amplify_federation._core.results.session import AuthSession
+    from amplify_federation._core.results.user_pool import AuthUser
     from amplify_federation._core.state import State
     from amplify_federation._session.context import TokenSource, UserPool
     from amplify_federation.stores.protocol import SessionStore

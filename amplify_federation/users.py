@@ -9,7 +9,7 @@ from typing import Any, Self
 from amplify_federation._cognito.requests import checked_provider, checked_token
 from amplify_federation._concurrency.background import Background
 from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results import AuthSession
+from amplify_federation._core.results.session import AuthSession
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.values import Secret
 from amplify_federation._network.channel import Channel

@@ -140,31 +140,3 @@ class AWSCredentials:
             aws_secret_access_key=self.secret_access_key,
             aws_session_token=self.session_token,
         )
-
-
-@frozen(init=False)
-class UserPoolTokens:
-    """Tokens of a Cognito user pool, as the application's own sign-in got them.
-
-    Raises `ValidationError` for a token that is no text or empty.
-    """
-
-    _id_token: Secret
-    _access_token: Secret | None
-
-    def __init__(self, id_token: str | Secret, access_token: str | Secret | None = None) -> None:
-        own, further = veiled(id_token), None if access_token is None else veiled(access_token)
-        del id_token, access_token  # no frame of a traceback may hold them
-        put = partial(object.__setattr__, self)
-        put("_id_token", checked_secret(own))
-        put("_access_token", None if further is None else checked_secret(further))
-
-    @property
-    def id_token(self) -> str:
-        """The ID token, a JWT."""
-        return self._id_token.reveal()
-
-    @property
-    def access_token(self) -> str | None:
-        """The access token, if the application gave one."""
-        return None if self._access_token is None else self._access_token.reveal()

@@ -4,13 +4,18 @@ This file keeps what a call needs out of a process that makes none: one that res
 session.
 """
 
-from collections.abc import Awaitable
+from __future__ import annotations
 
-from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.flow import Flow
-from amplify_federation._network.line import Line
-from amplify_federation._network.server_clock import ServerClock
-from amplify_federation.errors import AuthError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from amplify_federation._cognito.answers import Answer
+    from amplify_federation._cognito.flow import Flow
+    from amplify_federation._network.line import Line
+    from amplify_federation._network.server_clock import ServerClock
+    from amplify_federation.errors import AuthError
 
 
 class Channel:

@@ -5,13 +5,14 @@ else the lean path, which costs a fraction; else, where a proxy is set or somebo
 be asked (a mock, a tracer), an httpx client of our own. It must not know what is said.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import anyio
 
 from amplify_federation._cognito.backoff import RetryQuota
-from amplify_federation._cognito.exchange import Exchange
 from amplify_federation._concurrency.flight import Flight
 from amplify_federation._concurrency.loops import HomeLoop
 from amplify_federation.errors import ConfigurationError
@@ -19,6 +20,7 @@ from amplify_federation.errors import ConfigurationError
 # What a call goes over is loaded at the first call: a process that restarts with a stored session
 # makes none.
 if TYPE_CHECKING:
+    from amplify_federation._cognito.exchange import Exchange
     from amplify_federation._network.lean.exchange import LeanExchange
 
 # One quota for each client object, however many sessions share it.

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from amplify_federation._concurrency.background import Background
     from amplify_federation._concurrency.broadcast import Broadcast
     from amplify_federation._core.providers import AuthProvider
-    from amplify_federation._core.results import AuthEvent, TokenRequest
+    from amplify_federation._core.results.events import AuthEvent
+    from amplify_federation._core.results.federation import TokenRequest
+    from amplify_federation._core.results.user_pool import UserPoolTokens
     from amplify_federation._core.settings import AuthSettings
     from amplify_federation._core.state import Login
-    from amplify_federation._core.values import UserPoolTokens
     from amplify_federation._network.channel import Channel
     from amplify_federation._network.server_clock import ServerClock
     from amplify_federation._session.keeper import Keeper

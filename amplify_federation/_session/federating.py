@@ -20,7 +20,7 @@ from amplify_federation._concurrency.turns import Turns
 from amplify_federation._core.claims import same_subject, subject_digest
 from amplify_federation._core.machine import FederationSucceeded
 from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results import FederationResult
+from amplify_federation._core.results.federation import FederationResult
 from amplify_federation._core.state import Expired, Federated, Grant, Login, SignedOut
 from amplify_federation._core.values import Secret
 from amplify_federation._session.context import Context

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from amplify_federation._core.results import AuthEvent
 from amplify_federation._core.state import SignedOut, State
-from amplify_federation._session.record.changes import event_between, name_of
 from amplify_federation._session.record.lending import with_lent, without_lent
 from amplify_federation._session.record.schema import SessionRecord, decode, encode
 from amplify_federation.errors import (
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from amplify_federation._concurrency.broadcast import Broadcast
     from amplify_federation._core.machine import Event
+    from amplify_federation._core.results.events import AuthEvent
     from amplify_federation._core.values import Secret
     from amplify_federation._network.server_clock import ServerClock
     from amplify_federation.stores.protocol import Record, SessionStore
@@ -233,14 +232,18 @@ class Keeper:
     def _become(self, record: SessionRecord, *, silently: bool = False) -> None:
         before, self.record = self.record, record
         self.ahead = self._clock.monotonic() - self._clock.now()
-        kind = event_between(before, record)
-        if kind is None or silently:
+        if not silently:
+            self._tell(before)
+
+    def _tell(self, before: SessionRecord) -> None:
+        from amplify_federation._session.record.changes import event_between  # noqa: PLC0415 - as above
+
+        event = event_between(before, self.record)
+        if event is None:
             return
-        state = name_of(record.state)
-        logger.info(
-            "Session: %s.", kind, extra={"event": str(kind), "state": state, "session": self.name}
-        )
-        self._events.send(AuthEvent(kind, state))
+        told = {"event": str(event.kind), "state": event.state, "session": self.name}
+        logger.info("Session: %s.", event.kind, extra=told)
+        self._events.send(event)
 
 
 def _complain(text: str, event: str) -> None:

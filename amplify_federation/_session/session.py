@@ -40,12 +40,10 @@ from amplify_federation.errors import (
 
 if TYPE_CHECKING:
     from amplify_federation._core.providers import AuthProvider
-    from amplify_federation._core.results import (
-        AuthEvent,
-        AuthSession,
-        AuthUser,
-        FederationResult,
-    )
+    from amplify_federation._core.results.events import AuthEvent
+    from amplify_federation._core.results.federation import FederationResult
+    from amplify_federation._core.results.session import AuthSession
+    from amplify_federation._core.results.user_pool import AuthUser
     from amplify_federation._core.settings import AuthSettings
     from amplify_federation._core.values import Secret
     from amplify_federation._network.channel import Channel

@@ -18,7 +18,7 @@ from attrs import frozen
 from amplify_federation._concurrency.flights import Flights
 from amplify_federation._core.claims import peek
 from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results import AuthSession
+from amplify_federation._core.results.session import AuthSession
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Federated
 from amplify_federation._core.values import Secret

@@ -9,7 +9,7 @@ shown without waking it, and must not know what else a session does.
 import anyio
 from attrs import evolve, frozen
 
-from amplify_federation._core.results import AuthSession
+from amplify_federation._core.results.session import AuthSession
 from amplify_federation._core.settings import AuthSettings
 from amplify_federation._core.state import Federated
 from amplify_federation._network.server_clock import ServerClock

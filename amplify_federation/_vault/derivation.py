@@ -7,9 +7,7 @@ minutes nor gigabytes. This file must not know passphrases or records.
 
 import struct
 from enum import IntEnum
-from typing import Final, Self
-
-from attrs import evolve, field, frozen
+from typing import Final, NamedTuple, Self
 
 SALT_SIZE: Final = 16  # bytes; RFC 9106 section 3.1 recommends 16 for password hashing
 _LAYOUT: Final = struct.Struct(">BxIII16s")
@@ -31,8 +29,7 @@ class KeyFunction(IntEnum):
     SCRYPT = 2
 
 
-@frozen
-class Derivation:
+class Derivation(NamedTuple):
     """A function from passphrase to master key, with its parameters and salt.
 
     `ARGON2ID` (RFC 9106): rounds, memory in KiB, lanes. `SCRYPT` (RFC 7914): log2(N), r, p.
@@ -41,11 +38,11 @@ class Derivation:
 
     function: KeyFunction = KeyFunction.NONE
     parameters: tuple[int, int, int] = (0, 0, 0)
-    salt: bytes = field(default=bytes(SALT_SIZE), repr=False)
+    salt: bytes = bytes(SALT_SIZE)
 
     def salted(self, salt: bytes) -> Self:
         """Return the same function with another salt."""
-        return evolve(self, salt=salt)
+        return self._replace(salt=salt)
 
     def pack(self) -> bytes:
         """Return the bytes that stand in a record's header."""

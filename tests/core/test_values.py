@@ -5,13 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
-from amplify_federation._core.values import (
-    AWSCredentials,
-    Secret,
-    UserPoolTokens,
-    checked_secret,
-    veiled,
-)
+from amplify_federation._core.values import AWSCredentials, Secret, checked_secret, veiled
 from amplify_federation.errors import ValidationError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -68,7 +62,6 @@ def test_one_value_can_be_made_of_another():
     later = attrs.evolve(credentials, expiration=NOON + timedelta(hours=1))
     assert later.secret_access_key == "key"
     assert later.expiration - NOON == timedelta(hours=1)
-    assert attrs.evolve(UserPoolTokens("id"), access_token="access").id_token == "id"
 
 
 def test_credentials_give_their_secrets_by_property_only():
@@ -109,10 +102,3 @@ def test_an_expiration_of_another_zone_is_shown_in_utc():
 def test_an_expiration_without_a_zone_is_refused(expiration):
     with pytest.raises(ValidationError, match="aware"):
         AWSCredentials("AKIA", "key", "token", expiration)
-
-
-def test_user_pool_tokens_are_silent_and_the_access_token_is_optional():
-    tokens = UserPoolTokens("canary-id", "canary-access")
-    assert (tokens.id_token, tokens.access_token) == ("canary-id", "canary-access")
-    assert "canary" not in repr(tokens)
-    assert UserPoolTokens("canary-id").access_token is None

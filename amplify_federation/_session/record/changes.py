@@ -1,6 +1,6 @@
 """Which event a change from one record to the next is. Pure."""
 
-from amplify_federation._core.results import AuthEventKind
+from amplify_federation._core.results.events import AuthEvent, AuthEventKind
 from amplify_federation._core.state import Expired, Federated, SignedOut, State
 from amplify_federation._session.record.schema import SessionRecord
 
@@ -16,8 +16,13 @@ def name_of(state: State) -> str:
             return "expired"
 
 
-def event_between(before: SessionRecord, after: SessionRecord) -> AuthEventKind | None:
+def event_between(before: SessionRecord, after: SessionRecord) -> AuthEvent | None:
     """Return what listeners are told of a change, or `None` if it is no concern of theirs."""
+    kind = _kind_of_change(before, after)
+    return None if kind is None else AuthEvent(kind, name_of(after.state))
+
+
+def _kind_of_change(before: SessionRecord, after: SessionRecord) -> AuthEventKind | None:
     match before.state, after.state:
         case Federated(old), Federated(new) if before.lineage == after.lineage:
             return None if old == new else AuthEventKind.CREDENTIALS_RENEWED

@@ -1,16 +1,20 @@
 """What a fetch shows of a state: the table of results, row by row. Pure."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
-from amplify_federation._core.results import AuthResult, AuthSession
+from typing import TYPE_CHECKING, NamedTuple
+
+from amplify_federation._core.results.session import AuthResult, AuthSession
 from amplify_federation._core.state import Expired, Federated, SignedOut, State
-from amplify_federation._core.values import AWSCredentials, UserPoolTokens
 from amplify_federation.errors import (
     AuthError,
     InvalidStateError,
     SessionExpiredError,
     SignedOutError,
 )
+
+if TYPE_CHECKING:
+    from amplify_federation._core.results.user_pool import UserPoolTokens
 
 NO_USER_POOL = "Users federated to Identity Pools do not have User Pool access."
 NO_USER_POOL_ADVICE = (
@@ -98,8 +102,8 @@ def replaced_view() -> AuthSession:
 def _failed(error: AuthError, user_pool: _NoUserPool, *, signed_in: bool) -> AuthSession:
     return AuthSession(
         is_signed_in=signed_in,
-        identity_id_result=AuthResult[str](error=error),
-        credentials_result=AuthResult[AWSCredentials](error=error),
+        identity_id_result=AuthResult(error=error),
+        credentials_result=AuthResult(error=error),
         user_pool_tokens_result=user_pool.tokens,
         user_sub_result=user_pool.sub,
     )

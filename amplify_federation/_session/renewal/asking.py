@@ -13,7 +13,7 @@ from amplify_federation._cognito.requests import checked_token
 from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._core.claims import peek, same_subject, subject_digest
 from amplify_federation._core.machine import FederationSucceeded
-from amplify_federation._core.results import TokenRequest
+from amplify_federation._core.results.federation import TokenRequest
 from amplify_federation._core.state import Expired, Federated, Login
 from amplify_federation._core.values import Secret
 from amplify_federation._session.context import Context

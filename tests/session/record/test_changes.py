@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from amplify_federation import (
+    AuthEvent,
     AuthEventKind,
     AuthProvider,
     AWSCredentials,
@@ -51,7 +52,8 @@ def record(state, lineage="one"):
     ],
 )
 def test_a_change_is_told_as_what_it_is(before, after, kind):
-    assert event_between(before, after) == kind
+    expected = None if kind is None else AuthEvent(kind, name_of(after.state))
+    assert event_between(before, after) == expected
 
 
 def test_forgetting_a_refused_token_is_told_to_nobody():

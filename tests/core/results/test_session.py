@@ -2,8 +2,8 @@ import traceback
 
 import pytest
 
-from amplify_federation._core.results import AuthResult, AuthSession
-from amplify_federation._core.values import UserPoolTokens
+from amplify_federation._core.results.session import AuthResult, AuthSession
+from amplify_federation._core.results.user_pool import UserPoolTokens
 from amplify_federation.errors import InvalidStateError, NetworkError, SignedOutError
 from tests.core.samples import ALICE, credentials
 

@@ -1,31 +1,17 @@
-"""What the public calls return. This file must not know how any of it came about."""
+"""What a fetch returns: each field a value, or the reason why there is none."""
 
-from enum import StrEnum
-from typing import Generic, TypeVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import field, frozen
 
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.values import AWSCredentials, UserPoolTokens
-from amplify_federation.errors import AuthError
+if TYPE_CHECKING:
+    from amplify_federation._core.results.user_pool import UserPoolTokens
+    from amplify_federation._core.values import AWSCredentials
+    from amplify_federation.errors import AuthError
 
 T = TypeVar("T")
-
-
-@frozen
-class FederationResult:
-    """What a federation gives: the identity of Cognito's answer, and its credentials."""
-
-    identity_id: str
-    credentials: AWSCredentials
-
-
-@frozen
-class AuthUser:
-    """A user of a user pool. `user_id` is the claim `sub` of the ID token."""
-
-    user_id: str
-    username: str
 
 
 @frozen
@@ -85,29 +71,3 @@ class AuthSession:
     def user_sub(self) -> str:
         """The user-pool user's `sub`; raises the error that stands in its place."""
         return self.user_sub_result.value
-
-
-class AuthEventKind(StrEnum):
-    """What happened to a session."""
-
-    FEDERATED = "federated"
-    CREDENTIALS_RENEWED = "credentials_renewed"
-    SESSION_EXPIRED = "session_expired"
-    FEDERATION_CLEARED = "federation_cleared"
-
-
-@frozen
-class AuthEvent:
-    """One change of a session; `state` is `signed_out`, `federated` or `expired`."""
-
-    kind: AuthEventKind
-    state: str
-
-
-@frozen
-class TokenRequest:
-    """Why a `token_source` is asked for a new provider token."""
-
-    provider: AuthProvider
-    identity_id: str
-    reason: str
