@@ -5,7 +5,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
 
@@ -66,7 +67,7 @@ def command(target: Target, *, port: int, program: Sequence[str]) -> None:
         message = "Serving needs uvicorn: pip install 'amplify-federation[cli]'"
         raise click.UsageError(message)
     child = _Child(program)
-    # SIGTERM ends a server as Ctrl-C does, so that the token's file goes, too.
+    # Before anything is served SIGTERM ends the command as Ctrl-C does.
     before = signal.signal(signal.SIGTERM, child.on_end)
     try:
         code = anyio.run(lambda: _serve(target, port, child if program else None))
@@ -117,9 +118,20 @@ async def _serve(target: Target, port: int, child: _Child | None) -> int:
         async with serving(lambda: _credentials(auth), port=port) as offer:
             if child is not None:
                 return await anyio.to_thread.run_sync(child.run, offer)
-            _announce(offer)
-            await anyio.sleep_forever()
+            with _endings() as told_to_end:
+                _announce(offer)
+                await told_to_end()
     return int(ExitCode.OK)
+
+
+@contextmanager
+def _endings() -> Generator[Callable[[], Awaitable[object]]]:
+    """Give what waits for SIGTERM. A handler that raises may do so in a request, which is lost."""
+    if sys.platform == "win32":  # no such signal comes
+        yield anyio.sleep_forever
+        return
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        yield signals.__anext__
 
 
 async def _credentials(auth: FederatedAuth) -> AWSCredentials:

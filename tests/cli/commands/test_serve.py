@@ -1,11 +1,16 @@
 """The command around the endpoint; the endpoint itself is in `handover/test_server`."""
 
+import contextlib
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -51,15 +56,56 @@ def test_nobody_signed_in_is_told_before_anything_is_served(command):
     assert (done.code, done.stdout) == (4, "")
 
 
+def heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests may ignore them
+
+
 def ignore_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("_attempt", range(3))
+def test_it_stops_in_the_middle_of_its_work_too(signed_in, _attempt):
+    if os.name == "nt":
+        pytest.skip("Windows sends no such signals")
+    with subprocess.Popen(
+        [sys.executable, "-m", "amplify_federation.cli", "serve", "--json"],
+        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=ignore_interrupts,  # noqa: PLW1509  # one call, and no threads that matter
+    ) as process:  # fmt: skip
+        try:
+            text = ""
+            while "}" not in text:
+                text += process.stdout.readline()
+            url = json.loads(text)["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+            busy = threading.Event()
+            asked = threading.Thread(target=ask_without_end, args=(url, busy))
+            asked.start()
+            assert busy.wait(30)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=30)
+            asked.join(30)
+            assert not asked.is_alive()
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+
+
+def ask_without_end(url, busy):
+    """Keep a server busy until it is gone; without its token the answers are refusals."""
+    with contextlib.suppress(OSError, HTTPException):
+        for count in itertools.count():
+            if count == 50:
+                busy.set()
+            with contextlib.suppress(HTTPError):
+                urlopen(url, timeout=10).close()  # noqa: S310  # loopback
 
 
 @pytest.mark.parametrize(
     ("number", "prepare"),
     [
-        (signal.SIGINT, None),
-        (signal.SIGTERM, None),
+        (signal.SIGINT, heed_interrupts),
+        (signal.SIGTERM, heed_interrupts),
         (signal.SIGTERM, ignore_interrupts),  # as a script starts its background jobs
     ],
 )
@@ -94,7 +140,8 @@ def test_an_interrupted_server_prints_its_lines_first(signed_in, monkeypatch):
     async def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("anyio.sleep_forever", interrupted)
+    endings = "amplify_federation.cli.commands.serve._endings"
+    monkeypatch.setattr(endings, lambda: contextlib.nullcontext(interrupted))
     done = signed_in("serve")
     assert done.code == 0, done
     first, second = done.stdout.splitlines()
