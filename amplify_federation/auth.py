@@ -23,7 +23,6 @@ from amplify_federation._session.keeper import NOTICE
 from amplify_federation._session.session import Session
 from amplify_federation.errors import ConfigurationError, ValidationError
 from amplify_federation.pool import IdentityPool
-from amplify_federation.stores.file import EncryptedFileStore
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -74,7 +73,7 @@ class FederatedAuth:
         self._session = Session(
             self._pool,
             settings,
-            store=EncryptedFileStore() if store is None else store,
+            store=default_store() if store is None else store,
             channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
             name=f"{self._pool.identity_pool_id}/{session_name}",
             sources=Sources(token_source, user_pool),
@@ -207,6 +206,13 @@ class FederatedAuth:
         """
         self._session.check_usable()
         return self._session.context.events.listen(self._session.notice, NOTICE)
+
+
+def default_store() -> SessionStore:
+    """Return the store that is used where none is given."""
+    from amplify_federation.stores.file import EncryptedFileStore  # noqa: PLC0415 - many give another
+
+    return EncryptedFileStore()
 
 
 def checked_pool(pool: object) -> IdentityPool:

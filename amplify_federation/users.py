@@ -26,10 +26,10 @@ from amplify_federation.auth import (
     check_session_name,
     check_settings,
     checked_pool,
+    default_store,
 )
 from amplify_federation.errors import InvalidStateError, ValidationError
 from amplify_federation.pool import IdentityPool
-from amplify_federation.stores.file import EncryptedFileStore
 from amplify_federation.stores.protocol import SessionStore
 
 OPAQUE_TOKEN_LIFE = 300.0  # seconds
@@ -77,7 +77,7 @@ class FederatedUsers:
             pool=checked,
             settings=settings,
             channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
-            store=EncryptedFileStore() if store is None else store,
+            store=default_store() if store is None else store,
             shelf=Shelf(max_users),
             sources=Sources(token_source),
         )
