@@ -6,6 +6,7 @@ the frames that had the request in hand.
 
 import logging
 import os
+import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -74,8 +75,6 @@ class Conversation(NamedTuple):
                 return outcome
             if attempt >= self.max_attempts or not may_retry(outcome, attempt):
                 return outcome
-            import random  # noqa: PLC0415  # 2 ms that few calls need
-
             chance = random.random()  # noqa: S311  # jitter, not a secret
             delay = delay_before(attempt, outcome, chance=chance, headers=headers)
             # Sleeping past the deadline would only hide this error behind a timeout.
