@@ -3,6 +3,7 @@
 The same story stands in the README.
 """
 
+import contextlib
 from asyncio import to_thread
 
 import httpx
@@ -37,15 +38,18 @@ def aws(monkeypatch, tmp_path):
     url = f"http://{host}:{port}"
     owner = boto3.Session("owner", "of the account", region_name="us-west-2")
     dynamodb, s3 = (owner.client(name, endpoint_url=url) for name in ("dynamodb", "s3"))
-    dynamodb.create_table(
-        TableName="scores",
-        KeySchema=[{"AttributeName": "player", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "player", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    s3.create_bucket(
-        Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
-    )
+    # botocore repeats a request whose answer was lost, and then hears that the table is there.
+    with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
+        dynamodb.create_table(
+            TableName="scores",
+            KeySchema=[{"AttributeName": "player", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "player", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(
+            Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+        )
     dynamodb.close()
     s3.close()
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
