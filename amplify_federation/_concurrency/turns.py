@@ -31,11 +31,6 @@ class Turns(Generic[T]):
     def __init__(self) -> None:
         self._queue: dict[Turn[T], None] = {}  # an ordered set: who is cancelled leaves in O(1)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody works or waits."""
-        return not self._queue
-
     async def take(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Turn[T]:
         """Wait for one's turn and work; both end `seconds` from now, or when overtaken."""
         scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)

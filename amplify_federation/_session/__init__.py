@@ -11,7 +11,8 @@ id or the message of an error:
     federation_cleared    session, state                                INFO     keeper
     renewal               session, outcome, early, seconds              INFO, WARNING if it failed
                                                                                  renewal/outcome
-    retry                 operation, error, attempt, delay              INFO     _network/channel
+    retry                 operation, error, attempt, delay              INFO
+                                                                                 _network/conversation
     lock_waited           lock, seconds                                 INFO     _vault/disk/lock
     session_set_aside     set_aside_as                                  WARNING  stores/sealed
     corrupt, rolled_back  (none)                                        WARNING  keeper

@@ -43,12 +43,11 @@ class Federations:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._turns: Turns[FederationResult] | None = None  # while anybody federates
+        self._turns: Turns[FederationResult] = Turns()
 
     def overtake(self) -> None:
         """Fail all that are under way, at once: a clear came."""
-        if self._turns is not None:
-            self._turns.overtake()
+        self._turns.overtake()
 
     def federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None
@@ -58,12 +57,7 @@ class Federations:
 
     async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
-        turns = self._turns = self._turns or Turns()
-        try:
-            turn = await turns.take(work, seconds=self._context.settings.timeout)
-        finally:
-            if turns.is_idle:
-                self._turns = None
+        turn = await self._turns.take(work, seconds=self._context.settings.timeout)
         if turn.overtaken:
             message = "The session was cleared while this federation was under way."
             raise InvalidStateError(

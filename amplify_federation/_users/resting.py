@@ -16,7 +16,7 @@ from amplify_federation._network.server_clock import ServerClock
 from amplify_federation._session.keeper import NOTICE
 from amplify_federation._session.record.schema import decode_grant
 from amplify_federation._session.record.views import view_of
-from amplify_federation._session.renewal.lifespan import MAX_CLOCK_LEAD, lifespan_of
+from amplify_federation._session.renewal.lifespan import is_from_the_future, lifespan_of
 from amplify_federation._session.session import Session
 from amplify_federation.errors import StoreError, StoreUnavailableError
 from amplify_federation.stores.memory import MemoryStore
@@ -58,7 +58,7 @@ class Resters:
         if (
             self.now(resting.ahead) >= min(resting.token_over, resting.due)
             or (grant := decode_grant(resting.record.data)) is None
-            or grant.issued_at > self._clock.now() + MAX_CLOCK_LEAD  # the clock jumped back
+            or is_from_the_future(grant, self._clock.now())
         ):
             return None
         return view_of(Federated(grant, ()))

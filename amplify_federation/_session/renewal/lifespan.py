@@ -31,12 +31,17 @@ class Lifespan(NamedTuple):
         return (
             now >= self.over_at
             or clock.monotonic() >= self.over_monotonic
-            or self.grant.issued_at > now + MAX_CLOCK_LEAD  # the clock jumped back
+            or is_from_the_future(self.grant, now)
         )
 
     def is_due(self, clock: ServerClock) -> bool:
         """Tell whether one caller should renew them early."""
         return clock.now() >= self.renew_at or clock.monotonic() >= self.renew_monotonic
+
+
+def is_from_the_future(grant: Grant, now: float) -> bool:
+    """Tell whether a grant was issued after `now`: then the clock jumped back, and it is over."""
+    return grant.issued_at > now + MAX_CLOCK_LEAD
 
 
 def lifespan_of(grant: Grant, settings: AuthSettings, ahead: float) -> Lifespan:
