@@ -9,16 +9,6 @@ from shlex import quote
 import pytest
 
 
-@pytest.fixture(scope="module")
-def moto():
-    moto_server = pytest.importorskip("moto.server")
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def profile(signed_in, tmp_path):
     """The environment of an AWS tool whose profile asks this command."""

@@ -64,20 +64,30 @@ def ignore_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def server(signed_in, prepare):
+    """Start the command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "amplify_federation.cli", "serve", "--json"],
+        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=prepare,  # noqa: PLW1509  # one call, and no threads that matter
+    )  # fmt: skip
+
+
+def announcement(process):
+    """Return the JSON that a server prints once it serves."""
+    text = ""
+    while "}" not in text:
+        text += process.stdout.readline()
+    return text
+
+
 @pytest.mark.parametrize("_attempt", range(3))
 def test_it_stops_in_the_middle_of_its_work_too(signed_in, _attempt):
     if os.name == "nt":
         pytest.skip("Windows sends no such signals")
-    with subprocess.Popen(
-        [sys.executable, "-m", "amplify_federation.cli", "serve", "--json"],
-        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=ignore_interrupts,  # noqa: PLW1509  # one call, and no threads that matter
-    ) as process:  # fmt: skip
+    with server(signed_in, ignore_interrupts) as process:
         try:
-            text = ""
-            while "}" not in text:
-                text += process.stdout.readline()
-            url = json.loads(text)["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+            url = json.loads(announcement(process))["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
             busy = threading.Event()
             asked = threading.Thread(target=ask_without_end, args=(url, busy))
             asked.start()
@@ -112,14 +122,8 @@ def ask_without_end(url, busy):
 def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number, prepare):
     if os.name == "nt":
         pytest.skip("Windows sends no such signals")
-    with subprocess.Popen(
-        [sys.executable, "-m", "amplify_federation.cli", "serve", "--json"],
-        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=prepare,  # noqa: PLW1509  # one call, and no threads that matter
-    ) as process:  # fmt: skip
-        text = ""
-        while "}" not in text:
-            text += process.stdout.readline()
+    with server(signed_in, prepare) as process:
+        text = announcement(process)
         told = json.loads(text)
         file = Path(told["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
         token = file.read_text()

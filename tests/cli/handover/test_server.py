@@ -39,16 +39,6 @@ def aws():
     return found
 
 
-@pytest.fixture(scope="module")
-def moto():
-    moto_server = pytest.importorskip("moto.server")
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 class Stand:
     """A session on a clock that moves, served."""
 
