@@ -128,7 +128,8 @@ async def _store_refuses_the_write(canary, auth):
     await federate(auth, token)
 
 
-async def _cleared_meanwhile(canary, auth):
+async def _meanwhile(canary, auth, happen):
+    """Let something happen while a federation waits for an answer; raise how that one ended."""
     door = canary.world.wire.before["GetId"] = Door()
     caught = []
 
@@ -142,30 +143,26 @@ async def _cleared_meanwhile(canary, auth):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(signing_in)
             await door.arrived.wait()
-            await auth.clear_federation_to_identity_pool()
+            await happen(door)
     raise caught[0]
+
+
+async def _cleared_meanwhile(canary, auth):
+    async def clear(_door):
+        await auth.clear_federation_to_identity_pool()
+
+    await _meanwhile(canary, auth, clear)
 
 
 async def _replaced_meanwhile(canary, auth):
-    door = canary.world.wire.before["GetId"] = Door()
-    caught = []
+    async def replace(door):
+        del canary.world.wire.before["GetId"]
+        other = canary.world.auth(store=auth._session._keeper._store.inner)
+        canary.learn((await federate(other, canary.token("bob"))).credentials)
+        await other.aclose()
+        door.open()
 
-    async def signing_in():
-        try:
-            await federate(auth, canary.token())
-        except AuthError as error:
-            caught.append(error)
-
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(signing_in)
-            await door.arrived.wait()
-            del canary.world.wire.before["GetId"]
-            other = canary.world.auth(store=auth._session._keeper._store.inner)
-            canary.learn((await federate(other, canary.token("bob"))).credentials)
-            await other.aclose()
-            door.open()
-    raise caught[0]
+    await _meanwhile(canary, auth, replace)
 
 
 async def _closed(canary, auth):
