@@ -41,19 +41,19 @@ from amplify_federation.errors import (
 )
 
 if typing.TYPE_CHECKING:
-    from amplify_federation._concurrency.broadcast import EventStream
-    from amplify_federation._core.providers import AuthProvider
-    from amplify_federation._core.results.events import AuthEvent, AuthEventKind
-    from amplify_federation._core.results.federation import FederationResult, TokenRequest
-    from amplify_federation._core.results.session import AuthResult, AuthSession
-    from amplify_federation._core.results.user_pool import AuthUser, UserPoolTokens
-    from amplify_federation._core.settings import AuthSettings, Clock
-    from amplify_federation._core.state import Expired, Federated, SignedOut
-    from amplify_federation._core.values import AWSCredentials
-    from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
-    from amplify_federation._vault.keys.os_keyring import KeyringKey
-    from amplify_federation._vault.keys.passphrase import PassphraseKey
-    from amplify_federation._vault.keys.source import KeyRing
+    from amplify_federation._async.broadcast import EventStream
+    from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile
+    from amplify_federation._crypto.keys.os_keyring import KeyringKey
+    from amplify_federation._crypto.keys.passphrase import PassphraseKey
+    from amplify_federation._crypto.keys.source import KeyRing
+    from amplify_federation._model.providers import AuthProvider
+    from amplify_federation._model.results.events import AuthEvent, AuthEventKind
+    from amplify_federation._model.results.federation import FederationResult, TokenRequest
+    from amplify_federation._model.results.session import AuthResult, AuthSession
+    from amplify_federation._model.results.user_pool import AuthUser, UserPoolTokens
+    from amplify_federation._model.settings import AuthSettings, Clock
+    from amplify_federation._model.state import Expired, Federated, SignedOut
+    from amplify_federation._model.values import AWSCredentials
     from amplify_federation.auth import FederatedAuth
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.file import EncryptedFileStore
@@ -125,19 +125,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_concurrency.broadcast": ("EventStream",),
-    "_core.providers": ("AuthProvider",),
-    "_core.results.events": ("AuthEvent", "AuthEventKind"),
-    "_core.results.federation": ("FederationResult", "TokenRequest"),
-    "_core.results.session": ("AuthResult", "AuthSession"),
-    "_core.results.user_pool": ("AuthUser", "UserPoolTokens"),
-    "_core.settings": ("AuthSettings", "Clock"),
-    "_core.state": ("Expired", "Federated", "SignedOut"),
-    "_core.values": ("AWSCredentials",),
-    "_vault.keys.file": ("EnvironmentKey", "KeyFile"),
-    "_vault.keys.os_keyring": ("KeyringKey",),
-    "_vault.keys.passphrase": ("PassphraseKey",),
-    "_vault.keys.source": ("KeyRing",),
+    "_async.broadcast": ("EventStream",),
+    "_model.providers": ("AuthProvider",),
+    "_model.results.events": ("AuthEvent", "AuthEventKind"),
+    "_model.results.federation": ("FederationResult", "TokenRequest"),
+    "_model.results.session": ("AuthResult", "AuthSession"),
+    "_model.results.user_pool": ("AuthUser", "UserPoolTokens"),
+    "_model.settings": ("AuthSettings", "Clock"),
+    "_model.state": ("Expired", "Federated", "SignedOut"),
+    "_model.values": ("AWSCredentials",),
+    "_crypto.keys.file": ("EnvironmentKey", "KeyFile"),
+    "_crypto.keys.os_keyring": ("KeyringKey",),
+    "_crypto.keys.passphrase": ("PassphraseKey",),
+    "_crypto.keys.source": ("KeyRing",),
     "auth": ("FederatedAuth",),
     "pool": ("IdentityPool",),
     "stores.file": ("EncryptedFileStore",),

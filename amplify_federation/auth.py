@@ -12,12 +12,12 @@ from amplify_federation._cognito.requests import (
     checked_provider,
     checked_token,
 )
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.values import Secret
-from amplify_federation._network.channel import Channel
-from amplify_federation._network.line import Line
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._http.channel import Channel
+from amplify_federation._http.line import Line
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.settings import AuthSettings
+from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Sources
 from amplify_federation._session.keeper import NOTICE
 from amplify_federation._session.session import Session
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from amplify_federation._concurrency.broadcast import EventStream
-    from amplify_federation._core.results.events import AuthEvent
-    from amplify_federation._core.results.federation import FederationResult
-    from amplify_federation._core.results.session import AuthSession
-    from amplify_federation._core.results.user_pool import AuthUser
-    from amplify_federation._core.state import State
+    from amplify_federation._async.broadcast import EventStream
+    from amplify_federation._model.results.events import AuthEvent
+    from amplify_federation._model.results.federation import FederationResult
+    from amplify_federation._model.results.session import AuthSession
+    from amplify_federation._model.results.user_pool import AuthUser
+    from amplify_federation._model.state import State
     from amplify_federation._session.context import TokenSource, UserPool
     from amplify_federation.stores.protocol import SessionStore
 

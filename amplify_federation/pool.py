@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID
 from amplify_federation._configuration.endpoint_url import is_true, resolve_endpoint
-from amplify_federation._core.endpoint import checked_region
+from amplify_federation._model.endpoint import checked_region
 from amplify_federation.errors import ConfigurationError
 
 if TYPE_CHECKING:

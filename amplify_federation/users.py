@@ -6,15 +6,15 @@ This file owns the public calls of a web backend. It must not know web framework
 from types import TracebackType
 from typing import Any, Self
 
+from amplify_federation._async.background import Background
 from amplify_federation._cognito.requests import checked_provider, checked_token
-from amplify_federation._concurrency.background import Background
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results.session import AuthSession
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.values import Secret
-from amplify_federation._network.channel import Channel
-from amplify_federation._network.line import Line
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._http.channel import Channel
+from amplify_federation._http.line import Line
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.results.session import AuthSession
+from amplify_federation._model.settings import AuthSettings
+from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Sources, TokenSource
 from amplify_federation._session.session import Session
 from amplify_federation._users.bearers import Bearers

@@ -52,9 +52,9 @@ from amplify_federation import (
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.exchange import HttpAnswer
 from amplify_federation._cognito.requests import get_id
-from amplify_federation._core.claims import peek
-from amplify_federation._core.state import Grant, Login
-from amplify_federation._core.values import Secret
+from amplify_federation._model.claims import peek
+from amplify_federation._model.state import Grant, Login
+from amplify_federation._model.values import Secret
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation.testing import FakeCognito, ManualClock
 

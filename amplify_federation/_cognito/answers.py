@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amplify_federation._core.values import AWSCredentials, Secret
+from amplify_federation._model.values import AWSCredentials, Secret
 
 
 class Answer(NamedTuple):

@@ -13,7 +13,7 @@ from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.exchange import MAX_BODY, HttpAnswer
 from amplify_federation._cognito.faults import Refusal, blotted, error_code, error_message, error_of
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID, Call
-from amplify_federation._core.values import AWSCredentials, Secret
+from amplify_federation._model.values import AWSCredentials, Secret
 from amplify_federation.errors import MalformedResponseError, ServiceError
 
 _MAX_DEPTH = 32  # nested objects and arrays; a real answer has 2

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from amplify_federation._cognito.requests import Call
-from amplify_federation._core.values import Secret
+from amplify_federation._model.values import Secret
 from amplify_federation.errors import (
     ExternalServiceError,
     InternalServiceError,

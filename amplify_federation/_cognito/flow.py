@@ -16,7 +16,7 @@ from amplify_federation._cognito.requests import (
     unlink_identity,
 )
 from amplify_federation._cognito.verdicts import identity_is_lost, is_about_the_token
-from amplify_federation._core.providers import AuthProvider
+from amplify_federation._model.providers import AuthProvider
 from amplify_federation.errors import InvalidStateError, ServiceError
 
 Flow = Generator[Call, Answer, Answer]

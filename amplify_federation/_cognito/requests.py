@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.values import Secret
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.values import Secret
 from amplify_federation.errors import ValidationError
 
 TARGET_PREFIX = "AWSCognitoIdentityService."

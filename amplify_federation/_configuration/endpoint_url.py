@@ -10,7 +10,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from amplify_federation._core.endpoint import endpoint_for
+from amplify_federation._model.endpoint import endpoint_for
 from amplify_federation.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ id or the message of an error:
     renewal               session, outcome, early, seconds              INFO, WARNING if it failed
                                                                                  renewal/outcome
     retry                 operation, error, attempt, delay              INFO
-                                                                                 _network/conversation
-    lock_waited           lock, seconds                                 INFO     _vault/disk/lock
+                                                                                 _http/conversation
+    lock_waited           lock, seconds                                 INFO     _files/lock
     session_set_aside     set_aside_as                                  WARNING  stores/sealed
     corrupt, rolled_back  (none)                                        WARNING  keeper
-    background_failed     error                                         ERROR    _concurrency
+    background_failed     error                                         ERROR    _async
 
 `session` is the pool's id and the session's name; `outcome` is renewed, not_needed (another one
 did it, or it was cleared), gave_way (to another process), or the class of the error.

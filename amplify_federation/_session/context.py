@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from attrs import define, field
 
-from amplify_federation._core.state import Grant
+from amplify_federation._model.state import Grant
 from amplify_federation.errors import InvalidStateError
 
 if TYPE_CHECKING:
+    from amplify_federation._async.background import Background
+    from amplify_federation._async.broadcast import Broadcast
     from amplify_federation._cognito.answers import Answer
-    from amplify_federation._concurrency.background import Background
-    from amplify_federation._concurrency.broadcast import Broadcast
-    from amplify_federation._core.providers import AuthProvider
-    from amplify_federation._core.results.events import AuthEvent
-    from amplify_federation._core.results.federation import TokenRequest
-    from amplify_federation._core.results.user_pool import UserPoolTokens
-    from amplify_federation._core.settings import AuthSettings
-    from amplify_federation._core.state import Login
-    from amplify_federation._network.channel import Channel
-    from amplify_federation._network.server_clock import ServerClock
+    from amplify_federation._http.channel import Channel
+    from amplify_federation._http.server_clock import ServerClock
+    from amplify_federation._model.providers import AuthProvider
+    from amplify_federation._model.results.events import AuthEvent
+    from amplify_federation._model.results.federation import TokenRequest
+    from amplify_federation._model.results.user_pool import UserPoolTokens
+    from amplify_federation._model.settings import AuthSettings
+    from amplify_federation._model.state import Login
     from amplify_federation._session.keeper import Keeper
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
@@ -83,7 +83,7 @@ class Context:
         """
         if login.token is None:
             return False
-        from amplify_federation._core.claims import token_helps  # noqa: PLC0415 - when renewal is due
+        from amplify_federation._model.claims import token_helps  # noqa: PLC0415 - when renewal is due
 
         return not self.clock.is_known or token_helps(login, self.clock.now())
 

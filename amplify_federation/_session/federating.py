@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
+from amplify_federation._async.turns import Turns
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import (
     Flow,
@@ -16,13 +17,12 @@ from amplify_federation._cognito.flow import (
     by_known_identity,
     by_login,
 )
-from amplify_federation._concurrency.turns import Turns
-from amplify_federation._core.claims import same_subject, subject_digest
-from amplify_federation._core.machine import FederationSucceeded
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results.federation import FederationResult
-from amplify_federation._core.state import Expired, Federated, Grant, Login, SignedOut
-from amplify_federation._core.values import Secret
+from amplify_federation._model.claims import same_subject, subject_digest
+from amplify_federation._model.machine import FederationSucceeded
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.results.federation import FederationResult
+from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut
+from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation.errors import CallTimeoutError, InvalidStateError

@@ -4,8 +4,8 @@ Every request of a busy backend asks for the session; while it is fresh the answ
 of a clock away. This file owns the bounds within which the view may be shown again.
 """
 
-from amplify_federation._core.results.session import AuthSession
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.results.session import AuthSession
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation._session.renewal.lifespan import MAX_CLOCK_LEAD, Lifespan
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from amplify_federation._core.state import SignedOut, State
+from amplify_federation._model.state import SignedOut, State
 from amplify_federation._session.record.lending import with_lent, without_lent
 from amplify_federation._session.record.schema import SessionRecord, decode, encode
 from amplify_federation.errors import (
@@ -27,11 +27,11 @@ from amplify_federation.stores.memory import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from amplify_federation._concurrency.broadcast import Broadcast
-    from amplify_federation._core.machine import Event
-    from amplify_federation._core.results.events import AuthEvent
-    from amplify_federation._core.values import Secret
-    from amplify_federation._network.server_clock import ServerClock
+    from amplify_federation._async.broadcast import Broadcast
+    from amplify_federation._http.server_clock import ServerClock
+    from amplify_federation._model.machine import Event
+    from amplify_federation._model.results.events import AuthEvent
+    from amplify_federation._model.values import Secret
     from amplify_federation.stores.protocol import Record, SessionStore
 
 logger = logging.getLogger("amplify_federation")
@@ -120,7 +120,7 @@ class Keeper:
         `admit` looks at the record as it stands at the moment of writing. Raises `StoreError` if
         the write fails; then nothing has changed.
         """
-        from amplify_federation._core.machine import advance  # noqa: PLC0415 - many only fetch
+        from amplify_federation._model.machine import advance  # noqa: PLC0415 - many only fetch
 
         while True:
             await self.written()
@@ -160,7 +160,7 @@ class Keeper:
         await self._alone(partial(self._write, record))
 
     async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
-        from amplify_federation._concurrency.unbroken import unbroken  # noqa: PLC0415 - as above
+        from amplify_federation._async.unbroken import unbroken  # noqa: PLC0415 - as above
 
         ended = self._writing = anyio.Event()
         try:

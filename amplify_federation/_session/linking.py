@@ -8,11 +8,11 @@ from functools import partial
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import by_identity, unlinking
-from amplify_federation._core.machine import FederationSucceeded
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results.federation import FederationResult
-from amplify_federation._core.state import Federated
-from amplify_federation._core.values import Secret
+from amplify_federation._model.machine import FederationSucceeded
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.results.federation import FederationResult
+from amplify_federation._model.state import Federated
+from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation._session.federating import Federations
 from amplify_federation.errors import InvalidStateError

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from amplify_federation._concurrency.background import Background
-from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._core.state import SignedOut, State
+from amplify_federation._async.background import Background
+from amplify_federation._async.broadcast import Broadcast
+from amplify_federation._model.state import SignedOut, State
 from amplify_federation._session.context import NO_SOURCES, Context, Sources
 from amplify_federation._session.fresh import FreshView
 from amplify_federation._session.keeper import Keeper
@@ -39,14 +39,14 @@ from amplify_federation.errors import (
 )
 
 if TYPE_CHECKING:
-    from amplify_federation._core.providers import AuthProvider
-    from amplify_federation._core.results.events import AuthEvent
-    from amplify_federation._core.results.federation import FederationResult
-    from amplify_federation._core.results.session import AuthSession
-    from amplify_federation._core.results.user_pool import AuthUser
-    from amplify_federation._core.settings import AuthSettings
-    from amplify_federation._core.values import Secret
-    from amplify_federation._network.channel import Channel
+    from amplify_federation._http.channel import Channel
+    from amplify_federation._model.providers import AuthProvider
+    from amplify_federation._model.results.events import AuthEvent
+    from amplify_federation._model.results.federation import FederationResult
+    from amplify_federation._model.results.session import AuthSession
+    from amplify_federation._model.results.user_pool import AuthUser
+    from amplify_federation._model.settings import AuthSettings
+    from amplify_federation._model.values import Secret
     from amplify_federation._session.linking import Linking
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
@@ -210,7 +210,7 @@ class Session:
         if isinstance(self.state, SignedOut):
             await self._keeper.forget_leftovers()
         else:
-            from amplify_federation._core.machine import Cleared  # noqa: PLC0415 - once in a session
+            from amplify_federation._model.machine import Cleared  # noqa: PLC0415 - once in a session
 
             await self._keeper.commit(Cleared(), os.urandom(8).hex(), lambda: None)
 

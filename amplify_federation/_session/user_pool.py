@@ -11,14 +11,14 @@ from functools import partial
 import anyio
 from attrs import frozen
 
+from amplify_federation._async.flight import Flight
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._cognito.requests import checked_token
-from amplify_federation._concurrency.flight import Flight
-from amplify_federation._core.claims import peek, same_subject, subject_digest
-from amplify_federation._core.results.session import AuthResult, AuthSession
-from amplify_federation._core.results.user_pool import AuthUser, UserPoolTokens
-from amplify_federation._core.values import AWSCredentials, Secret, SubjectDigest
+from amplify_federation._model.claims import peek, same_subject, subject_digest
+from amplify_federation._model.results.session import AuthResult, AuthSession
+from amplify_federation._model.results.user_pool import AuthUser, UserPoolTokens
+from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation._session.context import Context, UserPool
 from amplify_federation._session.renewal.lifespan import Lifespan, lifespan_of
 from amplify_federation.errors import AuthError, CallTimeoutError, InvalidStateError

@@ -15,13 +15,13 @@ from functools import partial
 import anyio
 from attrs import frozen
 
-from amplify_federation._concurrency.flights import Flights
-from amplify_federation._core.claims import peek
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.results.session import AuthSession
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.state import Federated
-from amplify_federation._core.values import Secret
+from amplify_federation._async.flights import Flights
+from amplify_federation._model.claims import peek
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.results.session import AuthSession
+from amplify_federation._model.settings import AuthSettings
+from amplify_federation._model.state import Federated
+from amplify_federation._model.values import Secret
 from amplify_federation._session.session import Session
 from amplify_federation._users.office import Office
 from amplify_federation._users.refusals import Refusals

@@ -8,10 +8,10 @@ from typing import Final, Protocol, runtime_checkable
 
 from attrs import define, evolve, field
 
-from amplify_federation._concurrency.background import Background
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.values import Secret
-from amplify_federation._network.channel import Channel
+from amplify_federation._async.background import Background
+from amplify_federation._http.channel import Channel
+from amplify_federation._model.settings import AuthSettings
+from amplify_federation._model.values import Secret
 from amplify_federation._session.context import NO_SOURCES, Sources
 from amplify_federation._session.session import Session
 from amplify_federation._users.resting import Resting

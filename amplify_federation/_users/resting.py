@@ -9,10 +9,10 @@ shown without waking it, and must not know what else a session does.
 import anyio
 from attrs import evolve, frozen
 
-from amplify_federation._core.results.session import AuthSession
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.state import Federated
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.results.session import AuthSession
+from amplify_federation._model.settings import AuthSettings
+from amplify_federation._model.state import Federated
 from amplify_federation._session.keeper import NOTICE
 from amplify_federation._session.record.schema import decode_grant
 from amplify_federation._session.record.views import view_of

@@ -7,9 +7,9 @@ import os
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from amplify_federation._vault.derivation import Derivation
-from amplify_federation._vault.keys.file import EnvironmentKey, KeyFile
-from amplify_federation._vault.keys.source import KeySource, MasterKey, SealingKey, veiled_key
+from amplify_federation._crypto.derivation import Derivation
+from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile
+from amplify_federation._crypto.keys.source import KeySource, MasterKey, SealingKey, veiled_key
 from amplify_federation.errors import ConfigurationError
 from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.sealed import Sealed

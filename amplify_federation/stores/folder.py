@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from amplify_federation._vault.disk.folder import Folder, Kept, lease_of
-from amplify_federation._vault.envelope import MAX_RECORD
+from amplify_federation._crypto.envelope import MAX_RECORD
+from amplify_federation._files.folder import Folder, Kept, lease_of
 from amplify_federation.errors import SessionFileCorruptError, StoreConflictError
 from amplify_federation.stores.protocol import Record
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from amplify_federation._vault.disk.held import Held
+    from amplify_federation._files.held import Held
 
 T = TypeVar("T")
 _WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond
@@ -85,7 +85,7 @@ class FolderStore:
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
         """Hold a lease on a name; see `SessionStore`."""
-        from amplify_federation._vault.disk import lock  # noqa: PLC0415 - readers need none
+        from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
 
         await self.make()
         async with lock.hold(lease_of(self._folder.file_of(name)), timeout=timeout):
@@ -111,7 +111,7 @@ class FolderStore:
         return found
 
     async def _write(self, name: str, work: Callable[[], T]) -> T:
-        from amplify_federation._vault.disk import lock  # noqa: PLC0415 - readers need none
+        from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
 
         await self.make()
         guard = lock.lock_of(self._folder.file_of(name))

@@ -6,7 +6,7 @@ This file owns how the parts are put together, and for how long records are kept
 from types import TracebackType
 from typing import Final, Self
 
-from amplify_federation._vault.keys.source import KeySource, as_key_source, veiled_key
+from amplify_federation._crypto.keys.source import KeySource, as_key_source, veiled_key
 from amplify_federation.errors import (
     ConfigurationError,
 )

@@ -92,8 +92,8 @@ async def sdk_users(url: str) -> AsyncIterator[Federate]:
 @asynccontextmanager
 async def exchange(url: str) -> AsyncIterator[Federate]:
     """Our network layer alone, with the JSON and nothing else."""
-    from amplify_federation._network.lean.exchange import LeanExchange
-    from amplify_federation._network.lean_tls import shared_tls_context
+    from amplify_federation._http.lean.exchange import LeanExchange
+    from amplify_federation._http.lean_tls import shared_tls_context
 
     lean = LeanExchange(url, ssl_context_factory=shared_tls_context)
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from amplify_federation._cognito.exchange import HttpAnswer
 from amplify_federation._cognito.requests import Call, get_credentials, get_id
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.values import Secret
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.values import Secret
 
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 IDENTITY = "us-west-2:11111111-2222-3333-4444-555555555555"

@@ -1,5 +1,5 @@
 from amplify_federation._cognito.answers import Answer
-from amplify_federation._core.values import Secret
+from amplify_federation._model.values import Secret
 
 
 def test_an_answer_does_not_show_its_token():

@@ -9,8 +9,8 @@ from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.decoding import decode
 from amplify_federation._cognito.exchange import MAX_BODY
 from amplify_federation._cognito.requests import get_open_id_token, unlink_identity
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.values import AWSCredentials, Secret
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.values import AWSCredentials, Secret
 from amplify_federation.errors import (
     InternalServiceError,
     MalformedResponseError,

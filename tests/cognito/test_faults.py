@@ -14,7 +14,7 @@ from amplify_federation._cognito.faults import (
 )
 from amplify_federation._cognito.requests import Call
 from amplify_federation._cognito.verdicts import is_about_the_token
-from amplify_federation._core.values import Secret
+from amplify_federation._model.values import Secret
 from amplify_federation.errors import NotAuthorizedError, NotAuthorizedReason
 from tests.cognito.calls import GET_ID, TOKEN
 

@@ -12,8 +12,8 @@ from amplify_federation._cognito.flow import (
     by_same_identity,
     unlinking,
 )
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.values import Secret
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.values import Secret
 from amplify_federation.errors import (
     InvalidStateError,
     NetworkError,

@@ -13,8 +13,8 @@ from amplify_federation._cognito.requests import (
     get_open_id_token,
     unlink_identity,
 )
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.values import Secret
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.values import Secret
 from amplify_federation.errors import ValidationError
 from tests.cognito.calls import IDENTITY, LOGINS, POOL, TOKEN
 

@@ -20,9 +20,9 @@ from amplify_federation import (
     IdentityPool,
     MemoryStore,
 )
-from amplify_federation._network import lean_gate
-from amplify_federation._network.lean import exchange as lean_exchange
-from amplify_federation._network.reading.plain_reader import PlainReader
+from amplify_federation._http import lean_gate
+from amplify_federation._http.lean import exchange as lean_exchange
+from amplify_federation._http.reading.plain_reader import PlainReader
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.fire.server import CREDENTIALS
 

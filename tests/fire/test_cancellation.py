@@ -12,8 +12,8 @@ import sniffio
 import trio
 
 from amplify_federation import EncryptedFileStore, Federated, SignedOut
+from amplify_federation._files import lock
 from amplify_federation._session.renewal import early
-from amplify_federation._vault.disk import lock
 from tests.session.kit import HOUR, PATIENCE, World, federate
 
 KEY = bytes(range(32))

@@ -26,7 +26,7 @@ from amplify_federation import (
     MemoryStore,
     SignedOut,
 )
-from amplify_federation._network import conversation
+from amplify_federation._http import conversation
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.fire.reference import GRACE, Handle, Model, Time
 from tests.session.kit import Wire

@@ -78,7 +78,7 @@ async def test_a_renewal_that_gave_way_to_another_process_says_so(world, told):
 
 
 async def test_a_retry_is_one_line_with_its_fields(world, told, monkeypatch):
-    monkeypatch.setattr("amplify_federation._network.conversation.random.random", lambda: 0.0)
+    monkeypatch.setattr("amplify_federation._http.conversation.random.random", lambda: 0.0)
     async with world.auth() as auth:
         world.fake.fail_next("InternalErrorException", times=2)
         await federate(auth, world.token())

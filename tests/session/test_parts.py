@@ -25,7 +25,7 @@ print(*sys.modules)
 UNNEEDED = {
     "amplify_federation._session.federating", "amplify_federation._session.linking",
     "amplify_federation._session.renewal.renewing", "amplify_federation._session.user_pool",
-    "amplify_federation._core.machine", "amplify_federation._core.claims",
+    "amplify_federation._model.machine", "amplify_federation._model.claims",
     "amplify_federation._configuration.amplify_files", "amplify_federation.users",
     "httpx", "httptools", "h11", "email",
 }  # fmt: skip

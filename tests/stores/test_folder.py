@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 import pytest
 
-from amplify_federation._vault.disk import lock
+from amplify_federation._files import lock
 from amplify_federation.errors import (
     StoreConflictError,
     StoreLockedError,
@@ -339,7 +339,7 @@ def test_no_update_is_lost_among_processes(store):
 async def test_a_stopped_writer_is_named(store, monkeypatch):
     await store.compare_and_set(NAME, b"one", expected=None)
     script = (
-        "import sys; from pathlib import Path; from amplify_federation._vault.disk import lock\n"
+        "import sys; from pathlib import Path; from amplify_federation._files import lock\n"
         "held = lock.try_lock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
     monkeypatch.setattr(module, "_WRITE_PATIENCE", 0.05)

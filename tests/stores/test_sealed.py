@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from amplify_federation._vault.derivation import ARGON2ID
-from amplify_federation._vault.envelope import seal
-from amplify_federation._vault.keys.source import KeyRing, MasterKey, RawKey, SealingKey
+from amplify_federation._crypto.derivation import ARGON2ID
+from amplify_federation._crypto.envelope import seal
+from amplify_federation._crypto.keys.source import KeyRing, MasterKey, RawKey, SealingKey
 from amplify_federation.errors import (
     ConfigurationError,
     SessionFormatTooNewError,

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from amplify_federation._network import conversation
+from amplify_federation._http import conversation
 from tests.users.kit import Town
 
 

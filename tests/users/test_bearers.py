@@ -16,7 +16,7 @@ from amplify_federation import (
     StoreUnavailableError,
     ValidationError,
 )
-from amplify_federation._core.values import Secret
+from amplify_federation._model.values import Secret
 from amplify_federation._users.bearers import record_name
 from amplify_federation.testing import ManualClock
 from tests.session.kit import GET_ID, Door, federate

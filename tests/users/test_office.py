@@ -1,6 +1,6 @@
 """What the sessions of all users share, and what bearers' sessions have of their own."""
 
-from amplify_federation._core.values import Secret
+from amplify_federation._model.values import Secret
 
 
 def test_all_sessions_share_the_way_to_cognito_and_the_settings(town):

@@ -14,7 +14,7 @@ from amplify_federation import (
     SessionExpiredError,
     StoreUnavailableError,
 )
-from amplify_federation._core.values import Secret
+from amplify_federation._model.values import Secret
 from amplify_federation._session.session import Session
 from amplify_federation._users.bearers import record_name
 from amplify_federation._users.office import Office

@@ -6,8 +6,8 @@ Pure.
 
 from attrs import evolve
 
-from amplify_federation._core.state import Login, SignedOut
-from amplify_federation._core.values import Secret
+from amplify_federation._model.state import Login, SignedOut
+from amplify_federation._model.values import Secret
 from amplify_federation._session.record.schema import SessionRecord
 
 _LENT = Secret("")

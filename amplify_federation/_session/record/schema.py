@@ -19,9 +19,9 @@ import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.state import Expired, Federated, Grant, Login, SignedOut, State
-from amplify_federation._core.values import AWSCredentials, Secret, SubjectDigest
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut, State
+from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation.errors import AuthError, SessionFileCorruptError, SessionFormatTooNewError
 
 SCHEMA = 1

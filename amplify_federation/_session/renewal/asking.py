@@ -11,11 +11,11 @@ from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import Flow, another_user, by_identity, by_same_identity
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._cognito.verdicts import is_about_the_token
-from amplify_federation._core.claims import peek, same_subject, subject_digest
-from amplify_federation._core.machine import FederationSucceeded
-from amplify_federation._core.results.federation import TokenRequest
-from amplify_federation._core.state import Expired, Federated, Login
-from amplify_federation._core.values import Secret
+from amplify_federation._model.claims import peek, same_subject, subject_digest
+from amplify_federation._model.machine import FederationSucceeded
+from amplify_federation._model.results.federation import TokenRequest
+from amplify_federation._model.state import Expired, Federated, Login
+from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation.errors import AuthError, InvalidStateError, SessionExpiredError
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import by_good_logins
 from amplify_federation._cognito.verdicts import is_about_the_token
-from amplify_federation._core.machine import CredentialsRenewed, Lapsed, TokenRefused
-from amplify_federation._core.providers import AuthProvider
-from amplify_federation._core.state import Expired, Federated, SignedOut
-from amplify_federation._core.values import Secret
+from amplify_federation._model.machine import CredentialsRenewed, Lapsed, TokenRefused
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.state import Expired, Federated, SignedOut
+from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation._session.renewal.asking import Asking
 from amplify_federation._session.renewal.standing import is_usable

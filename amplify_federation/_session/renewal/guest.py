@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
-from amplify_federation._core.machine import GuestArrived
-from amplify_federation._core.state import SignedOut
+from amplify_federation._model.machine import GuestArrived
+from amplify_federation._model.state import SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.renewal.lifespan import grant_of
 from amplify_federation.errors import AuthError, InvalidStateError, NotAuthorizedError

@@ -6,9 +6,9 @@ the machine sleeps: the first of the two that says "over" is believed.
 
 from typing import NamedTuple
 
-from amplify_federation._core.settings import AuthSettings
-from amplify_federation._core.state import Federated, Grant, SignedOut, State
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.settings import AuthSettings
+from amplify_federation._model.state import Federated, Grant, SignedOut, State
 
 MAX_CLOCK_LEAD = 300.0  # seconds that an issue time may lie ahead of the clock
 

@@ -11,8 +11,8 @@ from functools import partial
 import anyio
 from attrs import evolve
 
-from amplify_federation._concurrency.flight import Flight
-from amplify_federation._core.state import Federated, SignedOut
+from amplify_federation._async.flight import Flight
+from amplify_federation._model.state import Federated, SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation._session.renewal.asking import Asking

@@ -6,7 +6,7 @@ credentials are renewed.
 
 from enum import Enum, auto
 
-from amplify_federation._core.state import Expired, SignedOut
+from amplify_federation._model.state import Expired, SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.renewal.lifespan import Lifespan, grant_of, lifespan_of
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import anyio
 
-from amplify_federation._concurrency.background import Background
+from amplify_federation._async.background import Background
 from amplify_federation.errors import StoreError, StoreLockedError
 from amplify_federation.stores._redis.link import Link
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import anyio
 
-from amplify_federation._concurrency.loops import HomeLoop, is_asyncio
+from amplify_federation._async.loops import HomeLoop, is_asyncio
 from amplify_federation.errors import ConfigurationError, StoreUnavailableError
 from amplify_federation.stores._redis.clients import Clients, client_maker, place_of
 

@@ -13,7 +13,7 @@ from amplify_federation import (
     Federated,
     SignedOut,
 )
-from amplify_federation._core.state import Grant, Login
+from amplify_federation._model.state import Grant, Login
 from amplify_federation._session.record.changes import event_between, name_of
 from amplify_federation._session.record.schema import SessionRecord
 

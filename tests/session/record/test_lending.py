@@ -3,11 +3,11 @@
 from hypothesis import given
 
 from amplify_federation import AuthProvider, Federated, SignedOut
-from amplify_federation._core.state import Expired, Login
-from amplify_federation._core.values import Secret
+from amplify_federation._model.state import Expired, Login
+from amplify_federation._model.values import Secret
 from amplify_federation._session.record.lending import with_lent, without_lent
 from amplify_federation._session.record.schema import SessionRecord, decode, encode
-from tests.core.samples import grant
+from tests.model.samples import grant
 from tests.session.record.test_schema import records
 
 LENT, OTHER = Secret("canary"), Secret("another")

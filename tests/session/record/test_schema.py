@@ -17,8 +17,8 @@ from amplify_federation import (
     SessionFormatTooNewError,
     SignedOut,
 )
-from amplify_federation._core.state import Grant, Login
-from amplify_federation._core.values import Secret, SubjectDigest
+from amplify_federation._model.state import Grant, Login
+from amplify_federation._model.values import Secret, SubjectDigest
 from amplify_federation._session.record.schema import (
     SessionRecord,
     decode,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amplify_federation import AuthSettings, AWSCredentials, Expired, Federated, SignedOut
-from amplify_federation._core.state import Grant
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.state import Grant
 from amplify_federation._session.renewal.lifespan import grant_of, lifespan_of
 from amplify_federation.testing import ManualClock
 

@@ -3,11 +3,11 @@
 import pytest
 
 from amplify_federation import AuthProvider, AuthSettings, IdentityPool, MemoryStore
-from amplify_federation._concurrency.broadcast import Broadcast
-from amplify_federation._core.state import Expired, Federated, SignedOut
-from amplify_federation._network.channel import Channel
-from amplify_federation._network.line import Line
-from amplify_federation._network.server_clock import ServerClock
+from amplify_federation._async.broadcast import Broadcast
+from amplify_federation._http.channel import Channel
+from amplify_federation._http.line import Line
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.state import Expired, Federated, SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.keeper import Keeper
 from amplify_federation._session.record.schema import SessionRecord
@@ -19,7 +19,7 @@ from amplify_federation._session.renewal.standing import (
     urgency_of,
 )
 from amplify_federation.testing import ManualClock
-from tests.core.samples import ALICE, ISSUED, grant, login
+from tests.model.samples import ALICE, ISSUED, grant, login
 
 HELD = (login(AuthProvider.GOOGLE),)
 FEDERATED, EXPIRED = Federated(grant(), HELD), Expired(ALICE, HELD)

@@ -1,0 +1,189 @@
+"""Keys in files and in the environment: base64 of 32 bytes.
+
+A key that is there is read on the event loop, which is quicker than a hop to a thread; one is made
+in a worker thread. This file must not know what the keys open.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from amplify_federation._crypto.derivation import NO_DERIVATION, Derivation
+from amplify_federation._crypto.keys.source import (
+    KEY_SIZE,
+    MasterKey,
+    SealingKey,
+    key_as_text,
+    key_from_text,
+)
+from amplify_federation._files import files
+from amplify_federation._files.faults import AnyPath
+from amplify_federation.errors import (
+    ConfigurationError,
+    SessionFileCorruptError,
+    SessionKeyError,
+    StoreError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY"
+KEY_FILE_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY_FILE"
+_LARGEST_KEY_FILE: Final = 1024  # bytes; a key is 44 and a newline
+_PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
+
+
+class KeyFile:
+    """A key in a file: 32 bytes in base64, readable by this user alone (mode 0600).
+
+    It may be root's, as a mounted secret is, but no link. It is read at first use and then
+    remembered.
+
+    Args:
+        path: the file.
+        create: whether a missing file is made, with a random key, when a first session is
+            sealed. However many processes begin at once, they make one key.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+        self._location = _expanded(path)
+        self._create = create
+        self._key: MasterKey | None = None
+
+    def __repr__(self) -> str:
+        return f"<KeyFile {self._location}>"
+
+    @property
+    def path(self) -> "Path":
+        """The file."""
+        from pathlib import Path  # noqa: PLC0415 - slow to load, and for people alone
+
+        return Path(self._location)
+
+    async def sealing_key(self) -> SealingKey:
+        """Return the key, made if it was to be; see `KeySource`."""
+        if self._key is None:
+            self._key = read_key(self._location)
+        if self._key is None and self._create:
+            from anyio.to_thread import run_sync  # noqa: PLC0415 - a key is made once
+
+            self._key = await run_sync(made_key, self._location)
+        return SealingKey(self._found(self._key))
+
+    async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
+        """Return the key; see `KeySource`."""
+        if derivation != NO_DERIVATION:
+            return ()
+        if self._key is None:
+            self._key = read_key(self._location)
+        return (self._found(self._key),)
+
+    def _found(self, key: MasterKey | None) -> MasterKey:
+        if key is None:
+            message = f"There is no key file {self._location}."
+            raise SessionKeyError(message)
+        return key
+
+
+class EnvironmentKey:
+    """The key in `AMPLIFY_FEDERATION_KEY`, or in the file `AMPLIFY_FEDERATION_KEY_FILE` names.
+
+    Either is 32 bytes in base64. Read at first use. Both set, none set, or a bad one is
+    `ConfigurationError`.
+    """
+
+    def __init__(self) -> None:
+        self._key: MasterKey | None = None
+
+    def __repr__(self) -> str:
+        return "<EnvironmentKey>"
+
+    @staticmethod
+    def is_set() -> bool:
+        """Whether either variable has a value."""
+        return any(os.environ.get(name) for name in (KEY_VARIABLE, KEY_FILE_VARIABLE))
+
+    async def sealing_key(self) -> SealingKey:
+        """Return the key; see `KeySource`."""
+        if self._key is None:
+            self._key = _environment_key()
+        return SealingKey(self._key)
+
+    async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
+        """Return the key; see `KeySource`."""
+        key = await self.sealing_key()
+        return (key.master,) if derivation == key.derivation else ()
+
+
+def _environment_key() -> MasterKey:
+    text = MasterKey(os.environ.get(KEY_VARIABLE, "").encode(errors="surrogateescape"))
+    path = os.environ.get(KEY_FILE_VARIABLE)
+    if text.reveal() and path:
+        message = f"Both {KEY_VARIABLE} and {KEY_FILE_VARIABLE} are set; unset one of them."
+        raise ConfigurationError(message)
+    if path:
+        return _named_key(_expanded(path))
+    key = key_from_text(text)
+    if key is None:
+        message = f"{KEY_VARIABLE} must be {KEY_SIZE} bytes in base64."
+        raise ConfigurationError(message)
+    return key
+
+
+def _expanded(path: str | os.PathLike[str]) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no home
+
+
+def _named_key(path: str) -> MasterKey:
+    key = read_key(path)
+    if key is None:
+        message = f"{KEY_FILE_VARIABLE} names {path}, which does not exist."
+        raise ConfigurationError(message)
+    return key
+
+
+def read_key(path: AnyPath) -> MasterKey | None:
+    """Read a key file; `None` if there is none, `ConfigurationError` if it holds no key."""
+    text = _key_text(path)
+    if text is None:
+        return None
+    key = key_from_text(text)
+    if key is None:
+        message = f"The key file {path} must hold {KEY_SIZE} bytes in base64, and nothing else."
+        raise ConfigurationError(message)
+    return key
+
+
+def _key_text(path: AnyPath) -> MasterKey | None:
+    try:
+        found = files.read_file(path, _LARGEST_KEY_FILE, root_may_own=True)
+    except SessionFileCorruptError:  # too large
+        return MasterKey(b"")
+    return None if found is None else MasterKey(found[0])
+
+
+def made_key(path: AnyPath) -> MasterKey:
+    """Read a key file, or make it with a random key, once for all processes."""
+    from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
+
+    if (key := read_key(path)) is not None:
+        return key
+    with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
+        if (key := read_key(path)) is not None:
+            return key
+        key = MasterKey(os.urandom(KEY_SIZE))
+        failure = _written(path, key)
+    if failure is not None:
+        raise failure
+    return key
+
+
+def _written(path: AnyPath, key: MasterKey) -> StoreError | None:
+    from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+
+    try:
+        writing.replace_file(path, key_as_text(key))
+    except StoreError as error:
+        return error.with_traceback(None)  # its frames hold the key
+    return None

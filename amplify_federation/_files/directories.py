@@ -1,0 +1,119 @@
+"""The folder of a store: made private, and believed only where nobody else can exchange it.
+
+As sshd does with `~/.ssh`: the folder and every folder above it must belong to this user or to
+root, and be writable by nobody else. Unlike sshd, a folder above may be open to all if it is sticky
+(/tmp), for there nobody can exchange what is another's.
+
+In a container whose user is arbitrary, home folders are often writable by a group or owned by
+nobody in particular. Set `AMPLIFY_FEDERATION_TRUST_DIRECTORY=true` there: the checks of folders are
+left out, those of files stay.
+
+Windows: folders are made and not checked; they inherit the access list of the user's profile.
+
+This file must not know what is in the folder. Its functions block.
+"""
+
+import contextlib
+import os
+import stat
+from functools import lru_cache
+from typing import Final
+
+from amplify_federation._files.faults import (
+    AnyPath,
+    as_store_errors,
+    in_shell,
+    move_aside,
+    unsafe,
+)
+from amplify_federation._files.files import WINDOWS
+
+TRUST_VARIABLE: Final = "AMPLIFY_FEDERATION_TRUST_DIRECTORY"
+_HINT: Final = f"; where this cannot be changed, set {TRUST_VARIABLE}=true"
+_WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@as_store_errors
+def real_folder(path: AnyPath) -> str:
+    """Return the folder's path with all links above it resolved, itself unresolved."""
+    # os.path and not pathlib: these follow no last link, and raise for no missing home or loop.
+    absolute = os.path.abspath(os.path.expanduser(path))
+    above, name = os.path.split(absolute)
+    if not WINDOWS and all(_is_plain_folder(folder) for folder in _parents(absolute)):
+        return absolute  # the usual case, quicker told than resolved
+    return os.path.join(os.path.realpath(above), name)
+
+
+def _is_plain_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+@lru_cache(16)  # a process has one folder or two, and checks it at each write
+def _parents(path: str) -> tuple[str, ...]:
+    """Return the names of the folders above an absolute path, the nearest first."""
+    above = os.path.dirname(path)
+    return () if above == path else (above, *_parents(above))
+
+
+@as_store_errors
+def folder_identity(path: AnyPath) -> tuple[int, int] | None:
+    """Check a folder; return what tells it from another of its name, `None` if there is none."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    _check_folder(path, status)
+    if not WINDOWS and not is_trusted():
+        for parent in _parents(os.fspath(path)):
+            _check_parent(parent, os.stat(parent))
+    return status.st_dev, status.st_ino
+
+
+def is_trusted() -> bool:
+    """Whether the environment says that folders need no check."""
+    return os.environ.get(TRUST_VARIABLE, "").lower() == "true"
+
+
+@as_store_errors
+def make_folder(path: AnyPath) -> None:
+    """Make a folder and what is missing above it, each 0700 whatever the umask."""
+    for folder in (*reversed(_parents(os.fspath(path))), path):
+        if not os.path.lexists(folder):
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                os.mkdir(folder, mode=0o700)
+        if not WINDOWS:
+            _mend_unfinished(folder)
+
+
+def _mend_unfinished(path: AnyPath) -> None:
+    """Give a new folder the mode that the umask took, also one whose maker has died since."""
+    status = os.lstat(path)
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISDIR(status.st_mode) and not mode & 0o777 and status.st_uid == os.geteuid():
+        os.chmod(path, 0o700)
+
+
+def _check_folder(path: AnyPath, status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        raise unsafe(path, "it is not a folder", move_aside(path))
+    if WINDOWS or is_trusted():
+        return
+    if status.st_uid != os.geteuid():
+        command = f"sudo chown {os.geteuid()} {in_shell(path)}"
+        raise unsafe(path, f"it belongs to user {status.st_uid}", command)
+    if status.st_mode & _OTHERS:
+        mode = stat.S_IMODE(status.st_mode)
+        raise unsafe(path, f"its mode is {mode:04o}", f"chmod 700 {in_shell(path)}")
+
+
+def _check_parent(path: str, status: os.stat_result) -> None:
+    if status.st_uid not in {0, os.geteuid()}:
+        why = f"it is above the store and belongs to user {status.st_uid}{_HINT}"
+        raise unsafe(path, why, f"sudo chown {os.geteuid()} {in_shell(path)}")
+    if status.st_mode & _WRITABLE and not status.st_mode & stat.S_ISVTX:
+        why = f"it is above the store and others can write to it{_HINT}"
+        raise unsafe(path, why, f"chmod go-w {in_shell(path)}")

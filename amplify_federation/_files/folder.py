@@ -1,0 +1,248 @@
+"""One folder of records: what is kept under which file name, read, replaced and set aside.
+
+    names.secret       32 random bytes, made once; the file name of a record is an HMAC under them,
+                       so that a listing tells neither pools nor sessions
+    master.key         the default key, where no other is given; see `keys.file`
+    <digest>.session   a record
+    <file>.corrupt     the last content of a record that could not be read
+    <file>.*.tmp       a file being written; one left by a dead process goes at the next start
+    <file>.lock        held over one write
+    <file>.lease       held over a renewal
+
+This file must not know what the bytes mean. Its functions block.
+"""
+
+import hashlib
+import hmac
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from amplify_federation._files import directories, files
+from amplify_federation._files.faults import AnyPath
+from amplify_federation._files.recent import Recent
+from amplify_federation.errors import SessionFileCorruptError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET_NAME: Final = "names.secret"
+RECORD_SUFFIX: Final = ".session"
+_SECRET_SIZE: Final = 32
+_PATIENCE: Final = 5.0  # seconds to wait for another process that makes the secret
+# A file changed twice within one tick of the file system's clock looks the same twice. So, like
+# git with its index, believe a status only if the file was not young when it was read. Two seconds
+# is the coarsest clock among file systems (FAT).
+_YOUNG_NS: Final = 2_000_000_000
+
+Signature = tuple[int, int, int, int, int]
+
+
+class Kept(NamedTuple):
+    """A record's bytes. Equal versions of one name mean equal bytes: it is their digest."""
+
+    version: str
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"<Kept {self.version}>"
+
+
+class _Read(NamedTuple):
+    """A record as it was read, and what its file looked like then."""
+
+    path: str
+    signature: Signature
+    kept: Kept
+
+
+class _Opened:
+    """The folder as it was found: which one it is, and its secret."""
+
+    __slots__ = ("identity", "secret")
+
+    def __init__(self, identity: tuple[int, int], secret: bytes) -> None:
+        self.identity: Final = identity
+        self.secret: Final = secret
+
+
+class Folder:
+    """The files of one folder. Constructing does no I/O; may be used from any thread."""
+
+    def __init__(self, path: AnyPath, *, limit: int) -> None:
+        self.location = os.fspath(path)
+        self._limit = limit
+        self._opened: _Opened | None = None
+        self.rests: list[str] = []
+        self._reads: Recent[_Read] = Recent()
+
+    @property
+    def path(self) -> "Path":
+        """Where it is."""
+        from pathlib import Path  # noqa: PLC0415 - slow to load, and for people alone
+
+        return Path(self.location)
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether the folder was found once."""
+        return self._opened is not None
+
+    def is_open(self) -> bool:
+        """Whether the folder was found, and still stands there, safe."""
+        opened = self._opened
+        return opened is not None and directories.folder_identity(self.location) == opened.identity
+
+    def open(self) -> bool:
+        """Find and check the folder, and collect what dead processes left. `False`: none yet."""
+        found = self.find()
+        self.sweep()
+        return found
+
+    def find(self) -> bool:
+        """Do what `open` does, but leave collecting to `sweep`, which waits for the disk."""
+        self.location = directories.real_folder(self.location)
+        identity = directories.folder_identity(self.location)
+        if identity is None:
+            return False
+        self.rests = [temp.path for temp in files.listed(self.location, files.TEMP_SUFFIX)]
+        secret = self._read_secret()
+        if secret is None:
+            return False
+        self._reads.clear()
+        # Set whole and never unset: other threads are at work with the one before.
+        self._opened = _Opened(identity, secret)
+        return True
+
+    def sweep(self) -> None:
+        """Remove the temporaries of dead processes."""
+        while self.rests:
+            _remove_rest(self.rests.pop())
+
+    def make(self) -> None:
+        """Open the folder, made with its secret if need be."""
+        if self.is_open():
+            return
+        from amplify_federation._files import lock, writing  # noqa: PLC0415 - readers need none
+
+        self.location = directories.real_folder(self.location)
+        directories.make_folder(self.location)
+        if self.open():
+            return
+        path = self._path_of(SECRET_NAME)
+        with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
+            if self._read_secret() is None:
+                writing.replace_file(path, os.urandom(_SECRET_SIZE))
+        if not self.open():
+            message = f"The folder {self.location} was removed while it was being made."
+            raise StoreUnavailableError(message)
+
+    def file_of(self, name: str) -> str:
+        """Return the file of a record's name."""
+        if self._opened is None:
+            message = f"The folder {self.location} is not open."
+            raise StoreUnavailableError(message)
+        digest = hmac.digest(self._opened.secret, name.encode(), "sha256").hex()
+        return self._path_of(digest[:32] + RECORD_SUFFIX)
+
+    def read(self, name: str) -> Kept | None:
+        """Return a record; a stat is all it takes while the file stays as it was."""
+        known = self._reads.get(name)
+        if known is not None and known.signature == _signature_at(known.path):
+            return known.kept
+        self._reads.drop(name)
+        path = self.file_of(name)
+        began = time.time_ns()
+        found = files.read_file(path, self._limit)
+        if found is None:
+            return None
+        data, status = found
+        kept = Kept(hashlib.sha256(data).hexdigest(), data)
+        if max(status.st_mtime_ns, status.st_ctime_ns) < began - _YOUNG_NS:
+            self._reads.put(name, _Read(path, _signature(status), kept))
+        return kept
+
+    def replace(self, name: str, data: bytes) -> str:
+        """Write a record whole; return its version."""
+        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+
+        writing.replace_file(self.file_of(name), data)
+        return hashlib.sha256(data).hexdigest()
+
+    def set_aside(self, name: str) -> str:
+        """Rename a record to `.corrupt`, over the one before; return that path."""
+        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+
+        path = self.file_of(name)
+        self._reads.drop(name)
+        aside = path + ".corrupt"
+        writing.move_file(path, aside)
+        return aside
+
+    def remove(self, name: str) -> None:
+        """Remove a record, and what was set aside."""
+        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+
+        path = self.file_of(name)
+        self._reads.drop(name)
+        writing.remove_files(path, path + ".corrupt")
+
+    def records(self) -> Iterator[bytes]:
+        """Yield the bytes of every record; one too large to be a record is passed over."""
+        for entry in files.listed(self.location, RECORD_SUFFIX):
+            try:
+                found = files.read_file(entry.path, self._limit)
+            except SessionFileCorruptError:
+                continue
+            if found is not None:
+                yield found[0]
+
+    def _read_secret(self) -> bytes | None:
+        path = self._path_of(SECRET_NAME)
+        try:
+            found = files.read_file(path, _SECRET_SIZE)
+        except SessionFileCorruptError:
+            found = None
+            size = -1
+        else:
+            if found is None:
+                return None
+            size = len(found[0])
+        if found is None or size != _SECRET_SIZE:
+            message = f"{path} is damaged, so no session of this folder can be found."
+            advice = f"Restore {path}, or remove the folder and federate again."
+            raise StoreUnavailableError(message, recovery_suggestion=advice)
+        return found[0]
+
+    def _path_of(self, name: str) -> str:
+        return os.path.join(self.location, name)
+
+
+def lease_of(path: AnyPath) -> str:
+    """Return the lease file of a record's file."""
+    return f"{os.fspath(path)}.lease"
+
+
+def _remove_rest(temp: str) -> None:
+    """Remove the temporary of a dead process: one whose lock nobody holds."""
+    from amplify_federation._files import lock, writing  # noqa: PLC0415 - seldom is there one
+
+    held = lock.try_lock(lock.lock_of(temp.rsplit(".", 2)[0]))
+    if held is not None:
+        try:
+            writing.remove_files(temp)
+        finally:
+            held.release()
+
+
+def _signature(status: os.stat_result) -> Signature:
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, *times, status.st_size
+
+
+def _signature_at(path: str) -> Signature | None:
+    try:
+        return _signature(os.lstat(path))
+    except OSError:
+        return None  # the read that follows says what is wrong

@@ -1,0 +1,100 @@
+"""Replacing, moving and removing files so that a crash leaves the old or the new, nothing else.
+
+What replaces a file is written whole beside it, forced to disk, and renamed over it; then the
+folder is forced to disk.
+
+On Windows, a rename or removal is tried again while a reader or a virus scanner holds the file
+open, and folders cannot be forced to disk. On macOS `fsync` reaches the drive and not its platter,
+so a power cut may take the last second back, never leave half a file.
+
+This file must not know what is in the files. Its functions block.
+"""
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from amplify_federation._files.faults import AnyPath, as_store_errors
+from amplify_federation._files.files import SAFE_FLAGS, TEMP_SUFFIX, WINDOWS, own_only
+
+_SHARING_TRIES: Final = 40  # with the pauses below: two seconds, as long as a virus scanner looks
+_SHARING_PAUSE: Final = 0.05
+
+
+@as_store_errors
+def replace_file(path: AnyPath, data: bytes) -> os.stat_result:
+    """Write a file whole: after any failure the old one stands and no temporary remains."""
+    temp = f"{os.fspath(path)}.{os.urandom(8).hex()}{TEMP_SUFFIX}"
+    try:
+        status = _write_new(temp, data)
+        rename(temp, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temp)
+        raise
+    sync_folder(os.path.dirname(path))
+    return status
+
+
+def _write_new(path: str, data: bytes) -> os.stat_result:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS, 0o600)
+    try:
+        own_only(descriptor)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def rename(source: AnyPath, target: AnyPath) -> None:
+    """Rename over the target."""
+    _patiently(lambda: os.replace(source, target))
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """Do it, on Windows again and again while somebody holds the file open."""
+    for _ in range(_SHARING_TRIES if WINDOWS else 0):
+        try:
+            work()
+        except PermissionError:
+            time.sleep(_SHARING_PAUSE)
+        else:
+            return
+    work()
+
+
+def sync_folder(folder: str) -> None:
+    """Force a folder's names to disk. Windows has no such call and does it by itself."""
+    if WINDOWS:
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | SAFE_FLAGS)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@as_store_errors
+def move_file(path: AnyPath, target: AnyPath) -> None:
+    """Rename a file over another, and force the names to disk."""
+    rename(path, target)
+    sync_folder(os.path.dirname(path))
+
+
+@as_store_errors
+def remove_files(path: AnyPath, *others: AnyPath) -> None:
+    """Remove files of one folder; those that are not there are no error."""
+    missing = 0
+    for each in (path, *others):
+        try:
+            _patiently(functools.partial(os.unlink, each))
+        except FileNotFoundError:
+            missing += 1
+    if missing <= len(others):
+        sync_folder(os.path.dirname(path))

@@ -1,0 +1,90 @@
+"""A peek at a JWT that proves nothing: only for scheduling and matching.
+
+This file owns what is read from a token, and until when one helps. Signatures are Cognito's to
+check; it must not decide who a user is.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+from typing import Any, cast
+
+from attrs import field, frozen
+
+from amplify_federation._model.state import Login
+from amplify_federation._model.values import Secret, SubjectDigest
+
+COGNITO_GRACE = 300.0  # seconds that Cognito allows beyond a token's `exp`
+_DIGEST_BYTES = 16  # 128 bits: matching one user's two tokens, never looking anybody up
+
+
+@frozen
+class Claims:
+    """Three claims of a JWT, unverified. `expires` is `exp`, in seconds since the epoch."""
+
+    issuer: str | None = field(default=None, repr=False)
+    subject: str | None = field(default=None, repr=False)
+    expires: float | None = None
+    username: str | None = field(default=None, repr=False)
+
+
+def peek(token: Secret) -> Claims | None:
+    """Return the claims of a JWT, or `None` if the token is none (an opaque one, say)."""
+    try:
+        _header, payload, _signature = token.reveal().split(".")
+        padded = payload + "=" * (-len(payload) % 4)
+        claims: object = json.loads(base64.urlsafe_b64decode(padded))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(claims, dict):
+        return None
+    members = cast("dict[str, Any]", claims)
+    return Claims(
+        issuer=_text(members.get("iss")),
+        subject=_text(members.get("sub")),
+        expires=_seconds(members.get("exp")),
+        username=_text(members.get("cognito:username")),
+    )
+
+
+def subject_digest(token: Secret, key: bytes) -> SubjectDigest | None:
+    """Return the digest of the token's `iss` and `sub` under `key`, or `None` if it lacks them."""
+    claims = peek(token)
+    if claims is None or not claims.issuer or not claims.subject:
+        return None
+    pair = json.dumps([claims.issuer, claims.subject]).encode()
+    return SubjectDigest(key, hashlib.blake2b(pair, key=key, digest_size=_DIGEST_BYTES).digest())
+
+
+def same_subject(token: Secret, known: SubjectDigest | None) -> bool:
+    """Tell whether the token carries the `iss` and `sub` that `known` was made of."""
+    if known is None:
+        return False
+    again = subject_digest(token, known.key)
+    return again is not None and hmac.compare_digest(again.value, known.value)
+
+
+def token_helps(login: Login, now: float) -> bool:
+    """Tell whether Cognito may still take the held token, as far as the token itself says."""
+    if login.token is None:
+        return False
+    claims = peek(login.token)
+    if claims is None or claims.expires is None:
+        return True
+    return now <= claims.expires + COGNITO_GRACE
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None

@@ -1,0 +1,82 @@
+"""The machine: everything that changes the state of a session is here.
+
+It must not know the clock, the network, the store or chance: an event carries what happened. An
+unlawful move raises `InvalidStateError` and changes nothing. States are values; the table below is
+the one `match` of `advance`.
+"""
+
+from attrs import frozen
+
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut, State
+from amplify_federation.errors import InvalidStateError
+
+
+@frozen
+class FederationSucceeded:
+    """Cognito gave credentials for these logins."""
+
+    grant: Grant
+    held: tuple[Login, ...]
+
+
+@frozen
+class CredentialsRenewed:
+    """Cognito gave new credentials for the logins that are held."""
+
+    grant: Grant
+
+
+@frozen
+class TokenRefused:
+    """Cognito refused a held token while the credentials are still good: it never helps again."""
+
+    provider: AuthProvider
+
+
+@frozen
+class Lapsed:
+    """The credentials are over and no held token can renew them."""
+
+
+@frozen
+class GuestArrived:
+    """Cognito gave a guest's credentials."""
+
+    grant: Grant
+
+
+@frozen
+class Cleared:
+    """The federation is to be forgotten."""
+
+
+Event = FederationSucceeded | CredentialsRenewed | TokenRefused | Lapsed | GuestArrived | Cleared
+
+
+def advance(state: State, event: Event) -> State:
+    """Return the state after an event, or raise `InvalidStateError` for an unlawful move."""
+    match state, event:
+        case _, FederationSucceeded(grant, held):
+            return Federated(grant, held)
+        case Federated(_, held), CredentialsRenewed(grant):
+            return Federated(grant, held)
+        case Federated(grant, held), TokenRefused(provider):
+            return Federated(grant, _forget(held, provider))
+        case Federated(grant, held), Lapsed():
+            return Expired(grant.identity_id, tuple(login.without_token() for login in held))
+        case Expired(), Lapsed():
+            return state
+        case SignedOut(), GuestArrived(grant):
+            return SignedOut(grant)
+        case SignedOut(), Cleared():
+            return state  # nothing was federated; a guest stays
+        case Federated() | Expired(), Cleared():
+            return SignedOut()
+        case _:
+            message = f"{type(event).__name__} is not possible while {type(state).__name__}."
+            raise InvalidStateError(message)
+
+
+def _forget(held: tuple[Login, ...], provider: AuthProvider) -> tuple[Login, ...]:
+    return tuple(login.without_token() if login.provider == provider else login for login in held)

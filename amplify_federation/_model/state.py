@@ -1,0 +1,74 @@
+"""What a session can be: signed out, federated or expired. How it becomes so is the machine's."""
+
+from attrs import evolve, frozen
+
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
+
+
+@frozen
+class Login:
+    """One sign-in at a provider. The token is there while it is remembered and not refused."""
+
+    provider: AuthProvider
+    token: Secret | None = None
+    subject: SubjectDigest | None = None
+
+    def without_token(self) -> "Login":
+        """Return the same login with its secret gone."""
+        return evolve(self, token=None)
+
+
+@frozen
+class Grant:
+    """An identity with its credentials. `issued_at`: epoch seconds on the server's clock."""
+
+    identity_id: str
+    credentials: AWSCredentials
+    issued_at: float
+
+
+@frozen
+class SignedOut:
+    """Nobody is signed in; a guest's grant may be around."""
+
+    guest: Grant | None = None
+
+
+@frozen
+class Federated:
+    """A user is signed in through the logins in `held`."""
+
+    grant: Grant
+    held: tuple[Login, ...]
+
+    @property
+    def identity_id(self) -> str:
+        """The Cognito identity id."""
+        return self.grant.identity_id
+
+    @property
+    def credentials(self) -> AWSCredentials:
+        """The credentials as they were last issued, over or not."""
+        return self.grant.credentials
+
+    @property
+    def logins(self) -> tuple[AuthProvider, ...]:
+        """The providers of this session's logins, never their tokens."""
+        return tuple(login.provider for login in self.held)
+
+
+@frozen
+class Expired:
+    """The credentials are over and only a new token helps. The identity is kept."""
+
+    identity_id: str
+    held: tuple[Login, ...]
+
+    @property
+    def logins(self) -> tuple[AuthProvider, ...]:
+        """The providers that may bring this session back."""
+        return tuple(login.provider for login in self.held)
+
+
+State = SignedOut | Federated | Expired

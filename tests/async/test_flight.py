@@ -1,0 +1,127 @@
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from amplify_federation._async.flight import Flight
+
+
+class Work:
+    """Work that waits until it may end, and counts who began it."""
+
+    def __init__(self):
+        self.begun = 0
+        self.may_end = anyio.Event()
+
+    async def __call__(self):
+        self.begun += 1
+        number = self.begun
+        await self.may_end.wait()
+        return number
+
+
+async def into(results, flight, work):
+    results.append(await flight.join(work))
+
+
+async def test_any_number_of_callers_share_one_piece_of_work():
+    flight, work, results = Flight(), Work(), []
+    async with anyio.create_task_group() as group:
+        for _ in range(100):
+            group.start_soon(into, results, flight, work)
+        await anyio.wait_all_tasks_blocked()
+        assert flight.in_the_air
+        work.may_end.set()
+    assert results == [1] * 100
+    assert work.begun == 1
+    assert not flight.in_the_air
+
+
+async def test_a_caller_who_comes_later_works_anew():
+    flight, work = Flight(), Work()
+    work.may_end.set()
+    assert [await flight.join(work) for _ in range(3)] == [1, 2, 3]
+
+
+async def test_when_the_leader_is_cancelled_a_follower_leads():
+    flight, work, results = Flight(), Work(), []
+    leader = anyio.CancelScope()
+
+    async def lead():
+        with leader:
+            await into(results, flight, work)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(lead)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(3):
+            group.start_soon(into, results, flight, work)
+        await anyio.wait_all_tasks_blocked()
+        leader.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert flight.in_the_air
+        assert work.begun == 2
+        work.may_end.set()
+    assert results == [2] * 3
+
+
+async def test_a_cancelled_follower_disturbs_nobody():
+    flight, work, results = Flight(), Work(), []
+    follower = anyio.CancelScope()
+
+    async def follow():
+        with follower:
+            await into(results, flight, work)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(into, results, flight, work)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(follow)
+        await anyio.wait_all_tasks_blocked()
+        follower.cancel()
+        await anyio.wait_all_tasks_blocked()
+        work.may_end.set()
+    assert results == [1]
+
+
+async def test_what_the_work_raises_goes_to_its_leader_and_a_follower_leads():
+    flight, results, raised = Flight(), [], []
+    may_fail = anyio.Event()
+
+    async def fail():
+        await may_fail.wait()
+        raise ValueError
+
+    async def good():
+        await checkpoint()
+        return "good"
+
+    async def lead():
+        with pytest.raises(ValueError):
+            await flight.join(fail)
+        raised.append(True)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(lead)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(into, results, flight, good)
+        group.start_soon(into, results, flight, good)
+        await anyio.wait_all_tasks_blocked()
+        may_fail.set()
+    assert raised == [True]
+    assert results == ["good", "good"]
+    assert not flight.in_the_air
+
+
+async def test_nothing_is_an_outcome_like_any_other():
+    flight, results, may_end = Flight(), [], anyio.Event()
+
+    async def nothing():
+        await may_end.wait()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(into, results, flight, nothing)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(into, results, flight, Work())
+        await anyio.wait_all_tasks_blocked()
+        may_end.set()
+    assert results == [None, None]

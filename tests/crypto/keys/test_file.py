@@ -1,0 +1,198 @@
+import multiprocessing
+import os
+import stat
+import sys
+from base64 import b64encode
+
+import anyio
+import pytest
+
+from amplify_federation._crypto.derivation import ARGON2ID, NO_DERIVATION
+from amplify_federation._crypto.keys import file
+from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile, made_key
+from amplify_federation._crypto.keys.source import MasterKey
+from amplify_federation._files import writing
+from amplify_federation.errors import (
+    ConfigurationError,
+    SessionKeyError,
+    StoreUnavailableError,
+    UnsafePermissionsError,
+)
+
+KEY = bytes(range(32))
+posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and fork are POSIX's")
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(b64encode(KEY) + b"\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch):
+    monkeypatch.delenv(file.KEY_VARIABLE, raising=False)
+    monkeypatch.delenv(file.KEY_FILE_VARIABLE, raising=False)
+
+
+async def test_a_key_file_gives_its_key_and_is_read_once(path):
+    source = KeyFile(path)
+    assert (await source.sealing_key()).master == MasterKey(KEY)
+    path.unlink()
+    assert await source.opening_keys(NO_DERIVATION) == (MasterKey(KEY),)
+    assert await source.opening_keys(ARGON2ID) == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b64encode(bytes(31)), b"A" * 2000])
+async def test_a_key_file_without_a_key_is_a_fault_of_configuration(path, content):
+    path.write_bytes(content)
+    for create in (False, True):
+        with pytest.raises(ConfigurationError):
+            await KeyFile(path, create=create).sealing_key()
+    assert path.read_bytes() == content
+
+
+async def test_a_missing_key_file_is_a_missing_key(tmp_path):
+    source = KeyFile(tmp_path / "none")
+    for ask in (source.sealing_key(), source.opening_keys(NO_DERIVATION)):
+        with pytest.raises(SessionKeyError):
+            await ask
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_missing_key_file_is_made_for_sealing_and_not_for_opening(tmp_path):
+    path = tmp_path / "made"
+    with pytest.raises(SessionKeyError):
+        await KeyFile(path, create=True).opening_keys(NO_DERIVATION)
+    assert not path.exists()
+    made = await KeyFile(path, create=True).sealing_key()
+    assert (await KeyFile(path).sealing_key()) == made
+    assert len(made.master.reveal()) == 32
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@posix
+async def test_a_key_file_open_to_others_is_refused(path):
+    path.chmod(0o640)
+    with pytest.raises(UnsafePermissionsError, match="chmod 600"):
+        await KeyFile(path).sealing_key()
+
+
+@posix
+async def test_a_key_file_that_is_a_link_is_refused(path):
+    link = path.with_name("link")
+    link.symlink_to(path)
+    with pytest.raises(UnsafePermissionsError):
+        await KeyFile(link, create=True).sealing_key()
+
+
+async def test_a_key_that_cannot_be_written_shows_in_no_frame(tmp_path, monkeypatch):
+    texts = []
+    real = writing.replace_file
+
+    def failing(path, data):
+        texts.append(data)
+        return real(f"{path}/no folder", data)
+
+    monkeypatch.setattr(writing, "replace_file", failing)
+    with pytest.raises(StoreUnavailableError) as caught:
+        await KeyFile(tmp_path / "made", create=True).sealing_key()
+    assert texts
+    for entry in caught.traceback[1:]:
+        assert repr(texts[0]) not in repr(entry.frame.f_locals)
+    assert caught.value.__context__ is None
+
+
+def make_when_all_are_there(path, barrier, answer):
+    barrier.wait(60)
+    answer.write_bytes(made_key(path).reveal())
+
+
+@posix
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 on forks with threads
+def test_twenty_processes_make_one_key(tmp_path):
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(20)
+    path = tmp_path / "made"
+    answers = [tmp_path / f"answer {number}" for number in range(20)]
+    processes = [
+        context.Process(target=make_when_all_are_there, args=(path, barrier, answer))
+        for answer in answers
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+        process.close()
+    assert {answer.read_bytes() for answer in answers} == {made_key(path).reveal()}
+
+
+async def test_many_tasks_make_one_key(tmp_path):
+    keys = []
+
+    async def ask():
+        keys.append((await KeyFile(tmp_path / "made", create=True).sealing_key()).master)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(ask)
+    assert len(set(keys)) == 1
+
+
+async def test_the_environment_gives_a_key(monkeypatch):
+    monkeypatch.setenv(file.KEY_VARIABLE, b64encode(KEY).decode())
+    source = EnvironmentKey()
+    assert EnvironmentKey.is_set()
+    assert (await source.sealing_key()).master == MasterKey(KEY)
+    assert await source.opening_keys(NO_DERIVATION) == (MasterKey(KEY),)
+    assert await source.opening_keys(ARGON2ID) == ()
+
+
+async def test_the_environment_names_a_key_file(monkeypatch, path):
+    monkeypatch.setenv(file.KEY_FILE_VARIABLE, str(path))
+    assert EnvironmentKey.is_set()
+    assert (await EnvironmentKey().sealing_key()).master == MasterKey(KEY)
+
+
+def test_a_home_is_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert KeyFile("~/key").path == tmp_path / "key"
+
+
+async def test_both_variables_are_one_too_many(monkeypatch, path):
+    monkeypatch.setenv(file.KEY_FILE_VARIABLE, str(path))
+    monkeypatch.setenv(file.KEY_VARIABLE, b64encode(KEY).decode())
+    with pytest.raises(ConfigurationError, match="unset one"):
+        await EnvironmentKey().sealing_key()
+
+
+@pytest.mark.parametrize("text", ["canary", "canary\udcff", b64encode(bytes(16)).decode()])
+async def test_a_bad_variable_is_an_error_that_does_not_show_it(monkeypatch, text):
+    monkeypatch.setenv(file.KEY_VARIABLE, text)
+    with pytest.raises(ConfigurationError) as caught:
+        await EnvironmentKey().sealing_key()
+    assert "canary" not in repr([caught.value, *(e.frame.f_locals for e in caught.traceback[1:])])
+
+
+async def test_a_variable_that_names_no_file_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setenv(file.KEY_FILE_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        await EnvironmentKey().sealing_key()
+
+
+async def test_no_variable_is_an_error_where_one_was_asked_for():
+    assert not EnvironmentKey.is_set()
+    with pytest.raises(ConfigurationError):
+        await EnvironmentKey().sealing_key()
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+async def test_a_mounted_key_may_be_roots_but_nobody_elses(path):
+    os.chown(path, 12345, 12345)
+    with pytest.raises(UnsafePermissionsError, match="12345"):
+        await KeyFile(path).sealing_key()

@@ -1,0 +1,175 @@
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amplify_federation._files import files
+from amplify_federation.errors import (
+    SessionFileCorruptError,
+    StoreUnavailableError,
+    UnsafePermissionsError,
+)
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="owners, modes and links are POSIX's")
+root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "a file"
+    path.write_bytes(b"content")
+    path.chmod(0o600)
+    return path
+
+
+def mended(error):
+    """Run the command that the message gives."""
+    command = re.search(r"run: (.*)", error.message).group(1)
+    subprocess.run(command.replace("sudo ", ""), shell=True, check=True)  # noqa: S602 - as its reader would
+
+
+def test_a_file_is_read_with_its_status(path):
+    data, status = files.read_file(path, 100)
+    assert (data, status.st_size) == (b"content", 7)
+
+
+def test_no_file_is_none(tmp_path):
+    assert files.read_file(tmp_path / "none", 100) is None
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666, 0o777, 0o601])
+def test_a_file_open_to_others_is_refused_with_the_command_that_mends_it(path, mode):
+    path.chmod(mode)
+    with pytest.raises(UnsafePermissionsError) as caught:
+        files.read_file(path, 100)
+    assert f"{mode:04o}" in caught.value.message
+    mended(caught.value)
+    assert files.read_file(path, 100)[0] == b"content"
+
+
+@posix
+def test_a_hard_link_is_refused_with_the_command_that_mends_it(path):
+    os.link(path, path.with_name("twin"))
+    with pytest.raises(UnsafePermissionsError) as caught:
+        files.read_file(path, 100)
+    mended(caught.value)
+    assert files.read_file(path, 100)[0] == b"content"
+
+
+@root
+def test_a_file_of_another_user_is_refused_with_the_command_that_mends_it(path):
+    os.chown(path, 12345, 12345)
+    with pytest.raises(UnsafePermissionsError) as caught:
+        files.read_file(path, 100)
+    assert "12345" in caught.value.message
+    mended(caught.value)
+    assert files.read_file(path, 100)[0] == b"content"
+
+
+def place_link(path):
+    target = path.with_name("target")
+    target.write_bytes(b"target")
+    target.chmod(0o600)
+    path.symlink_to(target)
+
+
+def place_dangling_link(path):
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def place_loop(path):
+    path.symlink_to(path)
+
+
+def place_fifo(path):
+    os.mkfifo(path, 0o600)
+
+
+def place_folder(path):
+    path.mkdir(mode=0o700)
+
+
+def place_socket(path):
+    here = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(path.parent)  # the path of a socket is short
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.bind(path.name)
+        path.chmod(0o600)
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+@posix
+@pytest.mark.parametrize(
+    "place",
+    [place_link, place_dangling_link, place_loop, place_fifo, place_folder, place_socket],
+)
+def test_what_is_no_regular_file_is_refused_without_waiting_or_following(path, place):
+    path.unlink()
+    place(path)
+    with pytest.raises(UnsafePermissionsError) as caught:
+        files.read_file(path, 100)
+    assert caught.value.__context__ is None
+    mended(caught.value)
+    assert files.read_file(path, 100) is None
+    assert os.path.lexists(f"{path}.aside")
+
+
+def test_a_gigabyte_is_refused_unread(path, monkeypatch):
+    with path.open("r+b") as file:
+        file.truncate(1 << 30)
+    monkeypatch.setattr(os, "read", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(SessionFileCorruptError):
+        files.read_file(path, 100)
+
+
+def test_a_file_of_the_largest_size_is_read(path):
+    assert files.read_file(path, 7)[0] == b"content"
+    with pytest.raises(SessionFileCorruptError):
+        files.read_file(path, 6)
+
+
+def test_a_fault_of_the_disk_is_named_without_a_chain(path, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "secret")
+
+    monkeypatch.setattr(os, "read", fail)
+    with pytest.raises(StoreUnavailableError) as caught:
+        files.read_file(path, 100)
+    assert "EIO" in caught.value.message
+    assert str(path) in caught.value.message
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def test_no_descriptor_stays_open(path):
+    def opened():
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc")
+    before = opened()
+    files.read_file(path, 100)
+    with pytest.raises(SessionFileCorruptError):
+        files.read_file(path, 1)
+    path.chmod(0o644)
+    with pytest.raises(UnsafePermissionsError):
+        files.read_file(path, 100)
+    assert opened() == before
+
+
+def test_files_are_listed_by_the_end_of_their_names(path):
+    shutil.copy(path, path.with_name("x.session"))
+    assert [one.name for one in files.listed(path.parent, ".session")] == ["x.session"]
+    with pytest.raises(StoreUnavailableError, match="ENOENT"):
+        files.listed(path.parent / "none", ".session")

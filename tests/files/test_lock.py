@@ -1,0 +1,241 @@
+import multiprocessing
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from amplify_federation._files import lock
+from amplify_federation.errors import (
+    StoreLockedError,
+    StoreUnavailableError,
+    UnsafePermissionsError,
+)
+
+FORK = multiprocessing.get_context("fork") if sys.platform != "win32" else None
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12, with threads
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, links and modes are POSIX's")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "record.lock"
+
+
+def hold_until_told(path, told):
+    held = lock.try_lock(path)
+    told.send(held is not None)
+    told.recv()
+
+
+@pytest.fixture
+def holder(path):
+    """Another process that holds the lock."""
+    ours, theirs = FORK.Pipe()
+    process = FORK.Process(target=hold_until_told, args=(path, theirs))
+    process.start()
+    assert ours.poll(60)
+    assert ours.recv()
+    yield process
+    process.kill()
+    process.join()
+    process.close()
+    ours.close()
+    theirs.close()
+
+
+async def test_one_at_a_time_holds_the_lock(path):
+    async with lock.hold(path, timeout=0):
+        with pytest.raises(StoreLockedError, match=f"process {os.getpid()} "):
+            async with lock.hold(path, timeout=0):
+                pass
+    async with lock.hold(path, timeout=0):
+        pass
+
+
+async def test_the_process_that_holds_it_is_named(path, holder):
+    for timeout in (0, 0.05):
+        with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+            async with lock.hold(path, timeout=timeout):
+                pass
+
+
+def test_a_thread_that_waits_is_told_too(path, holder):
+    with (
+        pytest.raises(StoreLockedError, match=f"process {holder.pid} "),
+        lock.hold_blocking(path, timeout=0.05),
+    ):
+        pass
+
+
+@posix
+async def test_a_stopped_holder_is_named(path, holder):
+    os.kill(holder.pid, signal.SIGSTOP)
+    with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+        async with lock.hold(path, timeout=0.05):
+            pass
+
+
+async def test_a_killed_holder_frees_it_at_once(path, holder):
+    holder.kill()
+    holder.join()
+    async with lock.hold(path, timeout=0):
+        pass
+
+
+async def test_waiting_does_not_block_the_event_loop_and_ends_with_the_holder(path, holder):
+    done = []
+
+    async def wait():
+        async with lock.hold(path, timeout=30):
+            done.append("held")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        assert not done
+        holder.kill()
+        await anyio.to_thread.run_sync(holder.join)
+    assert done == ["held"]
+
+
+async def test_a_holder_that_is_not_known_is_not_named(path, holder, monkeypatch):
+    monkeypatch.setattr(lock.holder, "named", lambda _: None)
+    with pytest.raises(StoreLockedError, match="Another process"):
+        async with lock.hold(path, timeout=0):
+            pass
+
+
+@posix
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_the_lock_file_is_0600_whatever_the_umask(path, umask):
+    before = os.umask(umask)
+    try:
+        lock.try_lock(path).release()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def place_link(path):
+    path.with_name("target").write_bytes(b"precious")
+    path.symlink_to(path.with_name("target"))
+
+
+def place_dangling_link(path):
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def place_fifo(path):
+    os.mkfifo(path, 0o600)
+
+
+def place_folder(path):
+    path.mkdir(mode=0o700)
+
+
+def place_hard_link(path):
+    path.with_name("target").write_bytes(b"precious")
+    path.with_name("target").chmod(0o600)
+    os.link(path.with_name("target"), path)
+
+
+def place_open_file(path):
+    path.write_bytes(b"")
+    path.chmod(0o666)
+
+
+@posix
+@pytest.mark.parametrize(
+    "place",
+    [
+        place_link,
+        place_dangling_link,
+        place_fifo,
+        place_folder,
+        place_hard_link,
+        place_open_file,
+    ],
+)
+def test_what_is_not_our_lock_file_is_refused_untouched(path, place):
+    place(path)
+    with pytest.raises(UnsafePermissionsError) as caught:
+        lock.try_lock(path)
+    assert caught.value.__context__ is None
+    target = path.with_name("target")
+    assert not target.exists() or target.read_bytes() == b"precious"
+    assert not path.with_name("nowhere").exists()
+
+
+def test_a_missing_folder_is_told_and_not_made(path):
+    with pytest.raises(StoreUnavailableError, match="ENOENT"):
+        lock.try_lock(path.parent / "none" / "record.lock")
+    assert not (path.parent / "none").exists()
+
+
+@posix
+def test_a_lock_file_whose_maker_died_before_setting_its_mode_is_mended(path, monkeypatch):
+    path.touch(mode=0o600)
+    path.chmod(0)
+    real, refused = os.open, []
+
+    def as_somebody_who_is_not_root(file, flags, mode=0o777):
+        if not flags & os.O_CREAT and not Path(file).stat().st_mode & 0o600:
+            refused.append(file)
+            raise PermissionError(13, "no")
+        return real(file, flags, mode)
+
+    monkeypatch.setattr(os, "open", as_somebody_who_is_not_root)
+    lock.try_lock(path).release()
+    assert refused
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_lock_that_cannot_be_released_is_told_without_a_chain(path, monkeypatch):
+    def fail(_):
+        raise OSError(5, "canary")
+
+    for hold in (lock.hold, lock.hold_blocking):
+        with monkeypatch.context() as patch:
+            patch.setattr("filelock.unlock_descriptor", fail)
+            with pytest.raises(StoreUnavailableError, match="EIO") as caught:
+                await held_once(hold(path.with_name(hold.__name__), timeout=0))
+        assert caught.value.__context__ is None
+
+
+async def held_once(holding):
+    if hasattr(holding, "__aenter__"):
+        async with holding:
+            pass
+    else:
+        with holding:
+            pass
+
+
+def increment(path, counter, times):
+    for _ in range(times):
+        with lock.hold_blocking(path, timeout=60):
+            counter.write_text(str(int(counter.read_text()) + 1))
+
+
+@posix
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_no_update_is_lost_among_processes_that_fork_or_spawn(path, tmp_path, method):
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    context = multiprocessing.get_context(method)
+    held = lock.try_lock(path)  # and a child must not keep the parent's lock
+    processes = [context.Process(target=increment, args=(path, counter, 25)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    held.release()
+    increment(path, counter, 25)
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+        process.close()
+    assert counter.read_text() == "75"

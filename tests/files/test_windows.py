@@ -1,0 +1,60 @@
+"""What runs on Windows, run here without what Windows lacks. It proves the way, not the kernel."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from amplify_federation._files import directories, files, writing
+
+MISSING = ("geteuid", "fchmod", "O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC", "O_NONBLOCK")
+POSIX_ONLY = ("fcntl", "pwd", "grp", "resource", "termios")
+
+
+@pytest.fixture
+def _windows(monkeypatch):
+    for name in MISSING:
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(files, "SAFE_FLAGS", 0)
+    for room in (files, writing, directories):
+        monkeypatch.setattr(room, "WINDOWS", True)
+
+
+@pytest.mark.usefixtures("_windows")
+def test_files_are_made_replaced_read_and_removed(tmp_path):
+    folder = tmp_path / "a" / "store"
+    directories.make_folder(folder)
+    assert directories.folder_identity(folder) is not None
+    path = folder / "file"
+    for data in (b"one", b"two"):
+        writing.replace_file(path, data)
+        assert files.read_file(path, 100)[0] == data
+    writing.move_file(path, folder / "moved")
+    writing.remove_files(folder / "moved", path)
+    assert not list(folder.iterdir())
+
+
+IMPORT_WITHOUT_POSIX = """
+import os, sys
+import anyio.to_thread, attrs, filelock, platformdirs
+for name in {posix!r}:
+    sys.modules[name] = None
+for name in {missing!r}:
+    delattr(os, name)
+sys.platform = "win32"
+for name in {modules!r}:
+    __import__(name)
+from amplify_federation._files import files
+assert files.WINDOWS and not files.SAFE_FLAGS
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it is Windows")
+def test_no_module_needs_what_only_posix_has():
+    disk = ("faults", "files", "writing", "directories", "lock", "folder")
+    keys = ("source", "file", "passphrase", "os_keyring")
+    modules = [f"amplify_federation._files.{name}" for name in disk]
+    modules += [f"amplify_federation._crypto.keys.{name}" for name in keys]
+    script = IMPORT_WITHOUT_POSIX.format(posix=POSIX_ONLY, missing=MISSING, modules=modules)
+    subprocess.run([sys.executable, "-c", script], check=True)

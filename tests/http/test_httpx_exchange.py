@@ -1,0 +1,313 @@
+import gzip
+import socket
+import traceback
+import zlib
+
+import anyio.to_thread
+import httpx
+import pytest
+
+from amplify_federation._cognito.exchange import MAX_BODY
+from amplify_federation._http.httpx_exchange import HttpxExchange, default_client
+from amplify_federation.errors import ConfigurationError, NetworkError
+from tests.http.served import Reply, serving
+
+CANARY = b"canary-of-a-token"
+SENT = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "T.GetId"}
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def library(request):
+    return pytest.importorskip(request.param)
+
+
+@pytest.fixture
+def serve():
+    stack = []
+
+    def start(*replies):
+        stack.append(serving(*replies))
+        return stack[-1].__enter__()
+
+    yield start
+    for each in stack:
+        each.__exit__(None, None, None)
+
+
+async def posted(library, url, **client_arguments):
+    async with library.AsyncClient(**client_arguments) as client:
+        exchange = HttpxExchange(client, f"{url}/", owned=False)
+        try:
+            return await exchange.post(SENT, CANARY)
+        finally:
+            await exchange.aclose()
+            assert not client.is_closed
+
+
+async def failure(library, url, **client_arguments):
+    with pytest.raises(NetworkError) as caught:
+        await posted(library, url, **client_arguments)
+    return caught.value
+
+
+async def test_bytes_go_out_and_bytes_come_back(library, serve):
+    server = serve(Reply(201, b"answer", {"X-Amzn-RequestId": "r-1"}))
+    answer = await posted(library, server.url)
+    assert (answer.status, answer.body) == (201, b"answer")
+    assert answer.headers["x-amzn-requestid"] == "r-1"
+    [asked] = server.asked
+    assert (asked.method, asked.path, asked.body) == ("POST", "/", CANARY)
+    assert asked.headers["x-amz-target"] == "T.GetId"
+    assert asked.headers["content-type"] == "application/x-amz-json-1.1"
+
+
+async def test_a_callers_client_lends_none_of_its_defaults(library, serve):
+    server = serve()
+    await posted(
+        library,
+        server.url,
+        headers={"Authorization": "Bearer other", "X-Mine": "1", "User-Agent": "mine"},
+        cookies={"session": "mine"},
+        params={"q": "mine"},
+        auth=("user", "password"),
+        base_url="http://127.0.0.1:1/base",
+        follow_redirects=True,
+    )
+    [asked] = server.asked
+    assert asked.path == "/"
+    for name in ("authorization", "cookie", "x-mine", "user-agent"):
+        assert name not in asked.headers
+
+
+async def test_a_callers_client_lends_its_transport_and_its_hooks(library):
+    seen = []
+
+    def respond(request):
+        seen.append(request.url.path)
+        return library.Response(200, content=b"from the transport")
+
+    async def hook(message):
+        seen.append(type(message).__name__)
+
+    answer = await posted(
+        library,
+        "https://cognito.example.com",
+        transport=library.MockTransport(respond),
+        event_hooks={"request": [hook], "response": [hook]},
+    )
+    assert answer.body == b"from the transport"
+    assert seen == ["Request", "/", "Response"]
+
+
+async def test_a_callers_client_lends_its_timeouts(library):
+    seen = []
+
+    def respond(request):
+        seen.append(request.extensions["timeout"]["read"])
+        return library.Response(200)
+
+    await posted(library, "https://x.test", transport=library.MockTransport(respond), timeout=7.5)
+    assert seen == [7.5]
+
+
+async def test_a_hook_may_read_the_answer(library, serve):
+    server = serve(Reply(200, b"answer"))
+
+    async def hook(response):
+        await response.aread()
+
+    answer = await posted(library, server.url, event_hooks={"response": [hook]})
+    assert answer.body == b"answer"
+
+
+async def test_a_large_answer_that_a_hook_read_is_over_the_cap_too(library, serve):
+    server = serve(Reply(200, b"a" * (MAX_BODY + 1)))
+
+    async def hook(response):
+        await response.aread()
+
+    assert (await posted(library, server.url, event_hooks={"response": [hook]})).body is None
+
+
+async def test_a_redirect_is_not_followed(library, serve):
+    elsewhere = serve()
+    server = serve(Reply(307, b"", {"Location": elsewhere.url}))
+    answer = await posted(library, server.url, follow_redirects=True)
+    assert answer.status == 307
+    assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(("size", "whole"), [(MAX_BODY, True), (MAX_BODY + 1, False)])
+async def test_an_answer_is_read_up_to_the_cap(library, serve, size, whole):
+    answer = await posted(library, serve(Reply(200, b"a" * size)).url)
+    assert answer.body == (b"a" * size if whole else None)
+
+
+async def test_an_answer_far_over_the_cap_is_not_kept(library, serve):
+    assert (await posted(library, serve(Reply(200, b"a" * 5_000_000)).url)).body is None
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize(
+    ("size", "whole"), [(MAX_BODY, True), (MAX_BODY + 1, False), (5_000_000, False)]
+)
+async def test_the_cap_counts_what_a_coded_answer_becomes(library, serve, coding, size, whole):
+    pack = gzip.compress if coding == "gzip" else zlib.compress
+    reply = Reply(200, pack(b"a" * size), {"Content-Encoding": coding})
+    answer = await posted(library, serve(reply).url)
+    assert answer.body == (b"a" * size if whole else None)
+
+
+async def test_the_client_serves_on_after_an_answer_over_the_cap(library, serve):
+    server = serve(Reply(200, b"a" * 5_000_000), Reply(200, b"small"))
+    async with library.AsyncClient() as client:
+        exchange = HttpxExchange(client, server.url, owned=False)
+        assert (await exchange.post(SENT, CANARY)).body is None
+        assert (await exchange.post(SENT, CANARY)).body == b"small"
+
+
+async def test_a_connection_that_is_cut_is_trouble_with_the_network(library, serve):
+    error = await failure(library, serve(Reply(cut=True)).url)
+    assert "RemoteProtocolError" in error.message
+    assert "127.0.0.1" in error.message
+    assert error.retryable
+
+
+async def test_an_answer_that_breaks_off_is_trouble_with_the_network(library, serve):
+    error = await failure(library, serve(Reply(200, b"half", lie=10)).url)
+    assert error.retryable
+
+
+async def test_a_port_that_nobody_listens_on_is_trouble_with_the_network(library):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    error = await failure(library, f"http://127.0.0.1:{port}")
+    assert error.message == "ConnectError from 127.0.0.1."
+
+
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-4]])
+async def test_a_broken_coding_is_trouble_with_the_network(library, serve, body):
+    error = await failure(library, serve(Reply(200, body, {"Content-Encoding": "gzip"})).url)
+    assert "DecodingError" in error.message
+
+
+async def test_a_coding_that_nobody_asked_for_is_trouble_with_the_network(library, serve):
+    error = await failure(library, serve(Reply(200, b"{}", {"Content-Encoding": "br"})).url)
+    assert "not asked for" in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "retryable"),
+    [
+        ("ReadTimeout", True),
+        ("ProxyError", True),
+        ("UnsupportedProtocol", False),
+        ("LocalProtocolError", False),
+    ],
+)
+async def test_the_class_of_the_trouble_is_named_and_decides_about_retries(
+    library, name, retryable
+):
+    def fail(request):
+        raise getattr(library, name)("canary-of-a-token", request=request)
+
+    error = await failure(library, "https://x.test", transport=library.MockTransport(fail))
+    assert error.message == f"{name} from x.test."
+    assert error.retryable is retryable
+
+
+async def test_an_oserror_is_trouble_with_the_network(library):
+    def fail(_request):
+        raise ConnectionResetError("canary-of-a-token")
+
+    error = await failure(library, "https://x.test", transport=library.MockTransport(fail))
+    assert error.message == "ConnectionResetError from x.test."
+
+
+async def test_an_error_drags_neither_the_request_nor_its_cause_along(library):
+    def fail(request):
+        raise library.ConnectError("canary-of-a-token", request=request)
+
+    error = await failure(library, "https://x.test", transport=library.MockTransport(fail))
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert "canary" not in "".join(traceback.format_exception(error))
+
+
+async def test_a_handshake_that_is_cancelled_leaves_no_socket_open(library):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def greeted():
+            connection, _ = listener.accept()
+            connection.settimeout(10)
+            assert connection.recv(1)  # the client's hello; nobody answers
+            return connection
+
+        def farewell(connection):
+            with connection:
+                while connection.recv(65_536):
+                    pass
+            return True
+
+        async with library.AsyncClient(trust_env=False) as client:
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            exchange = HttpxExchange(client, url, owned=False)
+            async with anyio.create_task_group() as group:
+                group.start_soon(exchange.post, SENT, CANARY)
+                connection = await anyio.to_thread.run_sync(greeted)
+                group.cancel_scope.cancel()
+            assert await anyio.to_thread.run_sync(farewell, connection)
+
+
+async def test_what_is_no_fault_of_the_network_comes_through(library):
+    def fail(_request):
+        raise LookupError("a mock's complaint")
+
+    with pytest.raises(LookupError, match="complaint"):
+        await posted(library, "https://x.test", transport=library.MockTransport(fail))
+
+
+async def test_a_client_of_ours_is_closed_and_a_lent_one_is_not(library):
+    for owned in (True, False):
+        async with library.AsyncClient() as client:
+            await HttpxExchange(client, "https://x.test", owned=owned).aclose()
+            assert client.is_closed is owned
+
+
+def test_a_clients_subclass_serves():
+    class AsyncClient(httpx.AsyncClient):
+        pass
+
+    assert HttpxExchange(AsyncClient(), "https://x.test", owned=False)
+
+
+class AsyncClient:
+    """Not httpx's."""
+
+
+@pytest.mark.parametrize("client", [object(), "client", AsyncClient(), httpx.Timeout(1)])
+def test_what_is_no_client_is_refused(client):
+    with pytest.raises(ConfigurationError, match="AsyncClient"):
+        HttpxExchange(client, "https://x.test", owned=False)
+
+
+def test_a_client_that_blocks_is_refused():
+    with httpx.Client() as client, pytest.raises(ConfigurationError, match="AsyncClient"):
+        HttpxExchange(client, "https://x.test", owned=False)
+
+
+async def test_a_client_of_our_own_waits_as_long_as_the_call_may():
+    client = default_client()
+    assert client.timeout == httpx.Timeout(None)
+    assert not client.follow_redirects
+    await client.aclose()
+
+
+async def test_a_closed_client_is_told_as_such_and_not_as_a_fault_of_the_network(library):
+    client = library.AsyncClient()
+    await client.aclose()
+    exchange = HttpxExchange(client, "http://127.0.0.1:9/", owned=False)
+    with pytest.raises(ConfigurationError, match="is closed") as caught:
+        await exchange.post({}, b"canary")
+    assert caught.value.__context__ is None

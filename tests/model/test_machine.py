@@ -1,0 +1,117 @@
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from attrs import fields
+
+from amplify_federation._model.machine import (
+    Cleared,
+    CredentialsRenewed,
+    Event,
+    FederationSucceeded,
+    GuestArrived,
+    Lapsed,
+    TokenRefused,
+    advance,
+)
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.state import Expired, Federated, SignedOut, State
+from amplify_federation._model.values import Secret
+from amplify_federation.errors import InvalidStateError
+from tests.model.grid import EVENTS, STATES, UNLAWFUL, outcome, render
+from tests.model.samples import ALICE, BOB, grant, login
+
+README = Path(__file__).parents[2] / "README.md"
+# The table of the specification, row by row: signed out, federated, expired.
+LAWFUL = {
+    FederationSucceeded: ("Federated", "Federated", "Federated"),
+    CredentialsRenewed: (UNLAWFUL, "Federated", UNLAWFUL),
+    TokenRefused: (UNLAWFUL, "Federated", UNLAWFUL),
+    Lapsed: (UNLAWFUL, "Expired", "Expired"),
+    GuestArrived: ("SignedOut", UNLAWFUL, UNLAWFUL),
+    Cleared: ("SignedOut", "SignedOut", "SignedOut"),
+}
+
+
+def test_the_grid_has_every_state_and_every_event():
+    assert {type(state) for state in STATES} == set(get_args(State))
+    assert {type(event) for event in EVENTS.values()} == set(get_args(Event)) == set(LAWFUL)
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=lambda event: type(event).__name__)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: type(state).__name__)
+def test_every_event_in_every_state_leads_where_the_table_says(state, event):
+    assert outcome(state, event) == LAWFUL[type(event)][STATES.index(state)]
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [(s, e) for s in STATES for e in EVENTS.values() if outcome(s, e) == UNLAWFUL],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_unlawful_move_names_both_sides_and_changes_nothing(state, event):
+    before = {name.name: getattr(state, name.name) for name in fields(type(state))}
+    with pytest.raises(InvalidStateError) as caught:
+        advance(state, event)
+    assert type(event).__name__ in caught.value.message
+    assert type(state).__name__ in caught.value.message
+    assert {name: getattr(state, name) for name in before} == before
+
+
+def test_a_federation_replaces_all_that_was_there():
+    new = advance(Federated(grant(ALICE), (login(),)), FederationSucceeded(grant(BOB), ()))
+    assert new == Federated(grant(BOB), ())
+
+
+def test_a_federation_drops_a_guest():
+    new = advance(SignedOut(grant(BOB)), FederationSucceeded(grant(ALICE), (login(),)))
+    assert new == Federated(grant(ALICE), (login(),))
+
+
+def test_a_renewal_keeps_the_logins_and_adopts_the_answers_identity():
+    new = advance(Federated(grant(ALICE), (login(),)), CredentialsRenewed(grant(BOB)))
+    assert isinstance(new, Federated)
+    assert new.identity_id == BOB
+    assert new.held == (login(),)
+
+
+def test_a_refused_token_is_forgotten_and_the_other_logins_stay():
+    held = (login(AuthProvider.GOOGLE), login(AuthProvider.FACEBOOK))
+    new = advance(Federated(grant(), held), TokenRefused(AuthProvider.GOOGLE))
+    assert isinstance(new, Federated)
+    assert [each.token for each in new.held] == [None, Secret("token")]
+    assert new.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
+    assert new.credentials == grant().credentials
+
+
+def test_a_lapse_keeps_identity_and_providers_and_no_secret():
+    new = advance(Federated(grant(ALICE), (login(),)), Lapsed())
+    assert new == Expired(ALICE, (login(token=None),))
+    assert isinstance(new, Expired)
+    assert new.logins == (AuthProvider.GOOGLE,)
+
+
+def test_a_second_lapse_changes_nothing():
+    state = Expired(ALICE, (login(token=None),))
+    assert advance(state, Lapsed()) is state
+
+
+def test_a_new_guest_replaces_the_old_one():
+    assert advance(SignedOut(grant(ALICE)), GuestArrived(grant(BOB))) == SignedOut(grant(BOB))
+
+
+def test_clearing_where_nobody_is_federated_keeps_the_guest():
+    state = SignedOut(grant())
+    assert advance(state, Cleared()) is state
+
+
+@pytest.mark.parametrize("state", STATES[1:], ids=lambda state: type(state).__name__)
+def test_clearing_a_federation_leaves_nothing(state):
+    assert advance(state, Cleared()) == SignedOut(None)
+
+
+def test_the_readme_shows_the_machines_own_grid():
+    text = README.read_text(encoding="utf-8")
+    if "<!-- state grid -->" not in text:
+        pytest.skip("the README shows no state grid")
+    assert f"<!-- state grid -->\n\n{render()}\n" in text

@@ -1,0 +1,38 @@
+"""What a session can be, and how little of its secrets a state shows."""
+
+from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.state import Expired, Federated, SignedOut
+from tests.model.samples import ALICE, grant, login
+
+HELD = (login(), login(AuthProvider.FACEBOOK))
+
+
+def test_a_federated_state_shows_its_identity_its_credentials_and_its_providers():
+    state = Federated(grant(), HELD)
+    assert state.identity_id == grant().identity_id
+    assert state.credentials == grant().credentials
+    assert state.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
+
+
+def test_an_expired_state_shows_who_may_come_back():
+    state = Expired(ALICE, HELD)
+    assert state.identity_id == ALICE
+    assert state.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
+
+
+def test_a_login_without_its_token_is_the_same_login():
+    bare = login(token="a.b.c").without_token()
+    assert bare.token is None
+    assert bare.provider == login().provider
+
+
+def test_states_of_one_kind_with_the_same_values_are_equal():
+    assert SignedOut() == SignedOut(None)
+    assert Federated(grant(), HELD) == Federated(grant(), HELD)
+    assert Federated(grant(), HELD) != Federated(grant(), HELD[:1])
+
+
+def test_no_state_shows_a_token():
+    held = (login(token="made-up-token"),)
+    for state in (Federated(grant(), held), Expired(ALICE, held)):
+        assert "made-up" not in repr(state)
