@@ -20,6 +20,7 @@ QUESTIONS = (
     "restart",
     "memory",
     "users",
+    "fleet",
     "file_store",
 )
 
