@@ -2,7 +2,7 @@
 
 100 machines and 10,000,000 users in virtual time (`benchmarks.rig.fleet_model`), who come once a
 day for two hours: 833,000 are there at any time. Quotas of 500 and 1,000 calls a second; the
-default ones of 25 and 200 carry a twentieth of that. After an hour something is down for ten minutes.
+default ones of 25 and 200 carry a twentieth of that. After an hour, ten minutes of outage.
 """
 
 from benchmarks.rig.fleet_model import Fleet, Second, Simulation
