@@ -3,9 +3,19 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.sizes import advice
+
 # No test depends on how fast the machine is.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print what is larger than advised, after a run of the whole suite."""
+    if not config.args or config.args == config.getini("testpaths"):
+        terminalreporter.section("sizes, as advice")
+        for line in advice():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="module")
