@@ -30,7 +30,7 @@ FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing)?")
 
 # Third parties, and standard modules that matter, by the rooms that may know them.
 KNOWN_TO = {
-    "httpx": ["_http", "testing", "cli/demo", "cli/checks/reach"],
+    "httpx": ["_http", "testing", "cli/demo_environment", "cli/doctor"],
     "httpx2": [],
     "httpcore": [],
     "h11": ["_http/reading", "testing"],
@@ -51,7 +51,7 @@ KNOWN_TO = {
     "pytest": ["testing"],
     "respx": ["testing"],
     # The loops by name: where anyio has no word for what is needed. Each file says why.
-    "asyncio": ["_async", "_http/lean", "testing/_wire", "cli/target"],
+    "asyncio": ["_async", "_http/lean", "testing/_wire", "cli/options"],
     "trio": ["_async", "_http/lean", "testing/_wire"],
 }
 # What every room may know beside the standard library; the pure rooms know attrs alone.

@@ -11,12 +11,20 @@ from typing import Any
 import click
 
 from amplify_federation import AuthError
-from amplify_federation.cli.terminal.exit_codes import MEANINGS, ExitCode, exit_code_of
-from amplify_federation.cli.terminal.output import print_error, trouble, wants_json
+from amplify_federation.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
+from amplify_federation.cli.output import print_error, print_problem, wants_json
 
-_COMMANDS = (
-    "demo", "federate", "session", "credentials", "clear", "serve", "doctor", "fake-cognito",
-)  # fmt: skip
+# In the order of a first acquaintance; each with the module and the name of its command in it.
+_COMMANDS = {
+    "demo": ("demo", "command"),
+    "federate": ("federate", "command"),
+    "session": ("session", "command"),
+    "credentials": ("credentials", "command"),
+    "clear": ("session", "clear"),
+    "serve": ("serve", "command"),
+    "doctor": ("doctor", "command"),
+    "fake-cognito": ("fake_cognito", "command"),
+}
 _EPILOG = "\b\nExit codes:\n" + "\n".join(
     f"  {int(code):>3}  {meaning}" for code, meaning in MEANINGS.items()
 )
@@ -26,7 +34,7 @@ class Program(click.Group):
     """A group whose commands are loaded by name, and whose trouble is never a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of a first acquaintance."""
+        """Return the names of the commands."""
         del ctx
         return list(_COMMANDS)
 
@@ -35,8 +43,8 @@ class Program(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"amplify_federation.cli.commands.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"amplify_federation.cli.{module}"), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
@@ -49,7 +57,9 @@ class Program(click.Group):
             if not wants_json():
                 raise
             advice = "See --help of the command."
-            trouble("UsageError", error.format_message(), advice=advice, exit_code=error.exit_code)
+            print_problem(
+                "UsageError", error.format_message(), advice=advice, exit_code=error.exit_code
+            )
             code = ExitCode.USAGE
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
@@ -64,18 +74,18 @@ class Program(click.Group):
             sys.stdout = None
             code = ExitCode.FAULT
         except Exception as fault:  # noqa: BLE001  # the last net: a traceback helps no user
-            _own_fault(fault)
+            _print_internal_error(fault)
             code = ExitCode.FAULT
         return ctx.exit(int(code))
 
 
-def _own_fault(error: Exception) -> None:
+def _print_internal_error(error: Exception) -> None:
     """Tell a fault of ours by its class and place: its text might hold what must not be shown."""
     place, trace = "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         place, trace = f"{code.co_qualname}, line {trace.tb_lineno}", trace.tb_next
-    trouble(
+    print_problem(
         type(error).__name__,
         f"This program has a fault: {type(error).__name__} in {place}.",
         advice="Please report it, with this line and the command you gave.",

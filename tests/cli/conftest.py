@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from amplify_federation import AuthProvider
+from amplify_federation.cli.demo_environment import demo_environment
 from amplify_federation.cli.program import program
 from amplify_federation.testing import FakeCognito, ManualClock
 
@@ -118,3 +119,9 @@ def signed_in(command, token):
     done = command("federate", "--provider", "google", "--token-file", "-", stdin=token)
     assert done.code == 0, done
     return command
+
+
+@pytest.fixture
+async def environment():
+    async with demo_environment() as environment:
+        yield environment

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from amplify_federation import cli
 from amplify_federation.cli import program as module
+from amplify_federation.cli.exit_codes import MEANINGS
 from amplify_federation.cli.program import program
-from amplify_federation.cli.terminal.exit_codes import MEANINGS
 
 COMMANDS = [
     "demo",
@@ -65,7 +65,7 @@ def test_a_fault_of_the_program_is_told_by_class_and_place_without_its_text(monk
     def broken(_target):
         raise RuntimeError("with a secret in it")
 
-    monkeypatch.setattr("amplify_federation.cli.target.Target.pool", broken)
+    monkeypatch.setattr("amplify_federation.cli.options.Target.pool", broken)
     done = ask("session")
     assert done.exit_code == 1
     assert "RuntimeError in " in done.stderr
@@ -77,7 +77,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(monkeypatch):
     def interrupted(_target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("amplify_federation.cli.target.Target.pool", interrupted)
+    monkeypatch.setattr("amplify_federation.cli.options.Target.pool", interrupted)
     done = ask("session")
     assert done.exit_code == 130
     assert "Traceback" not in done.output
@@ -139,4 +139,4 @@ def test_a_command_is_imported_when_it_is_called(monkeypatch):
         return real(name, fromlist=["command"])
 
     ask("clear", "--help")
-    assert seen == ["amplify_federation.cli.commands.clear"]
+    assert seen == ["amplify_federation.cli.session"]

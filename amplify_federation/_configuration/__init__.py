@@ -1,1 +1,0 @@
-"""Where a pool's settings come from: Amplify's files, the environment, the endpoint rules."""

@@ -1,0 +1,99 @@
+"""`demo`: the main job from end to end, on this machine, in a few seconds."""
+
+import textwrap
+import time
+from typing import Any
+
+import anyio
+import click
+
+from amplify_federation.cli.demo_steps import Step
+from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
+
+_INTRODUCTION = """\
+A user signs in with Google. Their token is traded for AWS credentials, which are kept, renewed,
+lost and found again. Everything happens on this machine: no account, no network, no trace left.
+"""
+
+
+@click.command(
+    "demo",
+    short_help="Show the whole life of a session, without AWS.",
+    epilog="\b\nExamples:\n  amplify-federation demo\n  amplify-federation demo --json",
+)
+@json_option
+def command() -> None:
+    """Show the whole life of a session, on an embedded Cognito.
+
+    Starts a Cognito of its own on a loopback port, and works with it over HTTP as with AWS: a
+    token of Google's shape is traded for credentials, they are kept in a sealed file that a second
+    process finds, renewed when they are over, lost when the token is over, found again with a new
+    token, and cleared. Every step checks what it shows; exits with 0 if all of it held. Secrets
+    are masked, and the temporary folder is removed.
+    """
+    began = time.perf_counter()
+    steps = anyio.run(_run)
+    elapsed = time.perf_counter() - began
+    kept = all(step.passed for step in steps)
+    if wants_json():
+        print_json({"ok": kept, "seconds": round(elapsed, 2), "steps": _documents(steps)})
+    else:
+        _print_end(steps, elapsed)
+    click.get_current_context().exit(int(ExitCode.OK if kept else ExitCode.FAULT))
+
+
+async def _run() -> list[Step]:
+    from amplify_federation.cli.demo_steps import run_steps  # noqa: PLC0415  # the test kit and httpx
+
+    steps: list[Step] = []
+    aloud = not wants_json()
+    if aloud:
+        click.echo(_INTRODUCTION)
+    async for step in run_steps():
+        steps.append(step)
+        if aloud:
+            _print_step(len(steps), step)
+    return steps
+
+
+def _documents(steps: list[Step]) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": number,
+            "title": step.title,
+            "did": step.did or None,
+            "calls": None if step.calls is None else list(step.calls),
+            "state": step.state,
+            "promises": dict(step.promises),
+            **step.data,
+        }
+        for number, step in enumerate(steps, 1)
+    ]
+
+
+def _print_step(number: int, step: Step) -> None:
+    click.echo(f"{click.style(f'{number:>2}', fg='yellow')}  {click.style(step.title, bold=True)}")
+    click.echo(textwrap.fill(step.why, 92, initial_indent="    ", subsequent_indent="    "))
+    if step.did:
+        click.echo(f"    {click.style(step.did, fg='green')}")
+    rows = list(step.facts)
+    if step.calls is not None:
+        rows.append(("calls", ", ".join(step.calls) or "none"))
+    if step.state is not None:
+        rows.append(("state", click.style(step.state, bold=True)))
+    print_pairs(rows, indent="      ")
+    for promise, held in step.promises:
+        if not held:
+            click.echo(f"      {click.style('NOT SO', fg='red', bold=True)}: {promise}")
+    click.echo()
+
+
+def _print_end(steps: list[Step], elapsed: float) -> None:
+    broken = sum(not held for step in steps for _, held in step.promises)
+    if broken:
+        click.secho(f"{broken} of what was promised did not hold.", fg="red", bold=True)
+        return
+    calls = sum(len(step.calls or ()) for step in steps)
+    click.echo(f"All of it held: {len(steps)} steps, {calls} calls of Cognito, {elapsed:.1f} s.")
+    click.echo("Next: amplify-federation --help, or the README for the few lines of Python.")

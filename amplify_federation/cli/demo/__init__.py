@@ -1,1 +1,0 @@
-"""The demonstration: a session's whole life, on an embedded Cognito."""

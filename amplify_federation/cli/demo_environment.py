@@ -1,0 +1,111 @@
+"""What the demonstration runs on: an embedded Cognito, a folder, a clock, a session.
+
+The command uses `amplify_federation.testing` here, one wing another, since the embedded Cognito is
+what the demonstration shows; it is imported when the command runs and not before.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+from attrs import define, field
+
+from amplify_federation import (
+    AuthProvider,
+    AuthSettings,
+    EncryptedFileStore,
+    FederatedAuth,
+    IdentityPool,
+    KeyFile,
+)
+
+if TYPE_CHECKING:
+    from amplify_federation.testing import FakeCognito
+
+
+USER = "alice"
+
+
+@define
+class DemoEnvironment:
+    """Everything that the steps work with."""
+
+    fake: "FakeCognito"
+    url: str
+    folder: Path
+    auth: FederatedAuth
+    pool: IdentityPool
+    _seen: int = field(default=0)
+
+    def new_calls(self) -> tuple[str, ...]:
+        """Return the operations that Cognito was asked for since the last look."""
+        fresh = self.fake.calls[self._seen :]
+        self._seen += len(fresh)
+        return tuple(call.operation for call in fresh)
+
+    def sign_in(self) -> str:
+        """Return a new token of Google's for the user, as a browser would bring it."""
+        return self.fake.issue_token(AuthProvider.GOOGLE, USER)
+
+    def session_file(self) -> Path:
+        """Return the file that holds the session."""
+        return next(self.folder.glob("*.session"))
+
+    def command_of_another_process(self) -> list[str]:
+        """Return what another process is started with: this program's own `session`."""
+        pool = self.pool.identity_pool_id
+        return ["session", "--json", "--pool", pool, "--store", str(self.folder)]
+
+    async def ask_another_process(self) -> dict[str, Any]:
+        """Start a second Python and let it look at the session; return what it printed."""
+        arguments = [sys.executable, "-m", "amplify_federation.cli"]
+        arguments += self.command_of_another_process()
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AMPLIFY_FEDERATION_", "AWS_"))
+        }
+        # If it called Cognito, it would call this one, and the call would be counted.
+        kept["AWS_ENDPOINT_URL_COGNITO_IDENTITY"] = self.url
+        done = await anyio.to_thread.run_sync(
+            lambda: subprocess.run(  # noqa: S603  # our own interpreter, our own arguments
+                arguments, env=kept, capture_output=True, check=False, timeout=30
+            )
+        )
+        try:
+            answer: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            answer = {"state": "unknown", "message": done.stderr.decode(errors="replace")}
+        return answer
+
+
+@asynccontextmanager
+async def demo_environment() -> AsyncGenerator[DemoEnvironment]:
+    """Set up everything in a folder of its own, and take it away in the end."""
+    import httpx  # noqa: PLC0415  # heavy
+
+    from amplify_federation.testing import FakeCognito, ManualClock  # noqa: PLC0415  # see above
+
+    clock = ManualClock(time.time())
+    fake = FakeCognito(clock=clock)
+    pool_id = fake.create_identity_pool([AuthProvider.GOOGLE])
+    with TemporaryDirectory(prefix="amplify-federation-demo-") as temporary:
+        folder = Path(temporary) / "sessions"
+        folder.mkdir(mode=0o700)
+        # Key, endpoint and proxy are given, so that nothing in the environment changes it.
+        store = EncryptedFileStore(folder, key=KeyFile(folder / "master.key", create=True))
+        async with fake.serve() as url, httpx.AsyncClient(trust_env=False) as client:
+            pool = IdentityPool(pool_id, endpoint_url=url, use_fips=False, use_dualstack=False)
+            settings = AuthSettings(clock=clock)
+            async with FederatedAuth(
+                pool, store=store, http_client=client, settings=settings
+            ) as auth:
+                yield DemoEnvironment(fake, url, folder, auth, pool)

@@ -1,0 +1,310 @@
+"""The steps of the demonstration and their order: from the first token to the clear.
+
+Each step does something with the session and checks what it shows. Printing is in `demo`.
+"""
+
+import stat
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from attrs import define, field, frozen
+
+from amplify_federation import (
+    AuthProvider,
+    AWSCredentials,
+    FederationResult,
+    SessionExpiredError,
+    SignedOutError,
+)
+from amplify_federation.cli.demo_environment import USER, DemoEnvironment, demo_environment
+from amplify_federation.cli.output import masked_key_id, state_name, utc_text
+
+
+@frozen
+class Step:
+    """A step that was done. `facts` are for the reader, `data` for programs; no secret in either.
+
+    `did` is the line of code that did it; `calls` are the operations that Cognito was asked for;
+    `promises` are what this step shows, each with whether it held.
+    """
+
+    title: str
+    why: str
+    did: str = ""
+    calls: tuple[str, ...] | None = None  # None: a step that has nothing to do with Cognito
+    state: str | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    promises: tuple[tuple[str, bool], ...] = ()
+    data: dict[str, Any] = field(factory=dict[str, Any])
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything held that this step promises."""
+        return all(held for _, held in self.promises)
+
+
+@define
+class Demo:
+    """What the steps share. Later steps use the results of earlier ones."""
+
+    environment: DemoEnvironment
+    token: str = ""
+    first: FederationResult | None = None
+    sealed: tuple[str, ...] = ()  # what must not be found in the file, nor on the screen
+
+    def state(self) -> str:
+        """Return the name of the session's state."""
+        return state_name(self.environment.auth.state)
+
+    def known(self) -> FederationResult:
+        """Return what the first federation gave."""
+        if self.first is None:  # pragma: no cover  # the federation comes before whatever asks
+            raise AssertionError
+        return self.first
+
+    def has_no_secret(self, raw: bytes) -> bool:
+        """Whether none of the secrets is in these bytes."""
+        return not any(secret.encode() in raw for secret in self.sealed)
+
+
+def masked(credentials: AWSCredentials | None) -> tuple[str, str]:
+    """Return credentials as a step shows them: without their secrets."""
+    if credentials is None:
+        return "credentials", "none"
+    until = utc_text(credentials.expiration)
+    return "credentials", f"{masked_key_id(credentials)} (secrets hidden), until {until}"
+
+
+_HOUR = 3600.0  # seconds; the life of Cognito's credentials and of Google's tokens
+_FEDERATION = ("GetId", "GetCredentialsForIdentity")
+_SHOWN_BYTES = 24
+RENEWAL = ("GetCredentialsForIdentity",)
+
+
+async def opening(demo: Demo) -> Step:
+    """Show where everything happens."""
+    return Step(
+        "An embedded Cognito starts on this machine",
+        "It stands in for AWS: same calls, same checks, same errors, and a clock that moves.",
+        facts=(
+            ("endpoint", demo.environment.url),
+            ("pool", f"{demo.environment.pool.identity_pool_id}, which trusts Google"),
+        ),
+        data={"endpoint": demo.environment.url, "pool": demo.environment.pool.identity_pool_id},
+    )
+
+
+async def sign_in(demo: Demo) -> Step:
+    """Get a token, as an application gets one from Google's sign-in."""
+    demo.token = demo.environment.sign_in()
+    size = len(demo.token)
+    return Step(
+        f"The user, {USER}, signs in with Google",
+        "Google gives the application an ID token: a signed statement of who this is.",
+        facts=(("token", f"{demo.token[:10]}... ({size} characters, good for 1 hour)"),),
+        data={"token_characters": size},
+    )
+
+
+async def federate(demo: Demo) -> Step:
+    """Trade the token for credentials."""
+    auth = demo.environment.auth
+    demo.first = await auth.federate_to_identity_pool(demo.token, AuthProvider.GOOGLE)
+    credentials = demo.first.credentials
+    demo.sealed = (
+        demo.token,
+        credentials.secret_access_key,
+        credentials.session_token,
+        demo.first.identity_id,
+    )
+    calls = demo.environment.new_calls()
+    return Step(
+        "The token is traded for an identity and AWS credentials",
+        "Cognito checks the token, and from now on this user has rights of their own in AWS.",
+        did="await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)",
+        calls=calls,
+        state=demo.state(),
+        facts=(("identity", demo.first.identity_id), masked(credentials)),
+        promises=(("two calls", calls == _FEDERATION), ("signed in", demo.state() == "federated")),
+        data={"identity_id": demo.first.identity_id},
+    )
+
+
+async def fetch(demo: Demo) -> Step:
+    """Ask for the session, as an application does before each use."""
+    session = await demo.environment.auth.fetch_auth_session()
+    calls = demo.environment.new_calls()
+    return Step(
+        "The application asks for the session, as often as it likes",
+        "Fresh credentials come from memory.",
+        did="await auth.fetch_auth_session()",
+        calls=calls,
+        state=demo.state(),
+        facts=(masked(session.credentials),),
+        promises=(
+            ("no call", not calls),
+            ("the same credentials", session.credentials == demo.known().credentials),
+        ),
+    )
+
+
+async def look_at_file(demo: Demo) -> Step:
+    """Show what is on the disk."""
+    path = demo.environment.session_file()
+    raw = path.read_bytes()  # 4 KiB, once
+    status = path.stat()  # the same
+    mode, silent = stat.filemode(status.st_mode), demo.has_no_secret(raw)
+    return Step(
+        "The session is kept in a file, sealed",
+        "AES-256-GCM. Its name, its size and its bytes tell neither the user nor the pool.",
+        facts=(
+            ("file", path.name),
+            ("mode", f"{mode} ({stat.S_IMODE(status.st_mode):04o}: its owner and nobody else)"),
+            ("size", f"{len(raw)} bytes, padded, so that the token's length does not show"),
+            ("begins", f"{raw[:_SHOWN_BYTES].hex(' ')} ..."),
+            ("inside", "token, secrets and identity id: none of them is readable in it"),
+        ),
+        promises=(("no secret in the file", silent),),
+        data={"file": path.name, "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+              "size": len(raw), "begins": raw[:_SHOWN_BYTES].hex()},
+    )  # fmt: skip
+
+
+async def second_process(demo: Demo) -> Step:
+    """Let another process find the session."""
+    answer = await demo.environment.ask_another_process()
+    calls = demo.environment.new_calls()
+    command = "amplify-federation session --pool ... --store ..."
+    return Step(
+        "A second process finds the session in the file",
+        "A restart, or a second worker, is signed in at once: nobody signs in twice.",
+        did=f"$ {command}",
+        calls=calls,
+        state=str(answer["state"]),
+        facts=(("it says", str(answer.get("identity_id") or answer.get("message"))),),
+        promises=(
+            ("no call", not calls),
+            ("the same identity", answer.get("identity_id") == demo.known().identity_id),
+        ),
+        data={"answer": answer},
+    )
+
+
+async def outlive_credentials(demo: Demo) -> Step:
+    """Move the clock past the credentials: they are renewed with the stored token."""
+    demo.environment.fake.advance(_HOUR)
+    session = await demo.environment.auth.fetch_auth_session()
+    calls = demo.environment.new_calls()
+    identity = session.identity_id_result.value_or_none
+    same = identity == demo.known().identity_id
+    return Step(
+        "One hour passes: the credentials are over, and are renewed by themselves",
+        "Cognito still takes the stored token (it allows 5 minutes past the token's own end).",
+        did="await auth.fetch_auth_session()",
+        calls=calls,
+        state=demo.state(),
+        facts=(("identity", f"{identity}{', the same' if same else ''}"),
+               masked(session.credentials_result.value_or_none)),
+        promises=(
+            ("one call", calls == RENEWAL),
+            ("the same identity", same),
+            ("new credentials", session.credentials_result.value_or_none
+             not in {None, demo.known().credentials}),
+        ),
+        data={"identity_id": identity},
+    )  # fmt: skip
+
+
+async def outlive_token(demo: Demo) -> Step:
+    """Move the clock past the token, too: now only a new sign-in helps."""
+    demo.environment.fake.advance(_HOUR)
+    session = await demo.environment.auth.fetch_auth_session()
+    calls = demo.environment.new_calls()
+    error = session.credentials_result.error
+    expired = isinstance(error, SessionExpiredError)
+    message = error.message if error else "nothing"
+    advice = error.recovery_suggestion if error else ""
+    return Step(
+        "Another hour passes: the token is over, too",
+        "Nothing that is held can help, so nobody is asked. The identity is remembered.",
+        did="(await auth.fetch_auth_session()).credentials",
+        calls=calls,
+        state=demo.state(),
+        facts=(
+            ("raises", f"{type(error).__name__}: {message}"),
+            ("advice", advice),
+            ("secrets", "gone from memory and file"),
+        ),
+        promises=(
+            ("no call", not calls),
+            ("expired", expired and demo.state() == "expired"),
+        ),
+        data={"error": type(error).__name__, "message": message, "advice": advice},
+    )
+
+
+async def federate_again(demo: Demo) -> Step:
+    """Sign in again: the same user gets the same identity."""
+    token = demo.environment.sign_in()
+    again = await demo.environment.auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+    calls = demo.environment.new_calls()
+    same = again.identity_id == demo.known().identity_id
+    return Step(
+        f"{USER.capitalize()} signs in with Google again, with a new token",
+        "Same user, same identity, so GetId is not asked again; what was stored is still hers.",
+        did="await auth.federate_to_identity_pool(new_token, AuthProvider.GOOGLE)",
+        calls=calls,
+        state=demo.state(),
+        facts=(("identity", f"{again.identity_id}{', the same' if same else ''}"),
+               masked(again.credentials)),
+        promises=(
+            ("one call", calls == RENEWAL),
+            ("the same identity", same),
+            ("signed in", demo.state() == "federated"),
+        ),
+        data={"identity_id": again.identity_id},
+    )  # fmt: skip
+
+
+async def clear(demo: Demo) -> Step:
+    """Sign out of AWS."""
+    await demo.environment.auth.clear_federation_to_identity_pool()
+    calls = demo.environment.new_calls()
+    session = await demo.environment.auth.fetch_auth_session()
+    calls += demo.environment.new_calls()
+    error = session.credentials_result.error
+    return Step(
+        "The user signs out",
+        "Memory and file are cleared, for every process, and no network is needed.",
+        did="await auth.clear_federation_to_identity_pool()",
+        calls=calls,
+        state=demo.state(),
+        facts=(("then", f"session.credentials raises {type(error).__name__}"),),
+        promises=(
+            ("no call", not calls),
+            ("signed out", demo.state() == "signed_out"),
+            ("no credentials any more", isinstance(error, SignedOutError)),
+        ),
+    )
+
+
+STEPS = (
+    opening,
+    sign_in,
+    federate,
+    fetch,
+    look_at_file,
+    second_process,
+    outlive_credentials,
+    outlive_token,
+    federate_again,
+    clear,
+)
+
+
+async def run_steps() -> AsyncGenerator[Step]:
+    """Run every step; yield each when it is done."""
+    async with demo_environment() as environment:
+        demo = Demo(environment)
+        for step in STEPS:
+            yield await step(demo)

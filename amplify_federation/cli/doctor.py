@@ -1,0 +1,150 @@
+"""`doctor`: what is in order, what is not, and what to do.
+
+The network check is one request without any content, for which no account is charged and which no
+quota counts.
+"""
+
+import platform
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+
+import click
+
+from amplify_federation import AuthError, Expired, IdentityPool, SignedOut
+from amplify_federation.cli.checks import (
+    Finding,
+    Verdict,
+    folder_findings,
+    from_error,
+    key_finding,
+    lock_finding,
+    note,
+    ok,
+    pool_findings,
+    store_findings,
+    wrong,
+)
+from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.options import Target, run, target_options
+from amplify_federation.cli.output import json_option, print_json, remaining, wants_json
+
+_COLOURS = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.WRONG: "red"}
+
+
+@click.command(
+    "doctor",
+    short_help="Check configuration, files, key, lock, clock and network.",
+    epilog="\b\nExamples:\n"
+    "  amplify-federation doctor --pool ID\n"
+    "  amplify-federation doctor --config amplify_outputs.json --json",
+)
+@target_options
+@click.option("--offline", is_flag=True, help="Do not ask the network.")
+@json_option
+def command(target: Target, *, offline: bool) -> None:
+    """Check what a session needs, and say what to do where something is wrong.
+
+    Looks at where each value of the configuration comes from, at the folder of the sessions and
+    the modes of its files, at the key, at the lock, at the session, and at Cognito's endpoint and
+    clock. Changes nothing, and prints no secret: its output can go into a bug report. Exits with 0
+    if nothing is wrong, else with the number for the first thing that is.
+    """
+    findings = run(lambda: _examine(target, offline=offline), doing="Looking around")
+    if wants_json():
+        print_json([_document(finding) for finding in findings])
+    else:
+        _print(findings)
+    codes = [finding.exit_code for finding in findings if finding.verdict is Verdict.WRONG]
+    click.get_current_context().exit(int(codes[0] if codes else ExitCode.OK))
+
+
+async def _examine(target: Target, *, offline: bool) -> list[Finding]:
+    python = f"Python {platform.python_version()} on {platform.system()}"
+    pool, findings = pool_findings(target)
+    findings.insert(0, ok("version", f"{version('amplify-federation')}, {python}"))
+    findings += store_findings(target)
+    findings += folder_findings(target.store().path)
+    findings.append(await key_finding(target))
+    if pool is not None:
+        findings.append(await lock_finding(target, pool))
+        findings.append(await session_finding(target))
+        if not offline:
+            findings += await reach_findings(pool)
+    return findings
+
+
+def _document(finding: Finding) -> dict[str, str]:
+    return {
+        "subject": finding.subject,
+        "verdict": finding.verdict.value,
+        "found": finding.found,
+        "advice": finding.advice,
+    }
+
+
+def _print(findings: list[Finding]) -> None:
+    for finding in findings:
+        verdict = click.style(f"{finding.verdict.value:<5}", fg=_COLOURS[finding.verdict])
+        click.echo(f"{verdict}  {finding.subject:<8}  {finding.found}")
+        if finding.advice:
+            click.echo(f"{'':<17}{finding.advice}")
+    faults = sum(finding.verdict is Verdict.WRONG for finding in findings)
+    click.echo(f"\n{faults} wrong." if faults else "\nNothing is wrong.")
+
+
+PATIENCE = 5.0  # seconds
+_NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took its way
+_REFUSED = 300.0  # seconds; AWS refuses signatures that are farther off
+
+
+async def reach_findings(pool: IdentityPool) -> list[Finding]:
+    """Return whether the endpoint answers, and what its clock says."""
+    import httpx  # noqa: PLC0415  # heavy
+
+    try:
+        # As sessions do by default: proxies and certificates as the environment has them.
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+            began = time.monotonic()
+            answer = await client.get(f"{pool.endpoint}/")
+            took = (time.monotonic() - began) * 1000
+    except (httpx.HTTPError, OSError) as error:
+        found = f"{pool.endpoint} does not answer ({type(error).__name__})"
+        advice = "Check the network, the proxy (HTTPS_PROXY) and the endpoint."
+        return [wrong("network", found, advice, ExitCode.NETWORK)]
+    return [ok("network", f"answers in {took:.0f} ms"), *_clock(answer.headers.get("date"))]
+
+
+def _clock(date: str | None) -> Iterator[Finding]:
+    try:
+        offset = parsedate_to_datetime(date or "").timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        yield note("clock", "the answer carries no date to compare with")
+        return
+    if abs(offset) <= _NOISE:
+        yield ok("clock", "right, within 2 s")
+        return
+    where = "behind" if offset > 0 else "ahead of"
+    found = f"this machine is {abs(offset):.0f} s {where} Cognito"
+    if abs(offset) < _REFUSED:
+        yield note("clock", found, "Sessions allow for it; better set the clock (NTP).")
+    else:
+        yield wrong("clock", found, "Set the clock (NTP): AWS refuses signatures that far off.")
+
+
+_FEDERATE = "amplify-federation federate --provider NAME --token-file FILE"
+
+
+async def session_finding(target: Target) -> Finding:
+    """Return the state of the session as it lies in the store."""
+    try:
+        async with target.open() as auth:
+            state = auth.state
+    except AuthError as error:
+        return from_error("session", error)
+    if isinstance(state, SignedOut):
+        return note("session", f"{target.session!r}: nobody is signed in", f"Sign in: {_FEDERATE}")
+    if isinstance(state, Expired):
+        return note("session", f"{target.session!r}: expired", f"With a new token: {_FEDERATE}")
+    return ok("session", f"{target.session!r}: federated, {remaining(state.credentials)}")

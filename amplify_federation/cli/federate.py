@@ -1,0 +1,119 @@
+"""`federate`: a provider's token in, a stored session out."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from amplify_federation import AuthProvider, FederationResult
+from amplify_federation.cli.options import NAMES, ProviderType, Target, run, target_options
+from amplify_federation.cli.output import (
+    json_option,
+    masked_key_id,
+    print_json,
+    print_pairs,
+    remaining,
+    utc_text,
+    wants_json,
+)
+
+TOKEN_VARIABLE = "AMPLIFY_FEDERATION_TOKEN"
+_ENOUGH = 200_000  # bytes; Cognito takes 50,000 characters, and the session refuses more
+
+
+@click.command(
+    "federate",
+    short_help="Trade a provider's token for AWS credentials.",
+    epilog="\b\nExamples:\n"
+    "  amplify-federation federate --pool ID --provider google --token-file token.txt\n"
+    "  get-token | amplify-federation federate --provider google --token-file -\n"
+    "  AMPLIFY_FEDERATION_TOKEN=... amplify-federation federate \\\n"
+    "      --provider oidc:https://issuer.example.com",
+)
+@target_options
+@click.option(
+    "--provider",
+    required=True,
+    type=ProviderType(),
+    help=f"Who issued the token: {NAMES}.",
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=str),
+    help=f"File with the token; - is stdin.  [default: the variable {TOKEN_VARIABLE}]",
+)
+@click.option(
+    "--identity-id",
+    metavar="ID",
+    help="Identity id to federate with, where your backend or a guest session gave one.",
+)
+@json_option
+def command(
+    target: Target, *, provider: AuthProvider, token_file: str | None, identity_id: str | None
+) -> None:
+    """Trade an identity provider's token for an identity and AWS credentials, and keep them.
+
+    The token comes by file, by stdin or by environment, and never as an argument, where every
+    process of the machine could read it. Who was signed in stays so if anything fails.
+    """
+    token = _token(token_file)
+
+    async def work() -> FederationResult:
+        async with target.open() as auth:
+            return await auth.federate_to_identity_pool(
+                token, provider, developer_provided_identity_id=identity_id
+            )
+
+    result = run(work, doing="Asking Cognito")
+    credentials = result.credentials
+    if wants_json():
+        print_json(
+            {
+                "state": "federated",
+                "identity_id": result.identity_id,
+                "provider": provider.login_key,
+                "expiration": utc_text(credentials.expiration),
+                "session": target.session,
+            }
+        )
+        return
+    print_pairs(
+        [
+            ("state", click.style("federated", bold=True)),
+            ("provider", provider.login_key),
+            ("identity", result.identity_id),
+            ("credentials", f"{masked_key_id(credentials)}, {remaining(credentials)}"),
+        ]
+    )
+
+
+def _token(token_file: str | None) -> str:
+    if token_file is None:
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        if not token.strip():
+            message = f"Give --token-file FILE (- for stdin), or set {TOKEN_VARIABLE}."
+            raise click.UsageError(message)
+        return token.strip()
+    if token_file == "-":
+        if sys.stdin.isatty():
+            click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
+        return _text(sys.stdin.buffer.read(_ENOUGH), "Standard input")
+    try:
+        with Path(token_file).open("rb") as file:
+            return _text(file.read(_ENOUGH), f"The file {token_file}")
+    except OSError as error:
+        fault = f"The file {token_file} cannot be read: {error.strerror}."
+    raise click.UsageError(fault)
+
+
+def _text(raw: bytes, where: str) -> str:
+    try:
+        token = raw.decode().strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not token:
+        message = f"{where} holds no token."
+        raise click.UsageError(message)
+    return token

@@ -1,1 +1,0 @@
-"""Handing credentials over to other programs of this machine."""

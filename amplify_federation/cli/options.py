@@ -1,0 +1,170 @@
+"""The options that commands share: pool, store and name of the session, and the provider."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from attrs import frozen
+from click.shell_completion import CompletionItem
+
+from amplify_federation import (
+    AuthProvider,
+    ConfigurationError,
+    EncryptedFileStore,
+    FederatedAuth,
+    IdentityPool,
+    ValidationError,
+)
+from amplify_federation.cli.output import progress
+
+T = TypeVar("T")
+_NO_POOL = (
+    "Give --pool ID or --config FILE, or set AMPLIFY_FEDERATION_POOL_ID or "
+    "AMPLIFY_FEDERATION_CONFIG."
+)
+
+
+@frozen
+class Target:
+    """The session that a command is about, as the options have it."""
+
+    pool_id: str | None = None
+    config: Path | None = None
+    session: str = "default"
+    folder: Path | None = None
+
+    def pool(self) -> IdentityPool:
+        """Return the pool. Raises `ConfigurationError` or `InvalidAccountTypeError`."""
+        if self.pool_id is not None and self.config is not None:
+            message = "--pool and --config exclude each other; give one of the two."
+            raise click.UsageError(message)
+        if self.pool_id is not None:
+            return IdentityPool(self.pool_id)
+        if self.config is not None:
+            return IdentityPool.from_amplify_config(self.config)
+        try:
+            return IdentityPool.from_env()
+        except ConfigurationError as error:
+            fault = error.message
+        raise ConfigurationError(fault, recovery_suggestion=_NO_POOL)
+
+    def store(self) -> EncryptedFileStore:
+        """Return the store; it does no I/O before it is used."""
+        return EncryptedFileStore(self.folder)
+
+    def open(self) -> FederatedAuth:
+        """Return the session's handle, to be entered."""
+        return FederatedAuth(self.pool(), store=self.store(), session_name=self.session)
+
+
+_OPTIONS = (
+    click.option(
+        "--pool", "pool_id", metavar="ID", help="Identity pool id, such as us-west-2:GUID."
+    ),
+    click.option(
+        "--config",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="amplify_outputs.json or amplifyconfiguration.json, in place of --pool.",
+    ),
+    click.option(
+        "--session",
+        metavar="NAME",
+        default="default",
+        show_default=True,
+        help="Session name; one name is one user.",
+    ),
+    click.option(
+        "--store",
+        "folder",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the "
+        "user's state folder]",
+    ),
+)
+
+
+def target_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command the options that name a session; it gets them as `target`."""
+
+    @functools.wraps(command)
+    def with_target(
+        *,
+        pool_id: str | None,
+        config: Path | None,
+        session: str,
+        folder: Path | None,
+        **rest: Any,  # noqa: ANN401  # the command's own options
+    ) -> T:
+        return command(target=Target(pool_id, config, session, folder), **rest)
+
+    decorated: Callable[..., T] = with_target
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def run(work: Callable[[], Awaitable[T]], *, doing: str) -> T:
+    """Run asynchronous work to its end, with a sign of life if it takes long."""
+    # anyio's own `run` loads 30 ms that a stored session has no use for; an AWS profile's
+    # `credential_process` would pay them each time.
+    from asyncio import run as run_to_end  # noqa: PLC0415  # `--help` needs no loop
+
+    async def main() -> T:
+        return await work()
+
+    with progress(doing):
+        return run_to_end(main())
+
+
+_BY_NAME = {
+    "google": AuthProvider.GOOGLE,
+    "facebook": AuthProvider.FACEBOOK,
+    "amazon": AuthProvider.AMAZON,
+    "apple": AuthProvider.APPLE,
+    "twitter": AuthProvider.TWITTER,
+    "developer": AuthProvider.DEVELOPER,
+}
+_MAKERS = {
+    "oidc": AuthProvider.oidc,
+    "saml": AuthProvider.saml,
+    "user-pool": AuthProvider.cognito_user_pool,
+    "custom": AuthProvider.custom,
+}
+NAMES = f"{', '.join(_BY_NAME)}, oidc:ISSUER, saml:ARN, user-pool:ID, custom:LOGIN_KEY"
+
+
+class ProviderType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.5
+    """A provider by its name, or by its kind and what the kind needs."""
+
+    name = "provider"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> AuthProvider:
+        """Return the provider."""
+        if isinstance(value, AuthProvider):
+            return value
+        text = str(value)
+        if text.lower() in _BY_NAME:
+            return _BY_NAME[text.lower()]
+        kind, _, rest = text.partition(":")
+        maker = _MAKERS.get(kind.lower())
+        if maker is None:
+            self.fail(f"{text!r} is none of {NAMES}.", param, ctx)
+        try:
+            return maker(rest)
+        except ValidationError as error:
+            fault = error.message
+        return self.fail(fault, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """CredentialServer the names, and the kinds with their colon."""
+        del ctx, param
+        offers = [*_BY_NAME, *(f"{kind}:" for kind in _MAKERS)]
+        return [CompletionItem(offer) for offer in offers if offer.startswith(incomplete)]

@@ -1,0 +1,164 @@
+"""Printing: answers on stdout, errors and progress on stderr, JSON on request.
+
+click drops colours where the output is no terminal.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from amplify_federation import AuthError, AWSCredentials, Expired, Federated, SignedOut
+from amplify_federation.cli.exit_codes import advice_for, exit_code_of
+
+_JSON = "amplify_federation.json"
+F = TypeVar("F")
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: object) -> None:
+    context.meta[_JSON] = bool(value)
+
+
+json_option = click.option(
+    "--json",
+    is_flag=True,
+    is_eager=True,  # so that a mistake in what follows is told as JSON already
+    expose_value=False,
+    callback=_remember,
+    help="Print JSON, errors too (on stderr).",
+)
+
+
+def wants_json() -> bool:
+    """Whether this invocation was given `--json`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_JSON))
+
+
+def print_json(document: Mapping[str, Any] | Iterable[Any]) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]], *, indent: str = "") -> None:
+    """Print names and values in two columns; a value of several lines stays in its column."""
+    rows = list(pairs)
+    width = max((len(name) for name, _ in rows), default=0) + 2
+    for name, value in rows:
+        first, *rest = value.splitlines() or [""]
+        click.echo(f"{indent}{click.style(name.ljust(width), fg='cyan')}{first}")
+        for line in rest:
+            click.echo(f"{indent}{' ' * width}{line}")
+
+
+def print_error(error: AuthError) -> None:
+    """Print what went wrong on stderr, and what to do about it."""
+    print_problem(
+        type(error).__name__,
+        error.message,
+        advice=advice_for(error),
+        exit_code=int(exit_code_of(error)),
+    )
+
+
+def print_problem(name: str, message: str, *, advice: str, exit_code: int) -> None:
+    """Print trouble of any kind on stderr."""
+    if wants_json():
+        document = {"error": name, "message": message, "advice": advice, "exit_code": exit_code}
+        click.echo(json.dumps(document), err=True)
+        return
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+    click.echo(f"  {advice}", err=True)
+
+
+PATIENCE = 1.0  # seconds before anything is said
+_LOG_PAUSE = 10.0  # seconds between lines where stderr is no terminal
+
+
+@contextmanager
+def progress(doing: str, *, patience: float = PATIENCE) -> Generator[None]:
+    """Say what is being done if the block takes longer than `patience` seconds.
+
+    On a terminal the line counts the seconds and goes in the end; elsewhere it is repeated every
+    10 s. With `--json` nothing is said: stderr carries the error then.
+    """
+    if wants_json():
+        yield
+        return
+    over = threading.Event()
+    # A thread, so that it needs no event loop and a blocked one cannot stop it.
+    teller = threading.Thread(target=_tell, args=(doing, patience, over), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
+def _tell(doing: str, patience: float, over: threading.Event) -> None:
+    waited = patience
+    if over.wait(patience):
+        return
+    terminal = sys.stderr.isatty()
+    while True:
+        click.echo(
+            f"\r{doing} ... {waited:.0f} s" if terminal else f"{doing} ...",
+            nl=not terminal,
+            err=True,
+        )
+        pause = 1.0 if terminal else _LOG_PAUSE
+        if over.wait(pause):
+            break
+        waited += pause
+    if terminal:
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def state_name(state: SignedOut | Federated | Expired) -> str:
+    """Return the state's name, as events have it."""
+    match state:
+        case SignedOut():
+            return "signed_out"
+        case Federated():
+            return "federated"
+        case Expired():
+            return "expired"
+
+
+def masked_key_id(credentials: AWSCredentials) -> str:
+    """Return the access key id, which is no secret, short enough to compare by eye."""
+    whole = credentials.access_key_id
+    return f"{whole[:4]}...{whole[-4:]}"
+
+
+def utc_text(when: datetime) -> str:
+    """Return a time in UTC as AWS writes it, to the second."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def remaining(credentials: AWSCredentials, now: datetime | None = None) -> str:
+    """Say how long credentials are good for."""
+    left = (credentials.expiration - (now or datetime.now(UTC))).total_seconds()
+    if left <= 0:
+        return f"over since {utc_text(credentials.expiration)}"
+    return f"good for {duration(left)} (until {utc_text(credentials.expiration)})"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the two units that matter."""
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    hours, rest = divmod(whole, _HOUR)
+    return f"{hours} h {rest // _MINUTE} min"

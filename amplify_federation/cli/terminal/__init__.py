@@ -1,1 +1,0 @@
-"""What a reader at a terminal sees, and how the process ends."""

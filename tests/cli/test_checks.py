@@ -1,0 +1,210 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from amplify_federation import IdentityPool, SessionExpiredError, StoreLockedError
+from amplify_federation.cli.checks import (
+    Verdict,
+    folder_findings,
+    from_error,
+    key_finding,
+    lock_finding,
+    note,
+    ok,
+    pool_findings,
+    store_findings,
+    wrong,
+)
+from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.options import Target
+
+
+def test_what_is_well_and_what_is_worth_knowing_end_with_0():
+    assert ok("key", "there").exit_code is ExitCode.OK
+    assert note("key", "odd", "look").exit_code is ExitCode.OK
+
+
+def test_what_is_wrong_has_advice_and_a_number():
+    finding = wrong("key", "gone", "bring it")
+    assert (finding.verdict, finding.exit_code) == (Verdict.WRONG, ExitCode.FAULT)
+    assert finding.advice == "bring it"
+
+
+def test_an_error_becomes_a_finding_with_its_own_number_and_advice():
+    assert from_error("lock", StoreLockedError("held")).exit_code is ExitCode.STORE
+    assert "federate" in from_error("session", SessionExpiredError("over")).advice
+
+
+POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+KEY = "A" * 43 + "="
+
+
+@pytest.fixture(autouse=True)
+def _no_endpoint(monkeypatch):
+    for name in ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_ENDPOINT_URL", "AWS_USE_FIPS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def found(target):
+    _, findings = pool_findings(target)
+    return {finding.subject: finding.found for finding in findings}
+
+
+def test_the_source_of_the_pool_is_named(monkeypatch, tmp_path):
+    assert found(Target(POOL))["pool"] == f"{POOL}, from --pool"
+    path = tmp_path / "amplify_outputs.json"
+    path.write_text(json.dumps({"auth": {"identity_pool_id": POOL}}))
+    assert found(Target(config=path))["pool"] == f"{POOL}, from --config {path}"
+    monkeypatch.setenv("AMPLIFY_FEDERATION_POOL_ID", POOL)
+    assert found(Target())["pool"] == f"{POOL}, from AMPLIFY_FEDERATION_POOL_ID"
+    monkeypatch.delenv("AMPLIFY_FEDERATION_POOL_ID")
+    monkeypatch.setenv("AMPLIFY_FEDERATION_CONFIG", str(path))
+    assert "which AMPLIFY_FEDERATION_CONFIG names" in found(Target())["pool"]
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_ENDPOINT_URL"])
+def test_the_source_of_the_endpoint_is_named(monkeypatch, name):
+    assert found(Target(POOL))["endpoint"].endswith("from AWS's rules for us-west-2")
+    monkeypatch.setenv(name, "http://127.0.0.1:4566/")
+    assert found(Target(POOL))["endpoint"] == f"http://127.0.0.1:4566, from {name}"
+
+
+def test_a_rule_of_the_environment_is_named(monkeypatch):
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    assert "AWS_USE_FIPS_ENDPOINT" in found(Target(POOL))["endpoint"]
+
+
+def test_a_pool_that_is_wrong_is_told_and_there_is_none():
+    pool, (finding,) = pool_findings(Target("nonsense"))
+    assert pool is None
+    assert (finding.verdict, finding.exit_code) == (Verdict.WRONG, ExitCode.CONFIGURATION)
+
+
+def test_the_source_of_the_store_is_named(monkeypatch, tmp_path):
+    def store(target):
+        return [finding.found for finding in store_findings(target)]
+
+    assert store(Target(folder=tmp_path)) == [f"{tmp_path}, from --store"]
+    monkeypatch.setenv("AMPLIFY_FEDERATION_HOME", str(tmp_path))
+    assert store(Target()) == [f"{tmp_path}, from AMPLIFY_FEDERATION_HOME"]
+    monkeypatch.delenv("AMPLIFY_FEDERATION_HOME")
+    assert store(Target())[0].endswith("user state folder")
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRUST_DIRECTORY", "true")
+    assert "AMPLIFY_FEDERATION_TRUST_DIRECTORY" in store(Target())[1]
+
+
+async def test_the_source_of_the_key_is_named_and_the_key_is_not(monkeypatch, tmp_path):
+    target = Target(folder=tmp_path)
+    assert "made when the first session is stored" in (await key_finding(target)).found
+    (tmp_path / "master.key").write_text(KEY)
+    assert "beside the sessions" in (await key_finding(target)).found
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", KEY)
+    finding = await key_finding(target)
+    assert finding.found == "from AMPLIFY_FEDERATION_KEY"
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", KEY[:-2])
+    finding = await key_finding(target)
+    assert finding.exit_code is ExitCode.CONFIGURATION
+    assert KEY[:-2] not in finding.found
+
+
+async def test_two_keys_at_once_are_wrong(monkeypatch, tmp_path):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", KEY)
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY_FILE", str(tmp_path / "key"))
+    assert (await key_finding(Target())).verdict is Verdict.WRONG
+
+
+POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+modes = pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of modes")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "sessions"
+    path.mkdir(mode=0o700)
+    (path / "a.session").touch(mode=0o600)
+    return path
+
+
+def test_a_folder_that_is_not_there_is_no_fault(tmp_path):
+    (finding,) = folder_findings(tmp_path / "nothing")
+    assert finding.verdict is Verdict.OK
+
+
+def test_a_folder_as_it_should_be_is_told_with_its_sessions(folder):
+    (finding,) = folder_findings(folder)
+    assert finding.found == "mode 0700, 1 file, 1 session"
+
+
+@modes
+def test_what_others_can_get_at_is_told_with_the_command(folder):
+    folder.chmod(0o755)
+    (folder / "a.session").chmod(0o604)
+    advice = [finding.advice for finding in folder_findings(folder)]
+    assert advice == [f"chmod 700 {folder}", f"chmod 600 {folder}/a.session"]
+
+
+@modes
+def test_a_link_is_told(folder):
+    (folder / "b.session").symlink_to(folder / "a.session")
+    (finding,) = folder_findings(folder)
+    assert finding.found.endswith("is a link")
+
+
+@modes
+def test_a_file_of_another_user_is_told(folder):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(folder / "a.session", 12345, -1)
+    (finding,) = folder_findings(folder)
+    assert finding.advice.startswith("sudo chown 0 ")
+
+
+def test_a_file_in_its_place_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    (finding,) = folder_findings(tmp_path / "file")
+    assert "is no folder" in finding.found
+
+
+def test_what_was_set_aside_is_told(folder):
+    (folder / "a.session.corrupt").touch(mode=0o600)
+    found = [finding.verdict for finding in folder_findings(folder)]
+    assert found == [Verdict.OK, Verdict.NOTE]
+
+
+HOLDER = """
+import anyio, sys
+from amplify_federation.cli.options import Target
+from pathlib import Path
+
+async def main():
+    store = Target(folder=Path(sys.argv[1])).store()
+    async with store.lock(sys.argv[2], timeout=0):
+        print("held", flush=True)
+        await anyio.to_thread.run_sync(sys.stdin.read)
+
+import anyio.to_thread
+anyio.run(main)
+"""
+
+
+async def test_a_lock_that_another_process_holds_is_told(folder):
+    target, pool = Target(POOL, folder=folder), IdentityPool(POOL)
+    assert (await lock_finding(target, pool)).found == "free"
+    with subprocess.Popen(  # noqa: ASYNC220  # a test
+        [sys.executable, "-c", HOLDER, str(folder), f"{POOL}/default"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "held\n"
+        finding = await lock_finding(target, pool)
+        process.communicate("")
+    assert finding.verdict is Verdict.NOTE
+    assert str(process.pid) in finding.found
+
+
+async def test_no_folder_means_no_lock_and_makes_none(tmp_path):
+    target = Target(POOL, folder=tmp_path / "nothing")
+    assert (await lock_finding(target, IdentityPool(POOL))).found == "free"
+    assert not (tmp_path / "nothing").exists()

@@ -1,0 +1,94 @@
+import json
+import os
+import subprocess
+import sys
+
+from click.testing import CliRunner
+
+from amplify_federation.cli import demo_steps
+from amplify_federation.cli.demo_steps import Demo
+from amplify_federation.cli.program import program
+
+
+def demo(tmp_path, *arguments, **env):
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-m", "amplify_federation.cli", "demo", *arguments],
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp"), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_demo_shows_the_whole_life_of_a_session_and_leaves_nothing_behind(tmp_path):
+    done = demo(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "NOT SO" not in done.stdout
+    for word in ("federated", "expired", "signed_out", "SessionExpiredError", "0600"):
+        assert word in done.stdout
+    assert "All of it held" in done.stdout
+    assert "\x1b[" not in done.stdout  # no colours where no terminal is
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_the_demo_tells_a_program_each_step_with_its_calls_and_state(tmp_path):
+    done = demo(tmp_path, "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert told["ok"] is True
+    assert [(step["calls"], step["state"]) for step in told["steps"]] == [
+        (None, None),
+        (None, None),
+        (["GetId", "GetCredentialsForIdentity"], "federated"),
+        ([], "federated"),
+        (None, None),
+        ([], "federated"),
+        (["GetCredentialsForIdentity"], "federated"),
+        ([], "expired"),
+        (["GetCredentialsForIdentity"], "federated"),
+        ([], "signed_out"),
+    ]
+    identities = {step["identity_id"] for step in told["steps"] if "identity_id" in step}
+    assert len(identities) == 1
+    assert all(all(step["promises"].values()) for step in told["steps"])
+
+
+def test_the_demo_shows_no_secret(monkeypatch):
+    demos = []
+
+    def remembered(environment):
+        demos.append(Demo(environment))
+        return demos[-1]
+
+    monkeypatch.setattr(demo_steps, "Demo", remembered)
+    done = CliRunner().invoke(program, ["demo"])
+    assert done.exit_code == 0, done.output
+    *secrets, identity = demos[0].sealed
+    assert len(secrets) == 3
+    assert identity in done.output
+    for secret in secrets:
+        assert secret not in done.output
+
+
+def test_the_demo_says_what_did_not_hold_and_fails(monkeypatch):
+    monkeypatch.setattr(demo_steps, "RENEWAL", ("SomethingElse",))
+    done = CliRunner().invoke(program, ["demo"])
+    assert done.exit_code == 1
+    assert "NOT SO: one call" in done.output
+    assert "All of it held" not in done.output
+
+
+def test_the_demo_does_not_care_for_the_environment_of_its_user(tmp_path):
+    done = demo(
+        tmp_path,
+        "--json",
+        AWS_USE_FIPS_ENDPOINT="true",
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        HTTP_PROXY="http://127.0.0.1:9",
+        AMPLIFY_FEDERATION_KEY="not a key",
+        AMPLIFY_FEDERATION_POOL_ID="neither a pool",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,90 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from amplify_federation import AWSCredentials
+from amplify_federation.cli import demo_steps
+from amplify_federation.cli.demo_steps import Demo, Step, masked
+
+
+@pytest.fixture
+def demo(environment):
+    return Demo(environment)
+
+
+def test_a_scene_is_kept_if_all_it_promises_held():
+    assert Step("title", "why").passed
+    assert Step("title", "why", promises=(("a", True), ("b", True))).passed
+    assert not Step("title", "why", promises=(("a", True), ("b", False))).passed
+
+
+def test_credentials_are_told_without_their_secrets():
+    credentials = AWSCredentials(
+        "ASIAIOSFODNN7EXAMPLE", "the secret", "the token", datetime(2026, 11, 23, tzinfo=UTC)
+    )
+    _, text = masked(credentials)
+    assert text == "ASIA...MPLE (secrets hidden), until 2026-11-23T00:00:00Z"
+    assert masked(None) == ("credentials", "none")
+
+
+async def test_a_secret_in_plain_bytes_is_found(demo):
+    demo.sealed = ("the secret",)
+    assert demo.has_no_secret(b"something else")
+    assert not demo.has_no_secret(b"... the secret ...")
+
+
+async def test_the_state_is_named(demo):
+    assert demo.state() == "signed_out"
+
+
+async def test_the_beginning_holds_what_it_promises(demo):
+    for step in (demo_steps.opening, demo_steps.sign_in, demo_steps.federate, demo_steps.fetch):
+        assert (await step(demo)).passed
+
+
+async def test_the_file_is_shown_and_a_plain_one_would_be_noticed(demo):
+    await demo_steps.sign_in(demo)
+    await demo_steps.federate(demo)
+    assert (await demo_steps.look_at_file(demo)).passed
+    file = demo.environment.session_file()
+    file.write_bytes(demo.token.encode())  # as if nothing had sealed it
+    assert not (await demo_steps.look_at_file(demo)).passed
+
+
+async def test_the_second_process_finds_the_session(demo):
+    await demo_steps.sign_in(demo)
+    await demo_steps.federate(demo)
+    step = await demo_steps.second_process(demo)
+    assert step.passed
+    assert step.state == "federated"
+
+
+async def test_the_rest_holds_what_it_promises(demo):
+    await demo_steps.sign_in(demo)
+    await demo_steps.federate(demo)
+    await demo_steps.fetch(demo)
+    states = []
+    for step in (
+        demo_steps.outlive_credentials,
+        demo_steps.outlive_token,
+        demo_steps.federate_again,
+        demo_steps.clear,
+    ):
+        played = await step(demo)
+        assert played.passed, played
+        states.append(played.state)
+    assert states == ["federated", "expired", "federated", "signed_out"]
+
+
+async def test_a_renewal_that_fails_is_noticed(demo):
+    await demo_steps.sign_in(demo)
+    await demo_steps.federate(demo)
+    demo.environment.fake.deactivate_token(demo.token)
+    assert not (await demo_steps.outlive_credentials(demo)).passed
+
+
+async def test_every_scene_is_told_once_and_in_order():
+    titles = [step.title async for step in demo_steps.run_steps()]
+    assert len(titles) == len(set(titles)) == len(demo_steps.STEPS) == 10
+    assert titles[0].startswith("An embedded Cognito")
+    assert titles[-1] == "The user signs out"

@@ -1,0 +1,169 @@
+import os
+import time
+
+import httpx
+import pytest
+
+from amplify_federation import (
+    AuthProvider,
+    AuthSettings,
+    EncryptedFileStore,
+    FederatedAuth,
+    IdentityPool,
+)
+from amplify_federation.cli.checks import Verdict
+from amplify_federation.cli.doctor import reach_findings, session_finding
+from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.options import Target
+from amplify_federation.testing import FakeCognito, ManualClock
+
+
+def verdicts(done):
+    return {finding["subject"]: finding["verdict"] for finding in done.json}
+
+
+def test_where_all_is_well_nothing_is_wrong(signed_in):
+    done = signed_in("doctor")
+    assert done.code == 0, done
+    assert done.stdout.endswith("Nothing is wrong.\n")
+
+
+def test_every_subject_is_looked_at(signed_in):
+    looked = verdicts(signed_in("doctor", "--json"))
+    assert looked == dict.fromkeys(
+        ["version", "pool", "endpoint", "guests", "store", "folder", "key", "lock", "session",
+         "network", "clock"],
+        "ok",
+    )  # fmt: skip
+
+
+def test_offline_the_network_is_left_alone(signed_in):
+    looked = verdicts(signed_in("doctor", "--offline", "--json"))
+    assert "network" not in looked
+    assert "session" in looked
+
+
+def test_it_prints_no_secret(signed_in, token, folder):
+    key = (folder / "master.key").read_text().strip()
+    secret = signed_in("credentials", "--json").json
+    told = signed_in("doctor").everything + signed_in("doctor", "--json").everything
+    for text in (key, token, secret["secret_access_key"], secret["session_token"]):
+        assert text not in told
+
+
+def test_it_changes_nothing_where_nothing_is_yet(command, folder):
+    done = command("doctor")
+    assert done.code == 0
+    assert not folder.exists()
+
+
+def test_a_file_open_to_others_is_told_with_the_command_that_mends_it(signed_in, folder):
+    (file,) = folder.glob("*.session")
+    os.chmod(file, 0o640)  # noqa: PTH101
+    done = signed_in("doctor")
+    assert done.code == 9
+    assert f"chmod 600 {file}" in done.stdout
+
+
+def test_without_a_pool_the_rest_is_looked_at_all_the_same(command):
+    done = command("doctor", "--json", env={"AMPLIFY_FEDERATION_POOL_ID": ""})
+    assert done.code == 3
+    assert verdicts(done)["pool"] == "wrong"
+    assert "folder" in verdicts(done)
+
+
+def test_an_endpoint_that_does_not_answer_is_told(command):
+    env = {"AWS_ENDPOINT_URL_COGNITO_IDENTITY": "http://127.0.0.1:9"}
+    done = command("doctor", "--json", env=env)
+    assert done.code == 7
+    assert verdicts(done)["network"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "verdict", "words"),
+    [
+        (0, Verdict.OK, "right"),
+        (60, Verdict.NOTE, "behind"),
+        (-60, Verdict.NOTE, "ahead of"),
+        (3600, Verdict.WRONG, "behind"),
+    ],
+)
+async def test_the_clock_is_compared_with_cognitos(ahead, verdict, words):
+    fake = FakeCognito(clock=ManualClock(time.time() + ahead))
+    async with fake.serve() as url:
+        pool = IdentityPool(fake.create_identity_pool(), endpoint_url=url)
+        network, clock = await reach_findings(pool)
+    assert network.verdict is Verdict.OK
+    assert clock.verdict is verdict
+    assert words in clock.found
+
+
+async def test_the_finding_of_an_endpoint_that_does_not_answer_names_it():
+    pool = IdentityPool(FakeCognito().create_identity_pool(), endpoint_url="http://127.0.0.1:9")
+    (finding,) = await reach_findings(pool)
+    assert (finding.verdict, finding.exit_code) == (Verdict.WRONG, ExitCode.NETWORK)
+    assert "HTTPS_PROXY" in finding.advice
+
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(time.time())
+
+
+@pytest.fixture
+def fake(clock):
+    return FakeCognito(clock=clock)
+
+
+@pytest.fixture
+def pool(fake):
+    return fake.create_identity_pool()
+
+
+@pytest.fixture
+def target(pool, tmp_path):
+    return Target(pool, folder=tmp_path / "sessions")
+
+
+@pytest.fixture
+async def auth(fake, clock, pool, target):
+    settings = AuthSettings(clock=clock)
+    async with (
+        httpx.AsyncClient(transport=fake.transport) as client,
+        FederatedAuth(
+            pool, store=EncryptedFileStore(target.folder), http_client=client, settings=settings
+        ) as auth,
+    ):
+        token = fake.issue_token(AuthProvider.GOOGLE, "alice")
+        await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+        yield auth
+
+
+async def test_nobody_signed_in_is_told_with_the_command(target):
+    finding = await session_finding(target)
+    assert finding.verdict is Verdict.NOTE
+    assert "amplify-federation federate" in finding.advice
+
+
+async def test_a_federated_session_is_told_without_a_call(auth, target, fake):
+    calls = len(fake.calls)
+    finding = await session_finding(target)
+    assert finding.verdict is Verdict.OK
+    assert "federated" in finding.found
+    assert len(fake.calls) == calls
+
+
+async def test_an_expired_session_is_told(auth, target, fake):
+    fake.advance(3 * HOUR)
+    await auth.fetch_auth_session()
+    finding = await session_finding(target)
+    assert "expired" in finding.found
+
+
+async def test_a_store_that_cannot_be_read_is_wrong(auth, target, monkeypatch):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", "A" * 43 + "=")
+    finding = await session_finding(target)
+    assert (finding.verdict, finding.exit_code) == (Verdict.WRONG, ExitCode.STORE)

@@ -1,0 +1,175 @@
+"""The command around the endpoint; the endpoint itself is in `test_credential_server`."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+ASK = """
+import json, os, urllib.request
+with open(os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) as file:
+    headers = {"Authorization": file.read()}
+url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers))
+print(json.load(answer)["AccessKeyId"], os.environ.get("AWS_ACCESS_KEY_ID"))
+raise SystemExit(7)
+"""
+
+
+def test_a_program_is_run_with_the_credentials_and_its_exit_code_is_ours(signed_in):
+    done = signed_in.in_a_process(
+        "serve", "--", sys.executable, "-c", ASK, AWS_ACCESS_KEY_ID="somebody else's"
+    )
+    key = signed_in("credentials", "--json").json["access_key_id"]
+    assert (done.code, done.stdout) == (7, f"{key} None\n")
+
+
+def test_programs_are_run_one_after_another_in_one_process_too(signed_in, tmp_path):
+    file = tmp_path / "told"
+    script = f"import sys\nsys.stdout = open({str(file)!r}, 'w')\n{ASK}"
+    before = signal.getsignal(signal.SIGTERM)
+    done = signed_in("serve", sys.executable, "-c", script)
+    assert done.code == 7, done
+    assert file.read_text().startswith("ASIA")
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signed_in("serve", "no-such-program-anywhere").code == 127
+
+
+def test_a_program_that_is_not_there_ends_with_127(signed_in):
+    done = signed_in.in_a_process("serve", "no-such-program-anywhere")
+    assert done.code == 127
+    assert "cannot be run" in done.stderr
+
+
+def test_nobody_signed_in_is_told_before_anything_is_served(command):
+    done = command.in_a_process("serve", "--", sys.executable, "-c", "print('ran')")
+    assert (done.code, done.stdout) == (4, "")
+
+
+def heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests may ignore them
+
+
+def ignore_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def server(signed_in, prepare):
+    """Start the command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "amplify_federation.cli", "serve", "--json"],
+        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=prepare,  # noqa: PLW1509  # one call, and no threads that matter
+    )  # fmt: skip
+
+
+def announcement(process):
+    """Return the JSON that a server prints once it serves."""
+    text = ""
+    while "}" not in text:
+        text += process.stdout.readline()
+    return text
+
+
+@pytest.mark.parametrize("_attempt", range(3))
+def test_it_stops_in_the_middle_of_its_work_too(signed_in, _attempt):
+    if os.name == "nt":
+        pytest.skip("Windows sends no such signals")
+    with server(signed_in, ignore_interrupts) as process:
+        try:
+            url = json.loads(announcement(process))["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+            busy = threading.Event()
+            asked = threading.Thread(target=ask_without_end, args=(url, busy))
+            asked.start()
+            assert busy.wait(30)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=30)
+            asked.join(30)
+            assert not asked.is_alive()
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+
+
+def ask_without_end(url, busy):
+    """Keep a server busy until it is gone; without its token the answers are refusals."""
+    with contextlib.suppress(OSError, HTTPException):
+        for count in itertools.count():
+            if count == 50:
+                busy.set()
+            with contextlib.suppress(HTTPError):
+                urlopen(url, timeout=10).close()  # noqa: S310  # loopback
+
+
+@pytest.mark.parametrize(
+    ("number", "prepare"),
+    [
+        (signal.SIGINT, heed_interrupts),
+        (signal.SIGTERM, heed_interrupts),
+        (signal.SIGTERM, ignore_interrupts),  # as a script starts its background jobs
+    ],
+)
+def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number, prepare):
+    if os.name == "nt":
+        pytest.skip("Windows sends no such signals")
+    with server(signed_in, prepare) as process:
+        text = announcement(process)
+        told = json.loads(text)
+        file = Path(told["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
+        token = file.read_text()
+        assert token not in text
+        request = Request(  # noqa: S310  # loopback
+            told["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers={"Authorization": token}
+        )
+        with urlopen(request) as answer:  # noqa: S310  # loopback
+            assert json.load(answer)["AccessKeyId"].startswith("ASIA")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert not file.parent.exists()
+
+
+def test_an_interrupted_server_prints_its_lines_first(signed_in, monkeypatch):
+    async def interrupted():
+        raise KeyboardInterrupt
+
+    endings = "amplify_federation.cli.serve._endings"
+    monkeypatch.setattr(endings, lambda: contextlib.nullcontext(interrupted))
+    done = signed_in("serve")
+    assert done.code == 0, done
+    first, second = done.stdout.splitlines()
+    assert first.startswith("export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:")
+    assert second.startswith("export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=")
+    assert done.stderr == "Serving; Ctrl-C ends it.\n"
+
+
+def test_without_uvicorn_the_extra_is_named(signed_in, monkeypatch):
+    monkeypatch.setattr("amplify_federation.cli.serve.find_spec", lambda _name: None)
+    done = signed_in("serve")
+    assert done.code == 2
+    assert "amplify-federation[cli]" in done.stderr
+
+
+def test_a_wish_to_end_is_passed_on_to_the_program(signed_in):
+    if os.name == "nt":
+        pytest.skip("Windows sends no such signals")
+    script = "import time; print('ready', flush=True); time.sleep(600)"
+    with subprocess.Popen(
+        [sys.executable, "-m", "amplify_federation.cli", "serve", sys.executable, "-c", script],
+        env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
