@@ -57,7 +57,7 @@ class _Server(asyncio.Protocol):
 
 async def _serve(port: int) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Server, "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(_Server, "127.0.0.1", port, backlog=4096, reuse_port=True)
     await server.serve_forever()
 
 

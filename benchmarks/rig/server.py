@@ -72,8 +72,7 @@ http {{
 def running_server(*, embedded: bool = False, delay: float = 0) -> Iterator[tuple[str, str]]:
     """Run the server; yield its URL and its name. The embedded one can answer `delay` s later."""
     nginx = None if embedded else shutil.which("nginx")
-    port = _free_port()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with reserved_port() as port, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         if nginx:
             config = Path(folder, "nginx.conf")
             config.write_text(_nginx_config(folder, port))
@@ -97,10 +96,13 @@ def _nginx_config(folder: str, port: int) -> str:
     return _NGINX.format(folder=folder, port=port, cases=cases, content_type=CONTENT_TYPE)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Reserve a loopback port for a server that binds with SO_REUSEPORT; nobody else gets it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
