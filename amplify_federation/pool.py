@@ -82,8 +82,11 @@ class IdentityPool:
     ) -> Self:
         """Return the pool of an `amplify_outputs.json` or an `amplifyconfiguration.json`.
 
-        `guest_access` replaces what the file says; Gen 1 files say nothing and mean none. Raises
-        `InvalidAccountTypeError` if there is no identity pool in it.
+        Read, too: `aws-exports.js` and its JSON, `awsconfiguration.json`, the object that
+        JavaScript gives to `Amplify.configure`, and outputs of CDK, SST or Terraform in which one
+        key names an identity pool. `guest_access` replaces what the file says; only Gen 2 takes a
+        missing flag for yes. Raises `InvalidAccountTypeError` if no identity pool is in it, and
+        `ConfigurationError`, which names the key, if one is where none is looked for.
         """
         from amplify_federation._configuration import (  # noqa: PLC0415 - few have one
             read_amplify_config,
