@@ -1,9 +1,5 @@
 """`federate`: a provider's token in, a stored session out."""
 
-import os
-import sys
-from pathlib import Path
-
 import click
 
 from amplify_federation import AuthProvider, FederationResult
@@ -17,9 +13,7 @@ from amplify_federation.cli.output import (
     utc_text,
     wants_json,
 )
-
-TOKEN_VARIABLE = "AMPLIFY_FEDERATION_TOKEN"
-_ENOUGH = 200_000  # bytes; Cognito takes 50,000 characters, and the session refuses more
+from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
 
 
 @click.command(
@@ -58,7 +52,7 @@ def command(
     The token comes by file, by stdin or by environment, and never as an argument, where every
     process of the machine could read it. Who was signed in stays so if anything fails.
     """
-    token = _token(token_file)
+    token = read_token(token_file, provider)
 
     async def work() -> FederationResult:
         async with target.open() as auth:
@@ -87,33 +81,3 @@ def command(
             ("credentials", f"{masked_key_id(credentials)}, {remaining(credentials)}"),
         ]
     )
-
-
-def _token(token_file: str | None) -> str:
-    if token_file is None:
-        token = os.environ.get(TOKEN_VARIABLE, "")
-        if not token.strip():
-            message = f"Give --token-file FILE (- for stdin), or set {TOKEN_VARIABLE}."
-            raise click.UsageError(message)
-        return token.strip()
-    if token_file == "-":
-        if sys.stdin.isatty():
-            click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
-        return _text(sys.stdin.buffer.read(_ENOUGH), "Standard input")
-    try:
-        with Path(token_file).open("rb") as file:
-            return _text(file.read(_ENOUGH), f"The file {token_file}")
-    except OSError as error:
-        fault = f"The file {token_file} cannot be read: {error.strerror}."
-    raise click.UsageError(fault)
-
-
-def _text(raw: bytes, where: str) -> str:
-    try:
-        token = raw.decode().strip()
-    except UnicodeDecodeError:
-        token = ""
-    if not token:
-        message = f"{where} holds no token."
-        raise click.UsageError(message)
-    return token
