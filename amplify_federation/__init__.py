@@ -60,7 +60,7 @@ if typing.TYPE_CHECKING:
     from amplify_federation.stores.memory import MemoryStore
     from amplify_federation.stores.protocol import Record, SessionStore
     from amplify_federation.stores.sealed import Sealed
-    from amplify_federation.users import FederatedUsers
+    from amplify_federation.users import FederatedBearer, FederatedUsers
 
 __all__ = [
     "AWSCredentials",
@@ -82,6 +82,7 @@ __all__ = [
     "ExternalServiceError",
     "Federated",
     "FederatedAuth",
+    "FederatedBearer",
     "FederatedUsers",
     "FederationResult",
     "IdentityPool",
@@ -144,7 +145,7 @@ _HOMES = {
     "stores.memory": ("MemoryStore",),
     "stores.protocol": ("Record", "SessionStore"),
     "stores.sealed": ("Sealed",),
-    "users": ("FederatedUsers",),
+    "users": ("FederatedBearer", "FederatedUsers"),
 }  # as above, for the running program
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -3,22 +3,28 @@
 This file owns the public calls of a web backend. It must not know web frameworks.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from amplify_federation._async.background import Background
-from amplify_federation._cognito.requests import checked_provider, checked_token
+from amplify_federation._cognito.requests import checked_token
 from amplify_federation._http.channel import Channel
 from amplify_federation._http.line import Line
 from amplify_federation._http.server_clock import ServerClock
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.results.session import AuthSession
 from amplify_federation._model.settings import AuthSettings
+from amplify_federation._model.state import SignedOut, State
 from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Sources, TokenSource
+from amplify_federation._session.record.views import view_of
 from amplify_federation._session.session import Session
-from amplify_federation._users.bearers import Bearers
+from amplify_federation._users.bearers import Bearer, Bearers, Seen
 from amplify_federation._users.office import Office
+from amplify_federation._users.providers import checked_providers, issuing_provider
 from amplify_federation._users.shelf import Shelf
 from amplify_federation.auth import (
     DEFAULT_SETTINGS,
@@ -28,10 +34,15 @@ from amplify_federation.auth import (
     checked_pool,
     default_store,
 )
-from amplify_federation.errors import InvalidStateError, ValidationError
+from amplify_federation.errors import (
+    NetworkError,
+    ServiceError,
+    ValidationError,
+)
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
 
+Providers: TypeAlias = AuthProvider | Iterable[AuthProvider]
 OPAQUE_TOKEN_LIFE = 300.0  # seconds
 
 
@@ -82,14 +93,13 @@ class FederatedUsers:
             sources=Sources(token_source),
         )
         self._bearers = Bearers(self._office, opaque_life=opaque_token_life)
-        self._closed = False
 
     def __repr__(self) -> str:
         pool_id = self._office.pool.identity_pool_id
         return f"<FederatedUsers {pool_id}: {len(self._office.shelf)} in memory>"
 
     async def __aenter__(self) -> Self:
-        self._check_usable()
+        self._office.check_usable()
         self._office.background = Background()
         return self
 
@@ -103,7 +113,7 @@ class FederatedUsers:
 
     async def aclose(self) -> None:
         """End every session's events and close what was opened here; the stored sessions stay."""
-        self._closed = True
+        self._office.closed = True
         for session in self._office.shelf:
             await session.close()
         await self._line.aclose()
@@ -117,32 +127,117 @@ class FederatedUsers:
         malformed id, `InvalidStateError` after `aclose`.
         """
         check_session_name(user_id)
-        self._check_usable()
+        self._office.check_usable()
         return _Handle(self._office.pool, self._office.user_session(user_id))
 
-    async def session_for(self, token: str, provider: AuthProvider) -> AuthSession:
+    async def session_for(self, token: str, provider: Providers) -> AuthSession:
         """Return the session of a bearer token; the token is federated once, then recognised.
 
         Only the very token that Cognito accepted is recognised, until its own `exp` is over. Its
-        credentials are renewed as any session's; trouble with that sits in the fields.
+        credentials are renewed as any session's; trouble with that sits in the fields. What is
+        returned is a value: `bearer` gives what follows renewals.
 
-        Raises `ValidationError` for a malformed token (nothing is sent), `NotAuthorizedError` for
-        one that Cognito refuses, and `ServiceError`, `NetworkError` or `StoreError` for trouble
-        with a token that is not known yet.
+        `provider` is whose token it is, or several that are allowed: then the token's own `iss`
+        chooses one of them (a token without `iss` is taken for the one of them that issues such),
+        and Cognito decides whether it is so.
+
+        Raises `ValidationError` for a malformed token or one of no allowed provider (nothing is
+        sent), `NotAuthorizedError` for one that Cognito refuses, and `ServiceError`,
+        `NetworkError` or `StoreError` for trouble with a token that is not known yet.
         """
         secret = Secret(token)
         del token  # this frame stands in every traceback from here
-        checked_token(secret)
-        if checked_provider(provider) == AuthProvider.DEVELOPER:
-            message = "A developer login comes with an identity id; use `auth(user_id)` for it."
-            raise ValidationError(message)
-        self._check_usable()
-        return await self._bearers.session_for(secret, provider)
+        return await self._bearers.session_for(self._checked_bearer(secret, provider))
 
-    def _check_usable(self) -> None:
-        if self._closed:
-            message = "These users' sessions are closed."
-            raise InvalidStateError(message, recovery_suggestion="Make a new `FederatedUsers`.")
+    def bearer(self, token: str, provider: Providers) -> FederatedBearer:
+        """Return the live session of a bearer token, for AWS clients and jobs. Makes no call.
+
+        Its first fetch exchanges the token as `session_for` does, with the same cache. From then
+        on it serves and renews as long as Cognito gives credentials, beyond the token's own `exp`
+        until the last credentials are over, so a job may outlive the request. Takes and raises
+        what `session_for` does for malformed arguments.
+        """
+        secret = Secret(token)
+        del token  # this frame stands in every traceback from here
+        return FederatedBearer(self._office, self._bearers, self._checked_bearer(secret, provider))
+
+    def _checked_bearer(self, token: Secret, provider: Providers) -> Bearer:
+        checked_token(token)
+        given = (provider,) if isinstance(provider, AuthProvider) else provider
+        chosen = issuing_provider(token, checked_providers(given))
+        self._office.check_usable()
+        return self._bearers.bearer(token, chosen)
+
+
+class FederatedBearer:
+    """The live session of one bearer token; made by `FederatedUsers.bearer`.
+
+    The integrations take it where they take a `FederatedAuth`. It keeps the token in memory as long
+    as it lives. Two of one token are equal, so it serves as the key of a cache of clients.
+    """
+
+    __slots__ = ("__weakref__", "_accepted", "_bearer", "_bearers", "_office", "_seen")
+
+    def __init__(self, office: Office, bearers: Bearers, bearer: Bearer) -> None:
+        self._office = office
+        self._bearers = bearers
+        self._bearer = bearer
+        self._accepted = False
+        self._seen: Seen | None = None
+
+    def __repr__(self) -> str:
+        return f"<FederatedBearer of {self._bearer.provider.login_key}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FederatedBearer):
+            return NotImplemented
+        return self._bearers is other._bearers and self._bearer.name == other._bearer.name
+
+    def __hash__(self) -> int:
+        return hash((id(self._bearers), self._bearer.name))
+
+    @property
+    def pool(self) -> IdentityPool:
+        """The identity pool."""
+        return self._office.pool
+
+    @property
+    def provider(self) -> AuthProvider:
+        """The provider whose token it is."""
+        return self._bearer.provider
+
+    @property
+    def settings(self) -> AuthSettings:
+        """How the session behaves; its clock, too."""
+        return self._office.settings
+
+    @property
+    def state(self) -> State:
+        """`SignedOut`, `Federated` or `Expired`, as far as this process has it in memory.
+
+        The same object until the session changes. It is `SignedOut` before the first fetch of any
+        `FederatedBearer` of this token, and after the session left the memory.
+        """
+        self._seen = self._bearers.state_of(self._bearer, self._seen)
+        return self._seen.state
+
+    async def fetch_auth_session(self, *, force_refresh: bool = False) -> AuthSession:
+        """Return the session, with credentials that are renewed when they are over.
+
+        A token that Cognito refuses, and trouble with the service or the network, sit in the fields
+        and are not raised. Raises `StoreError` if the store cannot be read and no credentials in
+        memory serve, `InvalidStateError` after `FederatedUsers.aclose`.
+        """
+        try:
+            view = await self._bearers.session_for(
+                self._bearer, force=force_refresh and self._accepted, accepted=self._accepted
+            )
+        except (ServiceError, NetworkError) as error:
+            failure = error.fresh_copy()
+        else:
+            self._accepted = True
+            return view
+        return view_of(SignedOut(), failure)
 
 
 class _Handle(FederatedAuth):

@@ -19,6 +19,7 @@ from amplify_federation import (
     AWSCredentials,
     EncryptedFileStore,
     FederatedAuth,
+    FederatedBearer,
     FederatedUsers,
     IdentityPool,
     MemoryStore,
@@ -144,6 +145,8 @@ def test_many_users_are_reached_by_id_or_by_token():
     assert shape(FederatedUsers.auth) == "(self, user_id)"
     assert shape(FederatedUsers.session_for) == "(self, token, provider)"
     assert inspect.iscoroutinefunction(FederatedUsers.session_for)
+    assert shape(FederatedUsers.bearer) == "(self, token, provider)"
+    assert shape(FederatedBearer.fetch_auth_session) == CALLS["fetch_auth_session"]
 
 
 def test_a_pool_is_made_from_arguments_files_or_the_environment():

@@ -136,6 +136,7 @@ SHOWN_ONLY = {
     "sealed store": Sealed(MemoryStore(), key=CANARY.ljust(32).encode()),
     "file store": EncryptedFileStore("folder", key=CANARY.ljust(32).encode()),
     "key ring": KeyRing([CANARY.ljust(32).encode(), PassphraseKey(CANARY)]),
+    "bearer": FederatedUsers(POOL, store=MemoryStore()).bearer(CANARY, GOOGLE),
     "passphrase": PassphraseKey(CANARY),
 }
 HARMLESS = {
@@ -375,15 +376,21 @@ async def test_a_clear_in_between_does_not_show_the_token(world):
     ],
     ids=["line break", "too long", "not ASCII", "bytes", "list"],
 )
-@pytest.mark.parametrize("call", ["federate_to_identity_pool", "link_login", "session_for"])
+@pytest.mark.parametrize(
+    "call", ["federate_to_identity_pool", "link_login", "session_for", "bearer"]
+)
 async def test_a_token_that_is_refused_unsent_is_not_shown(world, spoil, call):
     async with (
         world.client() as client,
         world.auth(client) as auth,
         FederatedUsers(world.pool, store=MemoryStore(), http_client=client) as users,
     ):
-        method = getattr(users if call == "session_for" else auth, call)
-        await failed(world, method(spoil(world.token), GOOGLE), ValidationError)
+        method = getattr(users if call in {"session_for", "bearer"} else auth, call)
+
+        async def ask():
+            await method(spoil(world.token), GOOGLE)
+
+        await failed(world, ask(), ValidationError)
     assert world.fake.calls == []
 
 

@@ -11,6 +11,7 @@ import base64
 import hashlib
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 import anyio
 from attrs import frozen
@@ -20,8 +21,11 @@ from amplify_federation._model.claims import peek
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.results.session import AuthSession
 from amplify_federation._model.settings import AuthSettings
-from amplify_federation._model.state import Federated
+from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._model.values import Secret
+from amplify_federation._session.record.lending import with_lent
+from amplify_federation._session.record.schema import decode
+from amplify_federation._session.renewal.standing import is_usable
 from amplify_federation._session.session import Session
 from amplify_federation._users.office import Office
 from amplify_federation._users.refusals import Refusals
@@ -30,6 +34,16 @@ from amplify_federation.errors import AuthError, CallTimeoutError, StoreError
 
 _LEASE_SHARE = 0.9  # of the deadline: so that a lease is named as the cause, not the deadline
 _CLEANED = 3  # old sessions that a new token looks at
+
+
+class Seen(NamedTuple):
+    """A bearer's state, and the session or the record that it was read from."""
+
+    source: object
+    state: State
+
+
+_UNKNOWN = Seen(None, SignedOut())
 
 
 @frozen
@@ -53,38 +67,68 @@ class Bearers:
         clock, store = office.channel.clock, office.bearer_store
         self._resters = Resters(clock, office.settings, store)
 
-    async def session_for(self, token: Secret, provider: AuthProvider) -> AuthSession:
-        """Return the session of a token; see `FederatedUsers.session_for`."""
+    def bearer(self, token: Secret, provider: AuthProvider) -> Bearer:
+        """Return a token with the name of its record."""
         name = record_name(self._office.pool.identity_pool_id, token, provider)
+        return Bearer(name, token, provider)
+
+    async def session_for(
+        self, bearer: Bearer, *, force: bool = False, accepted: bool = False
+    ) -> AuthSession:
+        """Return the session of a token; see `FederatedUsers.session_for`.
+
+        `force`: renew the credentials. `accepted`: Cognito took the token when its holder asked
+        first, so the session serves until its credentials are over, whatever the token's `exp`.
+        """
+        self._office.check_usable()
+        name = bearer.name
         kept = self._office.shelf.find(name)
         at_rest = kept if isinstance(kept, Resting) else None
-        found = None if at_rest is None else await self._looked(name, at_rest)
+        found = None
+        if at_rest is not None and not force:
+            found = await self._looked(name, at_rest, accepted=accepted)
         if isinstance(found, AuthSession):
             return found
-        session = self._office.awake_bearer_session(name, token, found)
-        if session is not None and self._serves(session, token):
-            view = await session.fetch(force=False)
+        session = self._office.awake_bearer_session(name, bearer.token, found)
+        if session is not None and (accepted or self._serves(session, bearer.token)):
+            view = await session.fetch(force=force)
             if view.renewal_error is None:
-                self._lay_down(session, token, at_rest)
-            if isinstance(session.state, Federated):
+                self._lay_down(session, bearer.token, at_rest)
+            if isinstance(session.state, Federated) or (accepted and self._is_expired(session)):
                 return view
         with anyio.move_on_after(self._settings.timeout):
-            return await self._admitted(Bearer(name, token, provider))
+            return await self._admitted(bearer)
         message = "The token was not exchanged before the deadline."
         raise CallTimeoutError(message)
+
+    def state_of(self, bearer: Bearer, seen: "Seen | None") -> "Seen":
+        """Return the state that is in memory, as the object that was `seen` before if unchanged.
+
+        Needs no event loop.
+        """
+        kept = self._office.shelf.peek(bearer.name)
+        if kept is None:
+            return _UNKNOWN
+        if isinstance(kept, Session):
+            return Seen(kept, kept.state)
+        if seen is not None and seen.source is kept.record:
+            return seen
+        return Seen(kept.record, with_lent(decode(kept.record.data), bearer.token).state)
 
     @property
     def _settings(self) -> AuthSettings:
         return self._office.settings
 
-    async def _looked(self, name: str, at_rest: Resting) -> AuthSession | StoreError | None:
+    async def _looked(
+        self, name: str, at_rest: Resting, *, accepted: bool
+    ) -> AuthSession | StoreError | None:
         """Return a session at rest as it is shown, or the trouble (if any) that wakes it."""
         self._home.check()
         found = await self._resters.look(name, at_rest)
         if not isinstance(found, Resting):
             return found
         self._office.shelf.rest_on(name, at_rest, found)
-        return self._resters.view(found)
+        return self._resters.view(found, accepted=accepted)
 
     async def _admitted(self, bearer: Bearer) -> AuthSession:
         refusal = self._refusals.get(bearer.name)
@@ -125,11 +169,14 @@ class Bearers:
                 await session.federate(bearer.token, bearer.provider, None)
 
     async def _clean_up(self) -> None:
-        """Forget old tokens that are over: each new one pays for some, so they never pile up."""
+        """Forget old sessions whose token and credentials are over: each new one pays for some.
+
+        Credentials may serve a job that outlives its token.
+        """
         shelf, store = self._office.shelf, self._office.bearer_store
         for name, kept in shelf.oldest(_CLEANED):
             if isinstance(kept, Resting):
-                is_over = self._resters.now(kept.ahead) >= kept.token_over
+                is_over = self._resters.is_over(kept)
                 version: str | None = kept.record.version
             else:
                 is_over = self._is_over(kept)
@@ -144,7 +191,10 @@ class Bearers:
         token = state.held[0].token if isinstance(state, Federated) else None
         if token is None or not self._office.is_bearers(session):
             return False
-        return not self._serves(session, token)
+        return not self._serves(session, token) and not is_usable(session.context)
+
+    def _is_expired(self, session: Session) -> bool:
+        return isinstance(session.state, Expired)
 
     def _serves(self, session: Session, token: Secret) -> bool:
         """Tell whether Cognito accepted this token, and the token is not over."""

@@ -16,7 +16,7 @@ from amplify_federation._session.context import NO_SOURCES, Sources
 from amplify_federation._session.session import Session
 from amplify_federation._users.resting import Resting
 from amplify_federation._users.shelf import Shelf
-from amplify_federation.errors import StoreError
+from amplify_federation.errors import InvalidStateError, StoreError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
 
@@ -43,6 +43,7 @@ class Office:
     shelf: Shelf
     sources: Sources
     background: Background | None = None  # there while inside `async with`
+    closed: bool = False
     # A bearer whose record is gone is federated anew; it must never turn into a guest.
     bearer_pool: IdentityPool = field(init=False)
     # A bearer's record is of no use when its token is over; a user's is for long.
@@ -53,6 +54,12 @@ class Office:
         self.bearer_pool = evolve(self.pool, guest_access=False)
         store = self.store
         self.bearer_store = store.keeping(BEARER_LIFE) if isinstance(store, Forgets) else store
+
+    def check_usable(self) -> None:
+        """Raise `InvalidStateError` after the sessions were closed."""
+        if self.closed:
+            message = "These users' sessions are closed."
+            raise InvalidStateError(message, recovery_suggestion="Make a new `FederatedUsers`.")
 
     def user_session(self, user_id: str) -> Session:
         """Return the one session of a user."""

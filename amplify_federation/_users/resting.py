@@ -50,13 +50,15 @@ class Resters:
         # Its records are at hand: it is asked each time, and the session holds no second copy.
         self._shared = store if type(store) is MemoryStore else None
 
-    def view(self, resting: Resting) -> AuthSession | None:
+    def view(self, resting: Resting, *, accepted: bool = False) -> AuthSession | None:
         """Return the session as a fetch shows it, or `None` where only a fetch can tell.
 
-        `look` has seen to it that the store has nothing else.
+        `look` has seen to it that the store has nothing else. `accepted`: the token's own end does
+        not matter.
         """
+        end = resting.due if accepted else min(resting.token_over, resting.due)
         if (
-            self.now(resting.ahead) >= min(resting.token_over, resting.due)
+            self.now(resting.ahead) >= end
             or (grant := decode_grant(resting.record.data)) is None
             or is_from_the_future(grant, self._clock.now())
         ):
@@ -95,6 +97,14 @@ class Resters:
         if record is None or self.now(keeper.ahead) >= min(token_over, due):
             return None
         return Resting(record, token_over, due, keeper.ahead, keeper.look_again)
+
+    def is_over(self, resting: Resting) -> bool:
+        """Tell whether neither the token nor the credentials serve any longer."""
+        now = self.now(resting.ahead)
+        if now < max(resting.token_over, resting.due):
+            return False
+        grant = decode_grant(resting.record.data)
+        return grant is None or now >= grant.credentials.expiration.timestamp()
 
     def now(self, ahead: float) -> float:
         """Return epoch seconds on the server's clock, by the later of two clocks.

@@ -43,6 +43,10 @@ class Shelf:
             self.put(session)
         return session
 
+    def peek(self, name: str) -> Kept | None:
+        """Return a session without counting that as a use; any thread may."""
+        return self._kept.get(name) or self._outlived.get(name)
+
     def outlived(self, name: str) -> Session | None:
         """Return the session that somebody still holds although it was laid to rest."""
         return self._outlived.get(name)

@@ -25,6 +25,7 @@ from amplify_federation import (
     Expired,
     Federated,
     FederatedAuth,
+    FederatedBearer,
     FederatedUsers,
     FederationResult,
     IdentityPool,
@@ -147,6 +148,9 @@ async def many_users(bearer: str) -> AWSCredentials:
     async with FederatedUsers(POOL_ID, max_users=100) as users:
         assert_type(users.auth("alice"), FederatedAuth)
         session = await users.session_for(bearer, AuthProvider.oidc("https://issuer.example.com"))
+        live = users.bearer(bearer, [AuthProvider.GOOGLE, AuthProvider.APPLE])
+        assert_type(live, FederatedBearer)
+        assert_type(await live.fetch_auth_session(), AuthSession)
         return session.credentials
 
 
