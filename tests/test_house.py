@@ -40,7 +40,7 @@ KNOWN_TO = {
     "filelock": ["_files", "stores"],
     "platformdirs": ["_files", "_crypto", "stores"],
     "keyring": ["_crypto/keys/os_keyring"],
-    "redis": ["stores/redis", "stores/_redis"],
+    "redis": ["stores/_redis_client"],
     "boto3": ["integrations"],
     "botocore": ["integrations"],
     "aiobotocore": ["integrations"],
@@ -77,8 +77,7 @@ WITHOUT_MIRROR: set[str] = {
     "_http/reading/fast_reader", "_http/reading/plain_reader", "_session/context",
     "_session/fresh", "_session/record/changes", "_session/record/schema", "_session/record/views",
     "_session/renewal/early", "_session/renewal/federated", "_session/renewal/lifespan",
-    "_session/renewal/outcome", "_users/office", "_users/shelf", "stores/_redis/clients",
-    "stores/_redis/lease", "stores/_redis/link", "stores/_redis/naming", "stores/_redis/records",
+    "_session/renewal/outcome", "_users/office", "_users/shelf",
     "users",
 }  # fmt: skip
 

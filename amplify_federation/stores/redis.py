@@ -3,18 +3,17 @@
 This file owns how the parts are put together, and for how long records are kept.
 """
 
+import secrets
 from types import TracebackType
 from typing import Final, Self
 
 from amplify_federation._crypto.keys.source import KeySource, as_key_source, veiled_key
-from amplify_federation.errors import (
-    ConfigurationError,
-)
-from amplify_federation.stores._redis.link import Link
-from amplify_federation.stores._redis.naming import DigestNames, PlainNames
-from amplify_federation.stores._redis.records import Records
+from amplify_federation.errors import ConfigurationError
+from amplify_federation.stores._redis_client import RedisClient
+from amplify_federation.stores._redis_records import KeyNames, RedisRecords
 from amplify_federation.stores.sealed import Sealed
 
+_CHECK_LIFE: Final = 60.0  # seconds that the record of a check stays if its deletion fails
 KEEP_FOR: Final = 30 * 86_400.0  # seconds after the last write; each renewal is one
 
 
@@ -27,7 +26,9 @@ class RedisStore(Sealed):
 
     Args:
         url: `redis://[user:password@]host:port/db`, `rediss://...` (TLS), `unix://path`,
-            `redis+cluster://host:port`, `redis+sentinel://host:port,host:port/service/db`.
+            `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/service/db`;
+            `valkey` and `valkeys` (TLS) in the place of `redis` and `rediss` mean the same. TLS is
+            told by options: `?ssl_ca_certs=FILE`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`.
         key: 32 bytes, or one of `KeyFile`, `EnvironmentKey`, `PassphraseKey`, `KeyringKey`,
             `KeyRing`; the same in all processes.
         namespace: what every key in Redis begins with.
@@ -49,15 +50,15 @@ class RedisStore(Sealed):
         given = veiled_key(key)
         del key  # no frame of a traceback may hold it
         _check(namespace, keep_for)
-        self._link = Link(url)
+        self._client = RedisClient(url)
         keys = as_key_source(given)
-        vault = Sealed(Records(self._link, PlainNames(namespace), keep_for=None), key=keys)
-        self._names = DigestNames(namespace, vault)
-        self._records = Records(self._link, self._names, keep_for=keep_for)
+        plain = RedisRecords(self._client, KeyNames(namespace), keep_for=None)
+        self._names = KeyNames(namespace, Sealed(plain, key=keys))
+        self._records = RedisRecords(self._client, self._names, keep_for=keep_for)
         super().__init__(self._records, key=keys)
 
     def __repr__(self) -> str:
-        return f"<RedisStore {self._link.place}>"
+        return f"<RedisStore {self._client.place}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,9 +87,24 @@ class RedisStore(Sealed):
         await self._names.reseal()
         return await self.reseal_each(self._records.all())
 
+    async def check(self) -> None:
+        """Look whether Redis serves this store: it answers, the key fits, and it can be written.
+
+        Writes a record that nobody uses, reads it and deletes it.
+
+        Raises:
+            StoreUnavailableError: Redis does not serve; the message says why.
+            SessionKeyError: the records of this namespace were sealed with another key.
+        """
+        name, store = f"check#{secrets.token_hex(8)}", self.keeping(_CHECK_LIFE)
+        async with store.lock(name, timeout=0):
+            version = await store.compare_and_set(name, b"", expected=None)
+            await store.read(name)
+            await store.delete(name, expected=version)
+
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._link.aclose()
+        await self._client.aclose()
 
 
 def _check(namespace: object, keep_for: object) -> None:

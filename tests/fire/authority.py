@@ -33,6 +33,12 @@ class Authority:
         self, *hosts: str, days: int = 1, self_signed: bool = False
     ) -> ssl.SSLContext:
         """Return a server's context with a certificate for these hosts, over for negative days."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_file(*hosts, days=days, self_signed=self_signed))
+        return context
+
+    def server_file(self, *hosts: str, days: int = 1, self_signed: bool = False) -> Path:
+        """Return a file with such a certificate and its key."""
         by = None if self_signed else self._signer
         leaf = _signed("test server", by, hosts=hosts, days=days)
         path = self._folder / f"{leaf.certificate.serial_number:x}.pem"
@@ -40,9 +46,7 @@ class Authority:
             _PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path.write_bytes(leaf.certificate.public_bytes(_PEM) + key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
 
 def _signed(

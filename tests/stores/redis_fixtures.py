@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from amplify_federation.stores._redis import link
+from amplify_federation.stores import _redis_client
 from amplify_federation.stores.redis import RedisStore
 from tests.stores.redis_server import (
     KEY,
@@ -26,7 +26,7 @@ def leaks_are_blamed_on_their_test():
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """Let a busy machine take its time, where the deadline itself is not what is tested."""
-    monkeypatch.setattr(link, "DEADLINE", 20.0)
+    monkeypatch.setattr(_redis_client, "DEADLINE", 20.0)
 
 
 @pytest.fixture

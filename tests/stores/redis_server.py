@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
-from amplify_federation.stores._redis import link
-from amplify_federation.stores._redis.link import DEADLINE
+from amplify_federation.stores import _redis_client
+from amplify_federation.stores._redis_client import DEADLINE
 
 KEY = bytes(range(32))
 PLENTY = 5.0  # seconds: far beyond the deadline of 0.3, far below a hang
@@ -104,7 +104,43 @@ async def a_moment():
 def suspended(server):
     """Stop the server's process for a while, under the deadline as users have it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(link, "DEADLINE", DEADLINE)
+        patch.setattr(_redis_client, "DEADLINE", DEADLINE)
         server.suspend()
         yield
         server.resume()
+
+
+class RedisCluster:
+    """Three masters without replicas, each with a third of the slots."""
+
+    def __init__(self, folder, *options: str) -> None:
+        self.nodes = []
+        try:
+            for number in range(3):
+                home = folder / f"node-{number}"
+                home.mkdir()
+                self.nodes.append(RedisServer(home, "--cluster-enabled", "yes", *options))
+            self._join(folder)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _join(self, folder) -> None:
+        command = ["redis-cli", "--cluster", "create", "--cluster-yes"]
+        command += [f"127.0.0.1:{node.port}" for node in self.nodes]
+        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=folder)
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+    async def ready(self) -> None:
+        """Wait until each node says that the whole cluster serves."""
+        with anyio.fail_after(60):
+            for node in self.nodes:
+                while "cluster_state:ok" not in node.ask("CLUSTER", "INFO"):  # noqa: ASYNC110 - another process
+                    await anyio.sleep(0.05)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()

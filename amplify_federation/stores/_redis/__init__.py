@@ -1,1 +1,0 @@
-"""Redis: the link to it, the names of records in it, records, leases."""

@@ -1,1 +1,0 @@
-from tests.stores.redis_fixtures import *  # noqa: F403  # fixtures

@@ -1,0 +1,451 @@
+"""The client of a Redis: URLs, commands to one that is away, and its errors in words."""
+
+import re
+import socket
+import time
+
+import anyio
+import pytest
+
+from amplify_federation import ConfigurationError, SessionKeyError, StoreUnavailableError
+from amplify_federation.stores import _redis_client
+from amplify_federation.stores.redis import RedisStore
+from tests.fire.authority import Authority
+from tests.stores.redis_fixtures import *  # noqa: F403  # fixtures
+from tests.stores.redis_server import (
+    DEADLINE,
+    KEY,
+    PLENTY,
+    RedisCluster,
+    RedisServer,
+    a_moment,
+    free_port,
+    needs_redis,
+    suspended,
+)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "localhost", "http://localhost", "redis://", "redis+nothing://h", None, 7,
+        "redis://h:port", "redis+sentinel://h:26379", "redis+sentinel:///service", "redis://h,i",
+        "redis://h/zero", "redis+cluster://h/1", "unix://", "redis+unix://path",
+        "redis://:hunter2@h/0?socket_timeout=x", "redis://:hunter2@h?decode_responses=True",
+    ],
+)  # fmt: skip
+def test_an_url_that_means_no_redis_is_refused_unshown(url):
+    with pytest.raises(ConfigurationError) as caught:
+        RedisStore(url, key=KEY)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("decode_responses=True", "'decode_responses' .* none that the store takes: client_name"),
+        ("protocol=3", "none that the store takes"),
+        ("no_such_option=1", "'no_such_option'"),
+        ("socket_keepalive=perhaps", "`socket_keepalive` .* has a value that is none"),
+        ("ssl_ca_certs=/etc/hosts", "`ssl_ca_certs` .* needs TLS: use rediss://"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["redis://h", "redis+cluster://h", "redis+sentinel://h/name"])
+def test_an_option_that_the_store_does_not_take_is_named(kind, option, why):
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        RedisStore(f"{kind}?{option}", key=KEY)
+    assert "URL" in caught.value.recovery_suggestion
+
+
+@pytest.mark.parametrize(
+    "option", ["ssl_ca_certs=/no/such/file", "ssl_cert_reqs=perhaps", "ssl_check_hostname=x"]
+)
+def test_a_tls_option_that_cannot_be_followed_is_named(option):
+    with pytest.raises(ConfigurationError, match=option.partition("=")[0]):
+        RedisStore(f"rediss://h?{option}", key=KEY)
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    ("scheme", "end"),
+    [
+        ("redis", ""), ("valkey", "/0"), ("redis", "/1?client_name=game&socket_keepalive=yes"),
+        ("redis", "?db=1&health_check_interval=10&socket_timeout=5&socket_connect_timeout=5"),
+    ],
+)  # fmt: skip
+async def test_each_form_of_a_servers_url_is_served(server, scheme, end):
+    async with RedisStore(f"{scheme}://127.0.0.1:{server.port}{end}", key=KEY) as store:
+        await store.check()
+
+
+@needs_redis
+async def test_a_unix_socket_is_served(tmp_path):
+    path = tmp_path / "redis.sock"
+    server = RedisServer(tmp_path, "--unixsocket", str(path))
+    try:
+        async with RedisStore(f"unix://{path}", key=KEY) as store:
+            await store.check()
+    finally:
+        server.stop()
+    async with RedisStore(f"unix://{path}", key=KEY) as store:
+        with pytest.raises(StoreUnavailableError, match=r"nobody listens|no such file"):
+            await store.check()
+
+
+def test_no_password_shows():
+    store = RedisStore("redis://user:hunter2@redis.example:6379/0", key=KEY)
+    assert repr(store) == "<RedisStore redis.example:6379>"
+
+
+def test_a_missing_redis_py_names_the_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "redis.asyncio", None)
+    with pytest.raises(ConfigurationError, match=r"amplify-federation\[redis\]"):
+        RedisStore("redis://127.0.0.1", key=KEY)
+
+
+@needs_redis
+async def test_the_master_that_sentinels_name_is_served(tmp_path, server):
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(f"sentinel monitor game 127.0.0.1 {server.port} 1\n")
+    sentinel = RedisServer(tmp_path, "--sentinel", file=configuration)
+    try:
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}/game/0"
+        async with RedisStore(url, key=KEY) as store:
+            version = await store.compare_and_set("a", b"one", expected=None)
+            assert (await store.read("a")).version == version
+            server.kill()
+            with pytest.raises(StoreUnavailableError):
+                await store.read("a")
+    finally:
+        sentinel.stop()
+
+
+def _calls(store, version):
+    return (
+        lambda: store.read("a"),
+        lambda: store.compare_and_set("a", b"two", expected=version),
+        lambda: store.delete("a", expected=None),
+        lambda: store.lock("a", timeout=10).__aenter__(),
+    )
+
+
+@needs_redis
+async def test_redis_that_was_killed_is_told_in_each_call(store, server):
+    version = await store.compare_and_set("a", b"one", expected=None)
+    server.kill()
+    for call in _calls(store, version):
+        with pytest.raises(StoreUnavailableError) as caught:
+            await call()
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
+
+
+@needs_redis
+async def test_redis_that_hangs_is_told_at_once_in_each_call(store, server):
+    version = await store.compare_and_set("a", b"one", expected=None)
+    with suspended(server):
+        for call in _calls(store, version):
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailableError, match="300 ms"):
+                await call()
+            assert time.monotonic() - began < PLENTY
+
+
+@needs_redis
+async def test_a_command_is_never_sent_twice(store, server):
+    await store.read("a")
+    before = _reads(server)
+    with suspended(server), pytest.raises(StoreUnavailableError):
+        await store.read("a")
+    assert _reads(server) - before <= 1
+
+
+def _reads(server):
+    said = server.ask("INFO", "commandstats")
+    return int(said.partition("cmdstat_get:calls=")[2].partition(",")[0])
+
+
+@needs_redis
+async def test_a_redis_that_comes_back_serves_the_next_call(store, server):
+    version = await store.compare_and_set("a", b"one", expected=None)
+    with suspended(server), pytest.raises(StoreUnavailableError):
+        await store.read("a")
+    assert (await store.read("a")).version == version
+    server.restart()
+    await a_moment()
+    assert await store.read("a") is None
+    await store.compare_and_set("a", b"two", expected=None)
+
+
+@needs_redis
+async def test_connections_that_a_restart_cut_cost_no_call(store, server):
+    async def read():
+        await store.read("a")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(40):
+            tasks.start_soon(read)  # opens many connections
+    server.restart()
+    await a_moment()
+    for _ in range(60):
+        await store.read("a")
+
+
+@needs_redis
+async def test_calls_that_are_cut_off_never_mix_up_answers(store, server):
+    for number in range(20):
+        await store.compare_and_set(f"u{number}", b"%d" % number, expected=None)
+    wrong = []
+
+    async def read(number, patience):
+        with anyio.move_on_after(patience):
+            record = await store.read(f"u{number}")
+            if record is None or record.data != b"%d" % number:
+                wrong.append(number)
+
+    for round_ in range(15):
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(read, number, 0.0002 * (number + round_))
+    assert wrong == []
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(read, number, PLENTY)
+    assert wrong == []
+
+
+@needs_redis
+async def test_a_second_event_loop_is_refused(server):
+    store = RedisStore(server.url, key=KEY)
+    await store.read("a")
+
+    def elsewhere():
+        anyio.run(store.read, "a")
+
+    with pytest.raises(Exception, match="second event loop"):
+        await anyio.to_thread.run_sync(elsewhere)
+    await store.aclose()
+
+
+def test_trio_is_told_to_use_asyncio():
+    store = RedisStore("redis://127.0.0.1", key=KEY)
+
+    async def read():
+        await store.read("a")
+
+    with pytest.raises(ConfigurationError, match="asyncio"):
+        anyio.run(read, backend="trio")
+
+
+async def refused(url, *secrets):
+    """Return why a Redis does not serve; nothing of it names the secrets."""
+    async with RedisStore(url, key=KEY) as store:
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.read("a")
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    for secret in secrets:
+        assert secret not in f"{error} {error.recovery_suggestion}"
+    return error
+
+
+KINDS = pytest.mark.parametrize(
+    "url",
+    ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/game", "rediss+cluster://{}"],
+)
+
+
+@KINDS
+async def test_nobody_listening_is_told_by_each_client(url):
+    error = await refused(url.format(f"127.0.0.1:{free_port()}"))
+    assert "nobody listens" in error.message or "cannot be reached" in error.message
+    assert "doctor --store" in error.recovery_suggestion
+
+
+@pytest.mark.parametrize("url", ["redis://{}", "redis+cluster://{}"])
+async def test_a_host_that_is_not_found_is_told_by_each_client(url):
+    error = await refused(url.format("no-such-host.invalid"))
+    assert "host name is not found" in error.message
+
+
+@KINDS
+async def test_a_server_that_hangs_is_told_by_each_client_within_the_deadline(url, monkeypatch):
+    monkeypatch.setattr(_redis_client, "DEADLINE", DEADLINE)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        error = await refused(url.format(f"127.0.0.1:{silent.getsockname()[1]}"))
+        assert time.monotonic() - began < PLENTY
+    assert "no answer within 300 ms" in error.message
+
+
+@needs_redis
+@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
+@pytest.mark.parametrize("login", ["", ":hunter2@", "alice:hunter2@"])
+async def test_a_wrong_login_is_told_by_each_client(tmp_path, kind, login):
+    server = RedisServer(tmp_path, "--requirepass", "right", "--cluster-enabled", "yes")
+    try:
+        error = await refused(f"{kind}://{login}127.0.0.1:{server.port}", "hunter2", "alice")
+    finally:
+        server.stop()
+    assert "password" in error.message
+    assert "redis://user:password@host" in error.recovery_suggestion
+
+
+@needs_redis
+async def test_a_right_login_serves_as_advised(tmp_path):
+    server = RedisServer(tmp_path, "--requirepass", "ri@ht")
+    try:
+        url = f"redis://default:ri%40ht@127.0.0.1:{server.port}"
+        async with RedisStore(url, key=KEY) as store:
+            await store.check()
+    finally:
+        server.stop()
+
+
+@needs_redis
+async def test_a_password_that_is_not_asked_for_is_told(server):
+    error = await refused(f"redis://:hunter2@127.0.0.1:{server.port}", "hunter2")
+    assert "password" in error.message
+
+
+@needs_redis
+async def test_a_database_that_is_not_there_is_told(server):
+    error = await refused(f"redis://127.0.0.1:{server.port}/99")
+    assert "no such database" in error.message
+
+
+@needs_redis
+async def test_a_user_who_may_not_write_is_told(tmp_path, server):
+    assert server.ask("ACL", "SETUSER", "reader", "on", ">secret", "~*", "+get") == "+OK\r\n"
+    error = await refused(f"redis://reader:secret@127.0.0.1:{server.port}", "secret", "reader")
+    assert "may not run" in error.message
+    assert "EVAL" in error.recovery_suggestion
+    server.ask("ACL", "SETUSER", "reader", "+set", "+del", "+eval", "+scan")
+    async with RedisStore(f"redis://reader:secret@127.0.0.1:{server.port}", key=KEY) as store:
+        with pytest.raises(StoreUnavailableError, match="may not run"):
+            await store.check()  # GETRANGE and PEXPIRE are run inside the scripts
+    server.ask("ACL", "SETUSER", "reader", "+getrange", "+pexpire")
+    async with RedisStore(f"redis://reader:secret@127.0.0.1:{server.port}", key=KEY) as store:
+        await store.check()
+        await store.rotate()
+
+
+@needs_redis
+async def test_a_replica_is_told(tmp_path, server):
+    server.ask("REPLICAOF", "127.0.0.1", str(free_port()))
+    error = await refused(server.url)
+    assert "replica" in error.message
+
+
+@needs_redis
+async def test_one_server_is_told_from_a_cluster(server):
+    error = await refused(server.url.replace("redis://", "redis+cluster://"))
+    assert "it is no cluster" in error.message
+    assert "redis://" in error.recovery_suggestion
+
+
+@needs_redis
+async def test_a_name_that_the_sentinels_do_not_know_is_told(tmp_path, server):
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(f"sentinel monitor game 127.0.0.1 {server.port} 1\n")
+    sentinel = RedisServer(tmp_path, "--sentinel", file=configuration)
+    try:
+        error = await refused(f"redis+sentinel://127.0.0.1:{sentinel.port}/another/0")
+    finally:
+        sentinel.stop()
+    assert "know no such master" in error.message
+
+
+@needs_redis
+async def test_tls_is_spoken_and_its_troubles_are_told(tmp_path, monkeypatch):
+    authority = Authority(tmp_path)
+    signed, own = (
+        authority.server_file("localhost", self_signed=by_itself) for by_itself in (False, True)
+    )
+    for certificate in (signed, own):
+        port = free_port()
+        options = ["--tls-port", str(port), "--tls-auth-clients", "no"]
+        options += ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)]
+        server = RedisServer(tmp_path, *options, "--tls-ca-cert-file", authority.path)
+        try:
+            error = await refused(f"rediss://localhost:{port}")
+            assert re.search(r"certificate is not trusted \(self.signed", error.message)
+            assert "?ssl_ca_certs=FILE" in error.recovery_suggestion
+            trusted = authority.path if certificate is signed else own
+            for scheme in ("rediss", "valkeys"):
+                url = f"{scheme}://localhost:{port}?ssl_ca_certs={trusted}"
+                async with RedisStore(url, key=KEY) as store:
+                    await store.check()
+            error = await refused(f"rediss://127.0.0.1:{port}?ssl_ca_certs={trusted}")
+            assert "not trusted" in error.message  # another name than the certificate's
+            error = await refused(f"redis://localhost:{port}")
+            assert "connection was closed" in error.message
+            assert "rediss://" in error.recovery_suggestion
+            monkeypatch.setattr(_redis_client, "DEADLINE", DEADLINE)
+            error = await refused(f"rediss://localhost:{server.port}")
+            assert "no answer" in error.message  # Redis waits for the end of a line
+            monkeypatch.setattr(_redis_client, "DEADLINE", PLENTY)
+        finally:
+            server.stop()
+
+
+@needs_redis
+async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_path):
+    cluster = RedisCluster(tmp_path, "--cluster-require-full-coverage", "no")
+    names = [f"user-{number}" for number in range(30)]
+    try:
+        await cluster.ready()
+        async with RedisStore(cluster.url, key=KEY) as store:
+            await store.check()
+            versions = {
+                name: await store.compare_and_set(name, name.encode(), expected=None)
+                for name in names
+            }
+            assert all(":session:" in node.ask("KEYS", "*:session:*") for node in cluster.nodes)
+            async with store.lock("user-0", timeout=0):
+                assert [(await store.read(name)).version for name in names] == [*versions.values()]
+            assert await store.rotate() == len(names)
+        # One node is enough to find the others.
+        async with RedisStore(f"redis+cluster://127.0.0.1:{cluster.nodes[0].port}", key=KEY) as one:
+            assert [(await one.read(name)).data.decode() for name in names] == names
+        error = await refused(f"redis://127.0.0.1:{cluster.nodes[0].port}")
+        error = error if "cluster" in error.message else await refused(cluster.nodes[1].url)
+        assert "redis+cluster://" in error.recovery_suggestion
+        async with RedisStore(cluster.url, key=KEY) as store:
+            await store.read("user-0")
+            cluster.nodes[2].kill()
+            outcomes = []
+            for name in names:
+                try:
+                    outcomes.append((await store.read(name)).data.decode() == name)
+                except StoreUnavailableError:
+                    outcomes.append(None)
+            assert False not in outcomes
+            assert {True, None} <= set(outcomes)  # the other nodes serve on
+            for node in cluster.nodes[:2]:
+                node.kill()
+            with pytest.raises(StoreUnavailableError):
+                await store.read("user-0")
+    finally:
+        cluster.stop()
+
+
+@needs_redis
+async def test_a_cluster_without_its_slots_is_told(tmp_path):
+    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
+    try:
+        error = await refused(f"redis+cluster://127.0.0.1:{server.port}")
+    finally:
+        server.stop()
+    assert "cluster" in error.message
+
+
+@needs_redis
+async def test_a_check_leaves_nothing_and_tells_a_wrong_key(server):
+    async with RedisStore(server.url, key=KEY) as store:
+        await store.check()
+    assert server.ask("DBSIZE") == ":1\r\n"  # the secret of the names
+    async with RedisStore(server.url, key=bytes(32)) as wrong:
+        with pytest.raises(SessionKeyError):
+            await wrong.check()
