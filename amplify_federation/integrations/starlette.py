@@ -1,7 +1,7 @@
-"""Starlette and FastAPI: from the bearer token of a request to that user's AWS credentials.
+"""Starlette and FastAPI: from the bearer token of a connection to that user's AWS credentials.
 
-This file owns how a session's errors are told to a browser: what the caller's token is at fault
-for is 401, what passes by itself is 503. It must not know Cognito.
+This file owns how a session's errors are told to a client: what the client's token is at fault for
+is 401, what passes by itself is 503; a WebSocket is closed with 1008 or 1013 before it is accepted.
 
     federated_users = users_lifespan(lambda: FederatedUsers("us-west-2:..."))
     app = FastAPI(lifespan=federated_users)
@@ -9,6 +9,8 @@ for is 401, what passes by itself is 503. It must not know Cognito.
 
     @app.get("/scores")
     async def scores(session: Session): ...
+
+`LiveBearerSession` in the place of `BearerSession` gives what AWS clients follow through renewals.
 """
 
 import logging
@@ -21,6 +23,7 @@ from amplify_federation import (
     AuthProvider,
     AuthSession,
     ConfigurationError,
+    FederatedBearer,
     FederatedUsers,
     InvalidParameterError,
     NotAuthorizedError,
@@ -31,8 +34,8 @@ from amplify_federation import (
 )
 
 try:
-    from starlette.exceptions import HTTPException
-    from starlette.requests import Request
+    from starlette.exceptions import HTTPException, WebSocketException
+    from starlette.requests import HTTPConnection
 except ImportError:
     _message = "This needs Starlette: pip install 'amplify-federation[starlette]'."
     raise ConfigurationError(_message) from None
@@ -53,6 +56,7 @@ else:
 
 _logger = logging.getLogger("amplify_federation")
 _STATE: Final = "federated_users"
+_POLICY_VIOLATION, _TRY_AGAIN_LATER = 1008, 1013  # close codes; IANA's WebSocket registry
 _CALLERS_FAULT: Final = (
     NotAuthorizedError,
     SessionExpiredError,
@@ -70,77 +74,115 @@ def users_lifespan(make: Callable[[], AbstractAsyncContextManager[FederatedUsers
 
     `make` is called when the application starts and returns the users as an async context manager,
     which ends when the application does: `FederatedUsers(...)` itself, or a function decorated with
-    `asynccontextmanager` that opens a store around it.
+    `asynccontextmanager` that opens a store around it. To call it from a lifespan of your own:
+    `async with users_lifespan(make)(app): yield`.
     """
 
     @asynccontextmanager
-    async def lifespan(_application: object) -> AsyncGenerator[dict[str, Any]]:
+    async def lifespan(application: Any) -> AsyncGenerator[dict[str, Any]]:  # noqa: ANN401  # either framework's
         async with make() as users:
-            yield {_STATE: users}
+            shared = getattr(application, "state", None)
+            # Beside the lifespan's state: clients in tests hand that on only if they run it.
+            if shared is not None:
+                setattr(shared, _STATE, users)
+            try:
+                yield {_STATE: users}
+            finally:
+                if shared is not None:
+                    delattr(shared, _STATE)
 
     return lifespan
 
 
-def users_of(request: Request) -> FederatedUsers:
+def users_of(connection: HTTPConnection) -> FederatedUsers:
     """Return the users that `users_lifespan` opened for this application.
 
     Raises `ConfigurationError` if the application was not started with it.
     """
-    users = getattr(request.state, _STATE, None)
+    users = getattr(connection.state, _STATE, None)
+    if users is None and "app" in connection.scope:
+        users = getattr(connection.app.state, _STATE, None)
     if not isinstance(users, FederatedUsers):
         message = (
-            "There are no users here: start the application with `lifespan=users_lifespan(...)`, "
-            "or yield what that lifespan yields from your own."
+            "There are no users here: the application's lifespan is not `users_lifespan(...)`, or "
+            "is not running."
         )
-        raise ConfigurationError(message)
+        raise ConfigurationError(message, recovery_suggestion=_LIFESPAN_ADVICE)
     return users
 
 
+_LIFESPAN_ADVICE: Final = (
+    "Give the application `lifespan=users_lifespan(...)`. In tests, start it: "
+    "`with TestClient(app) as client:`; over httpx's ASGITransport, which runs no lifespan, "
+    "`async with app.router.lifespan_context(app):` around the client."
+)
+
+
 class BearerSession(_SecurityScheme):
-    """A dependency: takes the request's bearer token, gives the user's `AuthSession`.
+    """A dependency: takes the connection's bearer token, gives the user's `AuthSession`.
 
     The session that it gives always has credentials. In Starlette, call it:
-    `session = await bearer_session(request)`. FastAPI shows it in OpenAPI as a bearer scheme.
+    `session = await bearer_session(request)`. It serves HTTP and WebSocket routes; FastAPI shows it
+    in OpenAPI as a bearer scheme.
 
     Args:
-        provider: whose tokens are taken.
+        providers: whose tokens are taken. Of several the token's own `iss` chooses one, and Cognito
+            decides whether it is so.
         retry_after: seconds after which a client is told to come back from a 503.
 
     Raises (from the call):
         HTTPException: 401 with `WWW-Authenticate` if the token is missing, refused or over; 503
             with `Retry-After` if Cognito, the network or the store does not serve now.
+        WebSocketException: in their place on a WebSocket, which it closes with 1008 (401) or 1013
+            (503) before it is accepted.
     """
 
-    def __init__(self, provider: AuthProvider, *, retry_after: int = 1) -> None:
-        self.provider = provider
+    def __init__(self, *providers: AuthProvider, retry_after: int = 1) -> None:
+        if not providers or not all(isinstance(each, AuthProvider) for each in providers):
+            message = f"`{type(self).__name__}` needs the providers whose tokens it takes."
+            raise ValidationError(
+                message, recovery_suggestion="Give AuthProvider.GOOGLE, for example."
+            )
+        self.providers = providers
         self.scheme_name = "BearerSession"
         self._retry_after = retry_after
         if _SecurityScheme is not object:
             from fastapi.openapi.models import HTTPBearer  # noqa: PLC0415  # only beside FastAPI
 
+            names = " or ".join(each.login_key for each in providers)
             self.model = HTTPBearer(
-                description=f"A token of {provider.login_key}, exchanged for AWS credentials."
+                description=f"A token of {names}, exchanged for AWS credentials."
             )
 
-    async def __call__(self, request: Request) -> AuthSession:
-        """Return the session of the request's token."""
-        error: AuthError | None
+    async def __call__(self, connection: HTTPConnection) -> AuthSession:
+        """Return the session of the connection's token."""
+        return (await self._exchanged(connection))[1]
+
+    async def _exchanged(self, connection: HTTPConnection) -> tuple[FederatedBearer, AuthSession]:
+        error: AuthError
+        users = users_of(connection)
+        if not _has_token(connection):
+            raise self._refusal(connection, "Not authenticated", None)
         try:
-            session = await users_of(request).session_for(_token_of(request), self.provider)
-            error = session.credentials_result.error
+            bearer = users.bearer(_token(connection), self.providers)
+            session = await bearer.fetch_auth_session()
+            failure = session.credentials_result.error
         except ConfigurationError:
             raise
-        except AuthError as failure:
-            error = failure.fresh_copy()
+        except AuthError as raised:
+            error = raised.fresh_copy()
         else:
-            if error is None:
-                return session
+            if failure is None:
+                return bearer, session
+            error = failure
         # Outside the handler: no cause, for what an application logs of the answer.
-        raise self._answer_to(error)
+        raise self._answer_to(error, connection)
 
-    def _answer_to(self, error: AuthError) -> HTTPException:
+    def _answer_to(
+        self, error: AuthError, connection: HTTPConnection
+    ) -> HTTPException | WebSocketException:
         if isinstance(error, _CALLERS_FAULT):
-            return _unauthorized("The token was refused or is over", "invalid_token")
+            return self._refusal(connection, "The token was refused or is over", "invalid_token")
         # The client is told nothing of it, so whoever runs the application must be.
         _logger.warning(
             "A request was answered with 503: %s: %s",
@@ -148,22 +190,43 @@ class BearerSession(_SecurityScheme):
             error.message,
             extra={"event": "unavailable", "error": type(error).__name__},
         )
-        return HTTPException(
-            503,
-            "Credentials cannot be had now",
-            headers={"Retry-After": str(self._retry_after)},
-        )
+        detail = "Credentials cannot be had now"
+        if _is_websocket(connection):
+            return WebSocketException(_TRY_AGAIN_LATER, detail)
+        return HTTPException(503, detail, headers={"Retry-After": str(self._retry_after)})
+
+    def _refusal(
+        self, connection: HTTPConnection, detail: str, code: str | None
+    ) -> HTTPException | WebSocketException:
+        if _is_websocket(connection):
+            return WebSocketException(_POLICY_VIOLATION, detail)
+        # RFC 6750, section 3: no error code where there was no token.
+        known = f'Bearer error="{code}", error_description="{detail}"'
+        challenge = "Bearer" if code is None else known
+        return HTTPException(401, detail, headers={"WWW-Authenticate": challenge})
 
 
-def _token_of(request: Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and (token := token.strip()):
-        return token
-    refusal = _unauthorized("Not authenticated", None)
-    raise refusal
+class LiveBearerSession(BearerSession):
+    """A dependency as `BearerSession` that gives the `FederatedBearer`, once Cognito accepted it.
+
+    For `aiobotocore_session(...)` and the other integrations, which follow its renewals, and for
+    jobs that outlive the request.
+    """
+
+    async def __call__(self, connection: HTTPConnection) -> FederatedBearer:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # what it gives is its difference
+        """Return the live session of the connection's token."""
+        return (await self._exchanged(connection))[0]
 
 
-def _unauthorized(detail: str, code: str | None) -> HTTPException:
-    # RFC 6750, section 3: no error code where there was no token.
-    challenge = "Bearer" if code is None else f'Bearer error="{code}", error_description="{detail}"'
-    return HTTPException(401, detail, headers={"WWW-Authenticate": challenge})
+def _is_websocket(connection: HTTPConnection) -> bool:
+    return bool(connection.scope["type"] == "websocket")
+
+
+# Two functions, and no variable: what a variable holds stands in the frames of a 401.
+def _has_token(connection: HTTPConnection) -> bool:
+    header = connection.headers.get("Authorization", "")
+    return header[:7].lower() == "bearer " and bool(header[7:].strip())
+
+
+def _token(connection: HTTPConnection) -> str:
+    return connection.headers["Authorization"][7:].strip()

@@ -3,27 +3,38 @@
 import json
 import subprocess
 import sys
+import traceback
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 import anyio
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, WebSocket
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from amplify_federation import (
     AuthProvider,
     AuthSession,
     AuthSettings,
     ConfigurationError,
+    FederatedBearer,
     FederatedUsers,
     MemoryStore,
     StoreUnavailableError,
+    ValidationError,
 )
-from amplify_federation.integrations.starlette import BearerSession, users_lifespan
+from amplify_federation.integrations.starlette import (
+    BearerSession,
+    LiveBearerSession,
+    users_lifespan,
+)
 from tests.session.kit import DooredStore, World
 
 GOOGLE = AuthProvider.GOOGLE
@@ -44,14 +55,36 @@ class Site(World):
             )
         )
 
-    def fastapi(self) -> FastAPI:
-        app = FastAPI(lifespan=self.lifespan)
+    def fastapi(self, session_of=None, lifespan=None) -> FastAPI:
+        app = FastAPI(lifespan=lifespan or self.lifespan)
+        session_of = session_of or BearerSession(GOOGLE)
 
         @app.get("/me")
-        async def me(session: Annotated[AuthSession, Depends(BearerSession(GOOGLE))]) -> str:
+        async def me(session: Annotated[AuthSession, Depends(session_of)]) -> str:
             return session.identity_id
 
+        @app.websocket("/live")
+        async def live(
+            socket: WebSocket, session: Annotated[AuthSession, Depends(session_of)]
+        ) -> None:
+            await socket.accept()
+            await socket.send_text(session.identity_id)
+
         return app
+
+    def starlette(self) -> Starlette:
+        session_of = BearerSession(GOOGLE)
+
+        async def me(request):
+            return PlainTextResponse((await session_of(request)).identity_id)
+
+        async def live(socket):
+            session = await session_of(socket)
+            await socket.accept()
+            await socket.send_text(session.identity_id)
+
+        routes = [Route("/me", me), WebSocketRoute("/live", live)]
+        return Starlette(routes=routes, lifespan=self.lifespan)
 
     @asynccontextmanager
     async def asked(self, app):
@@ -96,12 +129,37 @@ async def test_each_user_is_served_their_own_identity(site, browser):
     assert (await browser.get("/me", headers=bearer(tokens["alice"]))).json() == seen["alice"]
 
 
-@pytest.mark.parametrize("header", [None, "Basic YTpi", "Bearer", "Bearer  ", "token"])
-async def test_no_bearer_token_is_401_without_an_error_code(browser, header):
-    headers = {} if header is None else {"Authorization": header}
+MALFORMED = ["Basic {}", "JWT {}", "{}", "bearer:{}", "Bearer\t{}", "Bearer{}", "Token {}"]
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer  ", *MALFORMED])
+async def test_no_bearer_token_is_401_without_an_error_code(site, browser, header):
+    headers = {} if header is None else {"Authorization": header.format(site.token())}
     answer = await browser.get("/me", headers=headers)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert site.calls() == []
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("header", [*MALFORMED, "Bearer {}", "Bearer {} {}", "bearer {}"])
+async def test_no_frame_of_a_refusal_holds_the_token(site, header, kind):
+    token = site.token(forged=True)
+    scope = {
+        "type": kind,
+        "app": None,
+        "headers": [(b"authorization", header.format(token, token).encode())],
+    }
+    async with site.lifespan(None) as state:
+        connection = HTTPConnection({**scope, "state": dict(state)})
+        with pytest.raises((HTTPException, WebSocketException)) as caught:
+            await BearerSession(GOOGLE)(connection)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)][1:]
+    assert frames
+    for frame in frames:
+        assert token not in repr(frame.f_locals)
 
 
 async def test_a_refused_token_is_401(site, browser):
@@ -174,13 +232,7 @@ def test_openapi_shows_the_bearer_scheme(site):
 
 
 async def test_plain_starlette_calls_the_dependency(site):
-    session_of = BearerSession(GOOGLE)
-
-    async def me(request):
-        return PlainTextResponse((await session_of(request)).identity_id)
-
-    app = Starlette(routes=[Route("/me", me)], lifespan=site.lifespan)
-    async with site.asked(app) as browser:
+    async with site.asked(site.starlette()) as browser:
         assert (await browser.get("/me", headers=bearer(site.token()))).status_code == 200
         answer = await browser.get("/me")
     assert answer.status_code == 401
@@ -210,11 +262,113 @@ async def test_a_lifespan_may_open_a_store_around_the_users(site):
 
 async def test_an_application_without_users_is_told_what_is_missing(site):
     app = site.fastapi()
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app), base_url="http://site"
-    ) as browser:
-        with pytest.raises(ConfigurationError, match="users_lifespan"):
-            await browser.get("/me", headers=bearer(site.token()))
+    with pytest.raises(ConfigurationError, match="users_lifespan") as caught:
+        TestClient(app).get("/me", headers=bearer(site.token()))
+    assert "with TestClient(app) as client:" in caught.value.recovery_suggestion
+    assert "app.router.lifespan_context(app)" in caught.value.recovery_suggestion
+
+
+def test_the_advice_for_the_test_client_works(site):
+    with TestClient(site.fastapi()) as client:
+        assert client.get("/me", headers=bearer(site.token())).status_code == 200
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "starlette"])
+async def test_the_advice_for_httpx_works(site, framework):
+    app = getattr(site, framework)()
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://site") as client,
+    ):
+        assert (await client.get("/me", headers=bearer(site.token()))).status_code == 200
+    with pytest.raises(ConfigurationError):
+        async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
+            await client.get("/me", headers=bearer(site.token()))
+
+
+async def test_a_lifespan_of_ones_own_may_run_it(site):
+    @asynccontextmanager
+    async def lifespan(app):
+        async with site.lifespan(app):
+            yield
+
+    app = site.fastapi(lifespan=lifespan)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://site") as client,
+    ):
+        assert (await client.get("/me", headers=bearer(site.token()))).status_code == 200
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "starlette"])
+def test_a_websocket_is_accepted_with_a_good_token(site, framework):
+    with (
+        TestClient(getattr(site, framework)()) as client,
+        client.websocket_connect("/live", headers=bearer(site.token())) as socket,
+    ):
+        assert socket.receive_text().startswith("us-west-2:")
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "starlette"])
+def test_a_websocket_is_closed_before_it_is_accepted(site, framework):
+    refused = ({}, bearer("nonsense"), bearer(site.token(forged=True)), {"Authorization": "JWT x"})
+    with TestClient(getattr(site, framework)()) as client:
+        for headers in refused:
+            with (
+                pytest.raises(WebSocketDisconnect) as caught,
+                client.websocket_connect("/live", headers=headers),
+            ):
+                pass
+            assert caught.value.code == 1008
+        site.wire.cut = True
+        with (
+            pytest.raises(WebSocketDisconnect) as caught,
+            client.websocket_connect("/live", headers=bearer(site.token())),
+        ):
+            pass
+        assert caught.value.code == 1013
+
+
+async def test_of_several_providers_the_tokens_issuer_chooses_one(site):
+    app = site.fastapi(BearerSession(GOOGLE, AuthProvider.APPLE, AuthProvider.FACEBOOK))
+    async with site.asked(app) as browser:
+        for provider in (GOOGLE, AuthProvider.APPLE, AuthProvider.FACEBOOK):
+            token = site.token("alice", provider)
+            assert (await browser.get("/me", headers=bearer(token))).status_code == 200
+        foreign = site.token("alice", AuthProvider.oidc("issuer.example.com"))
+        site.calls()
+        answer = await browser.get("/me", headers=bearer(foreign))
+        assert (answer.status_code, site.calls()) == (401, [])
+    described = app.openapi()["components"]["securitySchemes"]["BearerSession"]["description"]
+    assert "accounts.google.com or appleid.apple.com or graph.facebook.com" in described
+
+
+@pytest.mark.parametrize("providers", [(), ("accounts.google.com",), ([GOOGLE],)])
+def test_what_are_no_providers_is_refused_at_once(providers):
+    with pytest.raises(ValidationError, match="needs the providers"):
+        BearerSession(*providers)
+
+
+async def test_a_live_session_follows_renewals_after_the_request(site):
+    given = []
+    app = FastAPI(lifespan=site.lifespan)
+
+    @app.get("/me")
+    async def me(live: Annotated[FederatedBearer, Depends(LiveBearerSession(GOOGLE))]) -> str:
+        given.append(live)
+        return (await live.fetch_auth_session()).identity_id
+
+    async with site.asked(app) as browser:
+        assert (await browser.get("/me", headers=bearer("nonsense"))).status_code == 401
+        answer = await browser.get("/me", headers=bearer(site.token(lifetime=100_000)))
+        assert answer.status_code == 200
+        first = await given[0].fetch_auth_session()
+        site.fake.advance(3600)
+        second = await given[0].fetch_auth_session()
+    assert second.identity_id == first.identity_id == answer.json()
+    assert second.credentials != first.credentials
+    assert app.openapi()["paths"]["/me"]["get"]["security"] == [{"BearerSession": []}]
 
 
 async def test_a_burst_of_one_users_requests_makes_one_federation(site, browser):
