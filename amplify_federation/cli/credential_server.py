@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PATH = "/credentials"
+_NEEDS_TOKEN = (
+    "Send the token as Authorization; it is in the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE "
+    "names. For an SDK that does not read it: amplify-federation serve --token-variable"
+)
 
 
 @frozen
@@ -67,9 +71,7 @@ class CredentialEndpoint:
     async def _answer(self, scope: MutableMapping[str, Any]) -> tuple[HTTPStatus, bytes]:
         refusal = self._refusal(scope)
         if refusal is not None:
-            return refusal, _fault(
-                refusal.phrase, "This is for processes that were given the token."
-            )
+            return refusal, _fault(refusal.phrase, _NEEDS_TOKEN)
         try:
             credentials = await self.fetch()
         except AuthError as error:

@@ -3,15 +3,13 @@
 import os
 import shlex
 import signal
-import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
 
 import anyio
-import anyio.to_thread
 import click
 
 from amplify_federation import AWSCredentials, FederatedAuth
@@ -22,16 +20,34 @@ from amplify_federation.cli.options import Target, target_options
 from amplify_federation.cli.output import json_option, print_json, progress, wants_json
 
 _NOT_FOUND = 127  # as shells have it
+_TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 # What SDKs would prefer to the endpoint, so a program started here does not get it.
-_PREFERRED = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+_PREFERRED = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        _TOKEN_VARIABLE,
+    }
 )
+# Secrets of this command. A program that is given credentials needs no master key and no token.
+_SECRETS = frozenset(
+    {
+        "AMPLIFY_FEDERATION_KEY",
+        "AMPLIFY_FEDERATION_TOKEN",
+        "AMPLIFY_FEDERATION_STORE",
+        "AMPLIFY_FEDERATION_CLIENT_SECRET",
+    }
+)
+# Those with which a terminal, a shell or a supervisor ends a process. Windows has fewer.
+_END_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    if hasattr(signal, name)
+)  # fmt: skip
+_OF_TERMINALS = frozenset({"SIGINT", "SIGQUIT"})
 
 
 @click.command(
@@ -41,6 +57,7 @@ _PREFERRED = (
     epilog="\b\nExamples:\n"
     "  amplify-federation serve --pool ID -- aws s3 ls\n"
     "  amplify-federation serve --pool ID -- python game.py\n"
+    "  amplify-federation serve --pool ID --token-variable -- node game.js\n"
     "\b\n"
     "  For programs that are started elsewhere:\n"
     "    amplify-federation serve --pool ID > aws.env &\n"
@@ -50,14 +67,21 @@ _PREFERRED = (
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port.  [default: a free one]"
 )
+@click.option(
+    "--token-variable",
+    is_flag=True,
+    help=f"Set {_TOKEN_VARIABLE} too, for SDKs that read no token file, as JavaScript's "
+    "`fromContainerMetadata`.",
+)
 @json_option
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
-def command(target: Target, *, port: int, program: Sequence[str]) -> None:
+def command(target: Target, *, port: int, token_variable: bool, program: Sequence[str]) -> None:
     """Serve the session's credentials on loopback, in the way that containers on AWS get theirs.
 
     Every AWS SDK and the AWS CLI ask there by themselves, and again when credentials end; they are
     renewed here. With a PROGRAM, runs it with the variables that point there, and ends with its
-    exit code. Without, prints them as a shell's `export` lines, and serves until interrupted.
+    exit code; the master key and the provider's token are not handed on to it. Without, prints
+    them as a shell's `export` lines, and serves until interrupted.
 
     Only who can read a private file gets credentials: it holds the random token that each request
     must carry. A web page gets nothing.
@@ -65,83 +89,139 @@ def command(target: Target, *, port: int, program: Sequence[str]) -> None:
     if find_spec("uvicorn") is None:
         message = "Serving needs uvicorn: pip install 'amplify-federation[cli]'"
         raise click.UsageError(message)
-    child = _Child(program)
-    # Before anything is served SIGTERM ends the command as Ctrl-C does.
-    before = signal.signal(signal.SIGTERM, child.on_end)
-    try:
-        code = anyio.run(lambda: _serve(target, port, child if program else None))
-    except KeyboardInterrupt:
-        code = int(ExitCode.OK)  # that is how a server is ended
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with _sigterm_as_interrupt():
+        try:
+            code = anyio.run(_serve, target, port, token_variable, program)
+        except KeyboardInterrupt:
+            code = int(ExitCode.OK)  # that is how a server is ended
     click.get_current_context().exit(code)
 
 
-class _Child:
-    """The program that is given the credentials."""
-
-    def __init__(self, program: Sequence[str]) -> None:
-        self._program = list(program)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def on_end(self, number: int, frame: object) -> None:
-        """Pass the wish to end on to the program; without one, interrupt the server."""
-        del number, frame
-        if self._process is not None:
-            self._process.terminate()
-        elif signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # A script's background job: its shell has Ctrl-C ignored, and so would ours be.
-            raise KeyboardInterrupt
-        else:
-            signal.raise_signal(signal.SIGINT)  # asyncio cancels the main task
-
-    def run(self, server: CredentialServer) -> int:
-        """Run it to its end; return its exit code as a shell has it."""
-        kept = {name: value for name, value in os.environ.items() if name not in _PREFERRED}
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  # what the user asked for, no shell
-                self._program, env={**kept, **server.variables()}
-            )
-        except OSError as error:
-            click.echo(f"{self._program[0]} cannot be run: {error.strerror}.", err=True)
-            return _NOT_FOUND
-        code = self._process.wait()
-        # A signal's number is negative here; shells say 128 and the number.
-        return code if code >= 0 else 128 - code
-
-
-async def _serve(target: Target, port: int, child: _Child | None) -> int:
+async def _serve(target: Target, port: int, token_variable: bool, program: Sequence[str]) -> int:  # noqa: FBT001  # `anyio.run` passes no names
     async with target.open() as auth:
         with progress("Asking Cognito"):
             await _credentials(auth)  # whoever is not signed in hears of it now
-        async with serve_credentials(lambda: _credentials(auth), port=port) as server:
-            if child is not None:
-                return await anyio.to_thread.run_sync(child.run, server)
-            with _endings() as told_to_end:
-                _announce(server)
-                await told_to_end()
+        # Before the token file is there: no signal may end the process and leave it.
+        async with (
+            _end_signals() as signals,
+            serve_credentials(lambda: _credentials(auth), port=port) as server,
+        ):
+            if program:
+                return await _run(program, _environment(server, token_variable), signals)
+            _announce(server, token_variable=token_variable)
+            await anext(signals)
     return int(ExitCode.OK)
-
-
-@contextmanager
-def _endings() -> Generator[Callable[[], Awaitable[object]]]:
-    """Give what waits for SIGTERM. A handler that raises may do so in a request, which is lost."""
-    if sys.platform == "win32":  # no such signal comes
-        yield anyio.sleep_forever
-        return
-    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
-        yield signals.__anext__
 
 
 async def _credentials(auth: FederatedAuth) -> AWSCredentials:
     return (await fetch_for_tools(auth, now=datetime.now(UTC))).credentials
 
 
-def _announce(server: CredentialServer) -> None:
+async def _run(
+    program: Sequence[str], environment: Mapping[str, str], signals: AsyncIterator[signal.Signals]
+) -> int:
+    """Run a program to its end; return its exit code as a shell has it."""
+    try:
+        process = await anyio.open_process(
+            list(program), stdin=None, stdout=None, stderr=None, env=environment
+        )
+    except OSError as error:
+        click.echo(f"{program[0]} cannot be run: {error.strerror}.", err=True)
+        return _NOT_FOUND
+
+    async def pass_on() -> None:
+        async for number in signals:
+            if not _sent_by_terminal(number):
+                process.send_signal(number)
+
+    async with process, anyio.create_task_group() as group:
+        group.start_soon(pass_on)
+        code = await process.wait()
+        group.cancel_scope.cancel()
+    # A signal's number is negative here; shells say 128 and the number.
+    return code if code >= 0 else 128 - code
+
+
+def _environment(server: CredentialServer, token_variable: bool) -> dict[str, str]:  # noqa: FBT001  # private
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _PREFERRED and name not in _SECRETS
+    }
+    token = {_TOKEN_VARIABLE: server.token} if token_variable else {}
+    return {**kept, **server.variables(), **token}
+
+
+def _sent_by_terminal(number: signal.Signals) -> bool:
+    """Whether a key was pressed, which sends the signal to the program as well as to this process.
+
+    It is so if this process is in the foreground of a terminal. An interactive program, which goes
+    on after Ctrl-C, must not get it twice.
+    """
+    if number.name not in _OF_TERMINALS:
+        return False
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+    except OSError:  # none, as under a supervisor
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+@asynccontextmanager
+async def _end_signals() -> AsyncGenerator[AsyncIterator[signal.Signals]]:
+    """Give the signals that end this command, as they come.
+
+    A handler that raises may do so within a request, where it is lost. A signal that was ignored
+    when the command began stays so: the parent wants that, as `nohup` or a script's background job.
+    """
+    before = {number: signal.getsignal(number) for number in _END_SIGNALS}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    if sys.platform == "win32":  # its event loop receives no signals; Ctrl-C raises there
+        yield _never()
+        return
+    try:
+        with anyio.open_signal_receiver(*heeded) as signals:
+            yield aiter(signals)
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+
+
+async def _never() -> AsyncIterator[signal.Signals]:
+    await anyio.sleep_forever()
+    yield signal.SIGTERM  # never; it makes this a generator
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Generator[None]:
+    """End the command on SIGTERM as on Ctrl-C, before anything is served."""
+
+    def interrupt(number: int, frame: object) -> None:
+        del number, frame
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A script's background job: its shell has Ctrl-C ignored, and so would ours be.
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)  # asyncio cancels the main task
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _announce(server: CredentialServer, *, token_variable: bool) -> None:
     if wants_json():
         print_json(server.variables())
     else:
         for name, value in server.variables().items():
             click.echo(f"export {name}={shlex.quote(value)}")
+        if token_variable:  # the shell reads it; nothing secret is printed
+            click.echo(f'export {_TOKEN_VARIABLE}="$(cat {shlex.quote(str(server.token_file))})"')
         click.echo("Serving; Ctrl-C ends it.", err=True)
     sys.stdout.flush()

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,11 +142,14 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number
 
 
 def test_an_interrupted_server_prints_its_lines_first(signed_in, monkeypatch):
+    @contextlib.asynccontextmanager
     async def interrupted():
-        raise KeyboardInterrupt
+        async def signals():
+            yield signal.SIGINT
 
-    endings = "amplify_federation.cli.serve._endings"
-    monkeypatch.setattr(endings, lambda: contextlib.nullcontext(interrupted))
+        yield signals()
+
+    monkeypatch.setattr("amplify_federation.cli.serve._end_signals", interrupted)
     done = signed_in("serve")
     assert done.code == 0, done
     first, second = done.stdout.splitlines()
@@ -161,15 +165,128 @@ def test_without_uvicorn_the_extra_is_named(signed_in, monkeypatch):
     assert "amplify-federation[cli]" in done.stderr
 
 
-def test_a_wish_to_end_is_passed_on_to_the_program(signed_in):
-    if os.name == "nt":
+WAIT = """
+import os, sys, time
+print(os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"], os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_a_signal_to_the_command_alone_ends_the_program_and_leaves_no_file(signed_in, name):
+    number = getattr(signal, name, None)
+    if os.name == "nt" or number is None:
         pytest.skip("Windows sends no such signals")
-    script = "import time; print('ready', flush=True); time.sleep(600)"
     with subprocess.Popen(
-        [sys.executable, "-m", "amplify_federation.cli", "serve", sys.executable, "-c", script],
+        [sys.executable, "-m", "amplify_federation.cli", "serve", sys.executable, "-c", WAIT],
         env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509  # one call, and no threads that matter
+        start_new_session=True,  # no terminal, as under a supervisor
     ) as process:  # fmt: skip
-        assert process.stdout.readline() == "ready\n"
-        process.terminate()
+        file, child = process.stdout.readline().split()
+        assert Path(file).exists()
+        os.kill(process.pid, number)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, errors
+    # Python itself ends by KeyboardInterrupt, with the same number.
+    assert process.returncode == 128 + number, errors
+    assert not Path(file).parent.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(child), 0)
+
+
+CTRL_C = """
+import os, pty, sys, time
+program = [sys.executable, "-m", "amplify_federation.cli", "serve", sys.executable, "-c", '''
+import time
+count = 0
+print("ready", flush=True)
+began = time.monotonic()
+while time.monotonic() - began < 60:
+    try:
+        time.sleep(1 if count else 60)
+        if count: break
+    except KeyboardInterrupt:
+        count += 1
+print("interrupted", count, "times", flush=True)
+''']
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(program[0], program)
+text = b""
+while b"ready" not in text:
+    text += os.read(terminal, 1000)
+os.write(terminal, b"\\x03")
+while b"times" not in text:
+    text += os.read(terminal, 1000)
+_, status = os.waitpid(pid, 0)
+print(text.decode(), os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_ctrl_c_in_a_terminal_reaches_an_interactive_program_once(signed_in):
+    pytest.importorskip("pty", reason="Windows has no such terminals")
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C], env=signed_in.environment(), capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert "interrupted 1 times" in done.stdout, done
+    assert done.stdout.split()[-1] == "0"
+
+
+def test_the_program_gets_neither_the_master_key_nor_the_token(signed_in, token, folder):
+    key = (folder / "master.key").read_text().strip()
+    shown = "import os; print(sorted(os.environ.items()))"
+    done = signed_in.in_a_process(
+        "serve", "--", sys.executable, "-c", shown,
+        AMPLIFY_FEDERATION_KEY=key, AMPLIFY_FEDERATION_TOKEN=token,
+        AWS_CONTAINER_AUTHORIZATION_TOKEN="somebody else's",
+    )  # fmt: skip
+    assert done.code == 0, done
+    for text in (key, token, "AUTHORIZATION_TOKEN'"):
+        assert text not in done.stdout
+    assert "AMPLIFY_FEDERATION_POOL_ID" in done.stdout
+
+
+def test_a_shell_gets_the_token_variable_from_the_file_and_no_secret_is_printed(
+    signed_in, monkeypatch
+):
+    @contextlib.asynccontextmanager
+    async def interrupted():
+        async def signals():
+            yield signal.SIGINT
+
+        yield signals()
+
+    monkeypatch.setattr("amplify_federation.cli.serve._end_signals", interrupted)
+    lines = signed_in("serve", "--token-variable").stdout.splitlines()
+    file = lines[1].partition("=")[2]
+    assert lines[2] == f'export AWS_CONTAINER_AUTHORIZATION_TOKEN="$(cat {file})"'
+
+
+NODE = """
+const { fromContainerMetadata, fromHttp } = require("@aws-sdk/credential-providers");
+(async () => {
+  for (const provider of [fromContainerMetadata(), fromHttp()]) {
+    const credentials = await provider();
+    console.log(credentials.accessKeyId, credentials.expiration.getTime() > Date.now());
+  }
+})().catch((error) => { console.error(error.message); process.exit(1); });
+"""
+
+
+@pytest.fixture
+def javascript_sdk():
+    """Node, with AWS's JavaScript SDK where `require` finds it."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    looked = [node, "-e", "require.resolve('@aws-sdk/credential-providers')"]
+    if subprocess.run(looked, capture_output=True, check=False).returncode:
+        pytest.skip("npm's @aws-sdk/credential-providers is not installed (see NODE_PATH)")
+    return node
+
+
+def test_javascript_takes_the_credentials_with_the_token_variable(signed_in, javascript_sdk):
+    done = signed_in.in_a_process("serve", "--token-variable", "--", javascript_sdk, "-e", NODE)
+    key = signed_in("credentials", "--json").json["access_key_id"]
+    assert (done.code, done.stdout) == (0, f"{key} true\n" * 2), done
