@@ -39,8 +39,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PATH = "/credentials"
 _NEEDS_TOKEN = (
-    "Send the token as Authorization; it is in the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE "
-    "names. For an SDK that does not read it: amplify-federation serve --token-variable"
+    "Send the token as Authorization. AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names the file with "
+    "it. For an SDK that does not read that: amplify-federation serve --token-variable"
 )
 
 
