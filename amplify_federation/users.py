@@ -5,7 +5,7 @@ This file owns the public calls of a web backend. It must not know web framework
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -19,13 +19,18 @@ from amplify_federation._model.results.session import AuthSession
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.state import SignedOut, State
 from amplify_federation._model.values import Secret
-from amplify_federation._session.context import Sources, TokenSource
+from amplify_federation._session.context import Sources, TokenSource, UserPool
 from amplify_federation._session.record.views import view_of
 from amplify_federation._session.session import Session
-from amplify_federation._users.bearers import Bearer, Bearers, Seen
-from amplify_federation._users.office import Office
-from amplify_federation._users.providers import checked_providers, issuing_provider
-from amplify_federation._users.shelf import Shelf
+from amplify_federation._session.session_factory import SessionFactory
+from amplify_federation._users.bearer_sessions import (
+    Bearer,
+    BearerSessions,
+    SeenState,
+    checked_providers,
+    issuing_provider,
+)
+from amplify_federation._users.session_cache import SessionCache
 from amplify_federation.auth import (
     DEFAULT_SETTINGS,
     FederatedAuth,
@@ -44,6 +49,7 @@ from amplify_federation.stores.protocol import SessionStore
 
 Providers: TypeAlias = AuthProvider | Iterable[AuthProvider]
 OPAQUE_TOKEN_LIFE = 300.0  # seconds
+MAX_FEDERATIONS = 128  # each takes a connection and a lease: well below the usual 1,024 descriptors
 
 
 class FederatedUsers:
@@ -59,14 +65,19 @@ class FederatedUsers:
         http_client: an `httpx.AsyncClient` of your own, which is not closed here.
         token_source: asked for a new provider token when a user's stored one no longer helps. Not
             asked for the sessions of bearer tokens, whose callers bring the token.
+        user_pool: for backends whose users sign in to a user pool: given a user id, returns that
+            user's `user_pool` as for `FederatedAuth`, or `None`. Called when `auth(user_id)` makes
+            a session. Bearer tokens of a user pool need none: give `session_for` its provider.
         settings: as for `FederatedAuth`; `timeout` is the deadline of each call.
         max_users: how many sessions stay in memory.
+        max_federations: how many bearers' federations, and renewals of any session, are under way
+            at the same time; the rest wait in line under their deadline.
         opaque_token_life: seconds for which a bearer token that is no JWT, or has no `exp`, is
             taken without asking Cognito again.
 
     Raises:
         ConfigurationError: the pool or the client is malformed.
-        ValidationError: the settings or a number are.
+        ValidationError: the settings, a number or `user_pool` are.
     """
 
     def __init__(  # noqa: PLR0913  # an application's choices, all keyword-only but the pool
@@ -76,31 +87,43 @@ class FederatedUsers:
         store: SessionStore | None = None,
         http_client: Any | None = None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
         token_source: TokenSource | None = None,
+        user_pool: Callable[[str], UserPool | None] | None = None,
         settings: AuthSettings = DEFAULT_SETTINGS,
         max_users: int = 10_000,
+        max_federations: int = MAX_FEDERATIONS,
         opaque_token_life: float = OPAQUE_TOKEN_LIFE,
     ) -> None:
         checked = checked_pool(pool)
         check_settings(settings)
-        _check_numbers(max_users, opaque_token_life)
+        _check_count("max_users", max_users)
+        _check_count("max_federations", max_federations)
+        _check_seconds("opaque_token_life", opaque_token_life)
+        if user_pool is not None and not callable(user_pool):
+            message = "`user_pool` must be a callable that returns the user pool of a user id."
+            raise ValidationError(message)
         self._line = Line(checked.endpoint, http_client)
-        self._office = Office(
+        self._factory = SessionFactory(
             pool=checked,
             settings=settings,
             channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
-            store=default_store() if store is None else store,
-            shelf=Shelf(max_users),
-            sources=Sources(token_source),
+            max_leases=max_federations,
         )
-        self._bearers = Bearers(self._office, opaque_life=opaque_token_life)
+        self._cache = SessionCache(max_users)
+        self._token_source = token_source
+        self._user_pool = user_pool
+        records = default_store() if store is None else store
+        self._store = self._factory.bounded(records)
+        self._bearers = BearerSessions(
+            self._factory, self._cache, records, opaque_life=opaque_token_life
+        )
 
     def __repr__(self) -> str:
-        pool_id = self._office.pool.identity_pool_id
-        return f"<FederatedUsers {pool_id}: {len(self._office.shelf)} in memory>"
+        pool_id = self._factory.pool.identity_pool_id
+        return f"<FederatedUsers {pool_id}: {len(self._cache)} in memory>"
 
     async def __aenter__(self) -> Self:
-        self._office.check_usable()
-        self._office.background = Background()
+        self._factory.check_usable()
+        self._factory.background = Background()
         return self
 
     async def __aexit__(
@@ -113,8 +136,8 @@ class FederatedUsers:
 
     async def aclose(self) -> None:
         """End every session's events and close what was opened here; the stored sessions stay."""
-        self._office.closed = True
-        for session in self._office.shelf:
+        self._factory.closed = True
+        for session in self._cache:
             await session.close()
         await self._line.aclose()
 
@@ -127,8 +150,8 @@ class FederatedUsers:
         malformed id, `InvalidStateError` after `aclose`.
         """
         check_session_name(user_id)
-        self._office.check_usable()
-        return _Handle(self._office.pool, self._office.user_session(user_id))
+        self._factory.check_usable()
+        return _Handle(self._factory.pool, self._user_session(user_id))
 
     async def session_for(self, token: str, provider: Providers) -> AuthSession:
         """Return the session of a bearer token; the token is federated once, then recognised.
@@ -159,13 +182,23 @@ class FederatedUsers:
         """
         secret = Secret(token)
         del token  # this frame stands in every traceback from here
-        return FederatedBearer(self._office, self._bearers, self._checked_bearer(secret, provider))
+        return FederatedBearer(self._factory, self._bearers, self._checked_bearer(secret, provider))
+
+    def _user_session(self, user_id: str) -> Session:
+        name = f"{self._factory.pool.identity_pool_id}/{user_id}"
+        session = self._cache.get(name)
+        if not isinstance(session, Session):
+            user_pool = None if self._user_pool is None else self._user_pool(user_id)
+            sources = Sources(self._token_source, user_pool)
+            session = self._factory.make(name, self._store, sources)
+            self._cache.put(session)
+        return session
 
     def _checked_bearer(self, token: Secret, provider: Providers) -> Bearer:
         checked_token(token)
         given = (provider,) if isinstance(provider, AuthProvider) else provider
         chosen = issuing_provider(token, checked_providers(given))
-        self._office.check_usable()
+        self._factory.check_usable()
         return self._bearers.bearer(token, chosen)
 
 
@@ -176,14 +209,14 @@ class FederatedBearer:
     as it lives. Two of one token are equal, so it serves as the key of a cache of clients.
     """
 
-    __slots__ = ("__weakref__", "_accepted", "_bearer", "_bearers", "_office", "_seen")
+    __slots__ = ("__weakref__", "_accepted", "_bearer", "_bearers", "_factory", "_seen")
 
-    def __init__(self, office: Office, bearers: Bearers, bearer: Bearer) -> None:
-        self._office = office
+    def __init__(self, factory: SessionFactory, bearers: BearerSessions, bearer: Bearer) -> None:
+        self._factory = factory
         self._bearers = bearers
         self._bearer = bearer
         self._accepted = False
-        self._seen: Seen | None = None
+        self._seen: SeenState | None = None
 
     def __repr__(self) -> str:
         return f"<FederatedBearer of {self._bearer.provider.login_key}>"
@@ -199,7 +232,7 @@ class FederatedBearer:
     @property
     def pool(self) -> IdentityPool:
         """The identity pool."""
-        return self._office.pool
+        return self._factory.pool
 
     @property
     def provider(self) -> AuthProvider:
@@ -209,7 +242,7 @@ class FederatedBearer:
     @property
     def settings(self) -> AuthSettings:
         """How the session behaves; its clock, too."""
-        return self._office.settings
+        return self._factory.settings
 
     @property
     def state(self) -> State:
@@ -251,14 +284,17 @@ class _Handle(FederatedAuth):
         """Do nothing: other handles may hold the session, which ends with `FederatedUsers`."""
 
 
-def _check_numbers(max_users: object, opaque_token_life: object) -> None:
-    if isinstance(max_users, bool) or not isinstance(max_users, int) or max_users < 1:
-        message = "`max_users` must be a whole number, at least 1."
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        message = f"`{name}` must be a whole number, at least 1."
         raise ValidationError(message)
+
+
+def _check_seconds(name: str, value: object) -> None:
     if (
-        isinstance(opaque_token_life, bool)
-        or not isinstance(opaque_token_life, int | float)
-        or not 0 <= opaque_token_life < float("inf")
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value < float("inf")
     ):
-        message = "`opaque_token_life` must be seconds, at least 0."
+        message = f"`{name}` must be seconds, at least 0."
         raise ValidationError(message)

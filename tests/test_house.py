@@ -77,8 +77,7 @@ WITHOUT_MIRROR: set[str] = {
     "_http/reading/fast_reader", "_http/reading/plain_reader", "_session/context",
     "_session/fresh", "_session/record/changes", "_session/record/schema", "_session/record/views",
     "_session/renewal/early", "_session/renewal/federated", "_session/renewal/lifespan",
-    "_session/renewal/outcome", "_users/office", "_users/shelf",
-    "users",
+    "_session/renewal/outcome",
 }  # fmt: skip
 
 

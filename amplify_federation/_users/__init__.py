@@ -1,1 +1,1 @@
-"""Many users in one process: who is kept in memory, and whose bearer token was accepted."""
+"""Many users in one process: cached sessions, bearer tokens, rejected tokens."""

@@ -10,7 +10,9 @@ class Town(World):
     """A world of many users."""
 
     def users(self, *, pool=None, store=None, clock=None, **arguments) -> FederatedUsers:
-        names = {"max_users", "opaque_token_life", "token_source"}
+        names = {
+            "max_federations", "max_users", "opaque_token_life", "token_source", "user_pool",
+        }  # fmt: skip
         given = {name: arguments.pop(name) for name in names & arguments.keys()}
         return FederatedUsers(
             pool or IdentityPool(self.pool_id),

@@ -1,9 +1,12 @@
 """session_for: which tokens find a session, and how many calls that takes."""
 
+from pathlib import Path
+
 import anyio
 import pytest
 
 from amplify_federation import (
+    AuthError,
     AuthProvider,
     CallTimeoutError,
     EncryptedFileStore,
@@ -13,16 +16,18 @@ from amplify_federation import (
     NetworkError,
     NotAuthorizedError,
     SessionExpiredError,
+    StoreLockedError,
     StoreUnavailableError,
     ValidationError,
 )
 from amplify_federation._model.values import Secret
-from amplify_federation._users.bearers import record_name
+from amplify_federation._users.bearer_sessions import record_name
 from amplify_federation.testing import ManualClock
 from tests.session.kit import GET_ID, Door, federate
 from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
 
-GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
+GOOGLE, FACEBOOK, APPLE = AuthProvider.GOOGLE, AuthProvider.FACEBOOK, AuthProvider.APPLE
+USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
 
 
 async def test_a_token_becomes_a_session_with_credentials(town):
@@ -396,7 +401,7 @@ async def test_nothing_is_kept_of_requests_that_are_done(town):
     await users.session_for(town.token(), GOOGLE)
     with pytest.raises(NotAuthorizedError):
         await users.session_for(town.token(forged=True), GOOGLE)
-    assert len(users._bearers._flights) == 0
+    assert len(users._bearers._federations) == 0
 
 
 @pytest.mark.parametrize("token", ["", "a b\n", None, 7, "x" * 50_001])
@@ -422,4 +427,145 @@ async def test_a_users_name_never_reaches_a_bearers_record(town):
 
 
 def test_users_keep_sessions_in_files_unless_told_otherwise(town):
-    assert isinstance(FederatedUsers(town.pool_id)._office.store, EncryptedFileStore)
+    assert isinstance(FederatedUsers(town.pool_id)._store._store, EncryptedFileStore)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "expected"),
+    [
+        ("https://accounts.google.com", GOOGLE),
+        ("accounts.google.com", GOOGLE),
+        ("https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Ab1Cd2Ef3", USER_POOL),
+        (None, FACEBOOK),
+    ],
+)
+def test_a_tokens_issuer_chooses_among_the_allowed_providers(town, issuer, expected):
+    given = {None: town.opaque()}.get(issuer) or town.token(claims={"iss": issuer})
+    chosen = town.users().bearer(given, (APPLE, GOOGLE, USER_POOL, FACEBOOK)).provider
+    assert chosen == expected
+
+
+def test_a_token_of_no_allowed_provider_is_refused_before_any_call(town):
+    users = town.users()
+    for token, allowed in (
+        (town.token(), (APPLE, FACEBOOK)),
+        (town.opaque(), (GOOGLE, APPLE)),
+        (town.opaque(), (AuthProvider.AMAZON, FACEBOOK)),  # whose tokens look alike
+    ):
+        with pytest.raises(ValidationError, match="does not name its issuer"):
+            users.bearer(token, allowed)
+    assert town.calls() == []
+
+
+async def test_cognito_decides_whether_the_token_is_of_its_issuer(town):
+    users = town.users()
+    lying = town.token(provider=APPLE, claims={"iss": "https://accounts.google.com"})
+    with pytest.raises(NotAuthorizedError):
+        await users.session_for(lying, (GOOGLE, APPLE))
+
+
+@pytest.mark.parametrize("providers", [(), None, 7, "google", (None,), (AuthProvider.DEVELOPER,)])
+def test_what_are_no_providers_of_bearer_tokens_is_refused(town, providers):
+    with pytest.raises(ValidationError):
+        town.users().bearer(town.token(), providers)
+
+
+# Bounded federations
+
+
+async def held_up(town, users, tokens, operation):
+    """Ask with all tokens at once while Cognito is slow; return how many calls it was asked."""
+    door = town.wire.before[operation] = Door()
+    served = []
+
+    async def ask(token):
+        served.append((await users.session_for(token, GOOGLE)).identity_id)
+
+    async with anyio.create_task_group() as tasks:
+        for token in tokens:
+            tasks.start_soon(ask, token)
+        await anyio.wait_all_tasks_blocked()
+        waiting = door.guests
+        del town.wire.before[operation]
+        door.open()
+    assert len(set(served)) == len(tokens)
+    return waiting
+
+
+async def test_at_most_so_many_federations_are_under_way_and_the_rest_wait(town):
+    users = town.users(max_federations=3)
+    tokens = [town.token(f"u{number}") for number in range(20)]
+    assert await held_up(town, users, tokens, GET_ID) == 3
+    assert len(town.calls()) == 40
+
+
+async def test_renewals_are_bounded_too(town):
+    users = town.users(max_federations=3)
+    tokens = [town.token(f"u{number}", lifetime=100_000) for number in range(10)]
+    for token in tokens:
+        await users.session_for(token, GOOGLE)
+    town.fake.advance(3_599)
+    assert await held_up(town, users, tokens, GET_CREDENTIALS) == 3
+
+
+async def test_who_waits_in_line_for_too_long_is_told_so(town):
+    users = town.users(max_federations=1, timeout=0.1)
+    town.wire.before[GET_ID] = Door()
+    errors = []
+
+    async def ask(subject):
+        try:
+            await users.session_for(town.token(subject), GOOGLE)
+        except AuthError as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for subject in "abc":
+            tasks.start_soon(ask, subject)
+    assert sorted(type(error).__name__ for error in errors) == [
+        "CallTimeoutError", "StoreLockedError", "StoreLockedError",
+    ]  # fmt: skip
+    (one, two) = (error for error in errors if isinstance(error, StoreLockedError))
+    assert "1 sessions are at Cognito" in one.message
+    assert "max_federations" in two.recovery_suggestion
+    del town.wire.before[GET_ID]
+    assert (await users.session_for(town.token("d"), GOOGLE)).is_signed_in
+
+
+async def test_known_tokens_are_served_while_all_places_are_taken(town):
+    users, others = town.users(max_federations=1), town.users()
+    known, stored = town.token("known"), town.token("stored")
+    await users.session_for(known, GOOGLE)
+    await others.session_for(stored, GOOGLE)
+    door = town.wire.before[GET_ID] = Door()
+    async with anyio.create_task_group() as tasks:
+        for subject in "ab":
+            tasks.start_soon(users.session_for, town.token(subject), GOOGLE)
+        await door.arrived.wait()
+        for token in (known, stored):
+            assert (await users.session_for(token, GOOGLE)).is_signed_in
+        door.open()
+
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+def descriptors() -> int:
+    return len(list(DESCRIPTORS.iterdir()))
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="descriptors are counted in /proc")
+async def test_tokens_that_wait_cost_no_descriptor(town, tmp_path):
+    store = EncryptedFileStore(tmp_path, key=bytes(32))
+    users = town.users(store=store, max_federations=4)
+    before = descriptors()
+    door = town.wire.before[GET_ID] = Door()
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(users.session_for, town.token(f"u{number}"), GOOGLE)
+        await door.arrived.wait()
+        while door.guests < 4:  # noqa: ASYNC110  # threads make the lease files
+            await anyio.sleep(0.01)
+        assert descriptors() <= before + 4 + 8
+        door.open()
+    assert len(town.calls()) == 200

@@ -1,4 +1,4 @@
-"""The short memory of refused tokens, so that a flood of one bad token costs one call.
+"""Rejected tokens, remembered for a short time, so that a flood of one bad token costs one call.
 
 This file owns which refusals are the token's own fault, and for how long they are believed. Faults
 of the pool, of the service and of the network are never remembered.
@@ -10,36 +10,37 @@ from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._model.settings import Clock
 from amplify_federation.errors import AuthError, NotAuthorizedError, NotAuthorizedReason
 
-MEMORY = 10.0  # seconds
-_LIMIT = 4_096  # tokens; a flood of different ones must not fill the memory
+REMEMBERED_FOR = 10.0  # seconds
+LIMIT = 4_096  # tokens; a flood of different ones must not fill the memory
 
 
-class Refusals:
-    """The tokens that Cognito refused just now for what they are."""
+class RejectedTokens:
+    """The tokens that Cognito refused just now for what they are, at most `limit` of them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, limit: int = LIMIT) -> None:
         self._clock = clock
-        self._refused: OrderedDict[str, tuple[float, AuthError]] = OrderedDict()
+        self._limit = limit
+        self._errors: OrderedDict[str, tuple[float, AuthError]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._refused)
+        return len(self._errors)
 
     def get(self, name: str) -> AuthError | None:
-        """Return the refusal of a token, if it is remembered."""
-        until, error = self._refused.get(name, (0.0, None))
+        """Return the error of a token, if it is remembered."""
+        until, error = self._errors.get(name, (0.0, None))
         if error is not None and self._clock.monotonic() >= until:
-            del self._refused[name]
+            del self._errors[name]
             return None
         return error
 
-    def note(self, name: str, error: AuthError) -> None:
+    def add(self, name: str, error: AuthError) -> None:
         """Remember an error if it says that this token is never any good."""
         if not _is_its_own_fault(error):
             return
-        self._refused.pop(name, None)
-        self._refused[name] = (self._clock.monotonic() + MEMORY, error)
-        if len(self._refused) > _LIMIT:
-            self._refused.popitem(last=False)
+        self._errors.pop(name, None)
+        self._errors[name] = (self._clock.monotonic() + REMEMBERED_FOR, error)
+        if len(self._errors) > self._limit:
+            self._errors.popitem(last=False)
 
 
 def _is_its_own_fault(error: AuthError) -> bool:

@@ -1,4 +1,4 @@
-"""Sessions at rest: what is held of them, what wakes them, and that nobody can tell."""
+"""The session cache: its bound, cached sessions, and what loads one."""
 
 import gc
 import inspect
@@ -16,9 +16,8 @@ from amplify_federation import (
 )
 from amplify_federation._model.values import Secret
 from amplify_federation._session.session import Session
-from amplify_federation._users.bearers import record_name
-from amplify_federation._users.office import Office
-from amplify_federation._users.resting import Resting
+from amplify_federation._users.bearer_sessions import BearerSessions, record_name
+from amplify_federation._users.session_cache import CachedSession, SessionCache
 from amplify_federation.testing import ManualClock
 from tests.session.kit import Door
 from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
@@ -28,29 +27,29 @@ ALMOST_AN_HOUR = 3_400.0  # seconds: in the window in which one caller renews ea
 
 
 def kept_of(town, users, token, provider=GOOGLE):
-    return users._office.shelf.find(record_name(town.pool_id, Secret(token), provider))
+    return users._cache.get(record_name(town.pool_id, Secret(token), provider))
 
 
 @pytest.fixture(params=["memory", "elsewhere"])
 def stored(request, town):
-    """A town whose store shares its records with sessions at rest, or does not."""
+    """A town whose store shares its records with cached sessions, or does not."""
     if request.param == "elsewhere":
         town.store = DooredStore(MemoryStore())
     return town
 
 
-async def test_a_session_rests_after_its_federation_and_is_shown_alike(stored):
+async def test_a_session_is_cached_after_its_federation_and_is_shown_alike(stored):
     users, token = stored.users(), stored.token()
     first = await users.session_for(token, GOOGLE)
-    assert isinstance(kept_of(stored, users, token), Resting)
+    assert isinstance(kept_of(stored, users, token), CachedSession)
     assert await users.session_for(token, GOOGLE) == first
     stored.clock.advance(1)  # the store is to be looked at
     assert await users.session_for(token, GOOGLE) == first
-    assert isinstance(kept_of(stored, users, token), Resting)
+    assert isinstance(kept_of(stored, users, token), CachedSession)
     assert stored.calls() == BOTH
 
 
-async def test_a_session_at_rest_is_no_object_but_a_record(stored):
+async def test_a_cached_session_is_no_object_but_a_record(stored):
     users = stored.users()
     for number in range(20):
         await users.session_for(stored.token(f"u{number}"), GOOGLE)
@@ -58,12 +57,12 @@ async def test_a_session_at_rest_is_no_object_but_a_record(stored):
     mine = [
         each
         for each in gc.get_objects()
-        if type(each) is Session and each.context.channel is users._office.channel
+        if type(each) is Session and each.context.channel is users._factory.channel
     ]
     assert mine == []
 
 
-async def test_a_memory_store_and_a_session_at_rest_hold_the_same_record(town):
+async def test_a_memory_store_and_a_cached_session_share_the_record(town):
     users, token = town.users(), town.token()
     await users.session_for(token, GOOGLE)
     name = record_name(town.pool_id, Secret(token), GOOGLE)
@@ -79,7 +78,7 @@ async def test_neither_memory_nor_store_holds_a_bearers_token(stored, remember_t
     assert token.encode() not in kept_of(stored, users, token).record.data
 
 
-async def test_nothing_of_a_session_at_rest_shows_its_secrets(stored):
+async def test_nothing_of_a_cached_session_shows_its_secrets(stored):
     users, token = stored.users(), stored.token()
     credentials = (await users.session_for(token, GOOGLE)).credentials
     shown = repr(kept_of(stored, users, token)) + repr(users)
@@ -99,7 +98,7 @@ async def test_the_token_of_a_request_renews_without_asking_who_it_is(stored):
     assert second.credentials != first.credentials
 
 
-async def test_one_request_renews_a_resting_session_early(stored):
+async def test_one_request_renews_a_cached_session_early(stored):
     users, token = stored.users(), stored.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
     stored.calls()
@@ -114,7 +113,7 @@ async def test_one_request_renews_a_resting_session_early(stored):
             tasks.start_soon(request)
     assert stored.calls() == [GET_CREDENTIALS]
     assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
-    assert isinstance(kept_of(stored, users, token), Resting)
+    assert isinstance(kept_of(stored, users, token), CachedSession)
 
 
 async def test_a_failed_early_renewal_is_not_tried_by_each_request(stored):
@@ -144,7 +143,7 @@ async def test_a_token_refused_early_is_not_tried_again_and_serves_until_the_end
         _ = (await users.session_for(token, GOOGLE)).credentials
 
 
-async def test_what_another_process_renewed_wakes_a_session(stored):
+async def test_what_another_process_renewed_is_loaded(stored):
     users, others, token = stored.users(), stored.users(), stored.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
     stored.fake.advance(3_599)
@@ -155,7 +154,7 @@ async def test_what_another_process_renewed_wakes_a_session(stored):
     assert stored.calls() == []
 
 
-async def test_a_record_that_is_gone_wakes_a_session(town):
+async def test_a_record_that_is_gone_is_noticed(town):
     users, token = town.users(), town.token()
     await users.session_for(token, GOOGLE)
     await town.store.delete(record_name(town.pool_id, Secret(token), GOOGLE), expected=None)
@@ -163,7 +162,7 @@ async def test_a_record_that_is_gone_wakes_a_session(town):
     assert town.calls() == BOTH * 2
 
 
-async def test_a_wall_clock_that_jumps_back_prolongs_no_resting_session(stored):
+async def test_a_wall_clock_that_jumps_back_prolongs_no_cached_session(stored):
     clock = ManualClock()
     users, token = stored.users(clock=clock), stored.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
@@ -173,7 +172,7 @@ async def test_a_wall_clock_that_jumps_back_prolongs_no_resting_session(stored):
     assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
 
 
-async def test_a_session_from_the_future_does_not_rest_on(stored):
+async def test_a_session_from_the_future_is_not_shown(stored):
     clock = ManualClock()
     users, token = stored.users(clock=clock), stored.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
@@ -181,7 +180,7 @@ async def test_a_session_from_the_future_does_not_rest_on(stored):
     assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
 
 
-async def test_a_session_does_not_rest_while_its_store_is_in_trouble(town):
+async def test_a_session_stays_loaded_while_its_store_is_in_trouble(town):
     store = town.store = DooredStore(MemoryStore())
     users, token = town.users(), town.token()
     await users.session_for(token, GOOGLE)
@@ -193,7 +192,7 @@ async def test_a_session_does_not_rest_while_its_store_is_in_trouble(town):
     store.failure = None
     town.clock.advance(1)
     assert (await users.session_for(token, GOOGLE)).renewal_error is None
-    assert isinstance(kept_of(town, users, token), Resting)
+    assert isinstance(kept_of(town, users, token), CachedSession)
 
 
 async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(town):
@@ -209,11 +208,11 @@ async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(town
     assert store.reads == reads + 1
 
 
-async def test_a_store_that_has_nothing_new_wakes_nobody(town, monkeypatch):
+async def test_a_store_that_has_nothing_new_loads_no_session(town, monkeypatch):
     store = town.store = DooredStore(MemoryStore())
     users, token = town.users(), town.token()
     await users.session_for(token, GOOGLE)
-    monkeypatch.setattr(Office, "awake_bearer_session", None)
+    monkeypatch.setattr(BearerSessions, "_loaded", None)
     reads = store.reads
     for _ in range(3):
         town.clock.advance(1)
@@ -233,13 +232,12 @@ async def test_a_store_in_trouble_is_asked_once_by_the_request_that_learns_of_it
     assert store.reads == reads + 1
 
 
-async def test_a_session_that_is_woken_by_two_requests_is_one(town):
+async def test_a_session_that_is_loaded_by_two_requests_is_one(town):
     store = town.store = DooredStore(MemoryStore())
     users, token = town.users(), town.token()
     await users.session_for(token, GOOGLE)
     town.clock.advance(1)
-    name = record_name(town.pool_id, Secret(token), GOOGLE)
-    users._office.awake_bearer_session(name, Secret(token))
+    users._bearers._loaded(users._bearers.bearer(Secret(token), GOOGLE))
     door = store.before_read = Door()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(users.session_for, token, GOOGLE)
@@ -250,17 +248,17 @@ async def test_a_session_that_is_woken_by_two_requests_is_one(town):
         assert kept_of(town, users, token) is session
         store.before_read = None
         door.open()
-    assert isinstance(kept_of(town, users, token), Resting)
+    assert isinstance(kept_of(town, users, token), CachedSession)
 
 
-async def test_a_session_laid_down_while_somebody_holds_it_is_woken_as_itself(stored):
+async def test_a_session_compacted_while_somebody_refers_to_it_is_loaded_as_itself(stored):
     users, token = stored.users(), stored.token(lifetime=100_000)
     await users.session_for(token, GOOGLE)
-    name = record_name(stored.pool_id, Secret(token), GOOGLE)
-    held = users._office.awake_bearer_session(name, Secret(token))
-    users._bearers._lay_down(held, Secret(token))
-    assert isinstance(kept_of(stored, users, token), Resting)
-    assert users._office.awake_bearer_session(name, Secret(token)) is held
+    bearer = users._bearers.bearer(Secret(token), GOOGLE)
+    session = users._bearers._loaded(bearer)
+    users._bearers._compact(session, Secret(token))
+    assert isinstance(kept_of(stored, users, token), CachedSession)
+    assert users._bearers._loaded(bearer) is session
 
 
 async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(town):
@@ -275,10 +273,10 @@ async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(town):
         tasks.cancel_scope.cancel()
     store.before_read = None
     assert await users.session_for(token, GOOGLE) == first
-    assert isinstance(kept_of(town, users, token), Resting)
+    assert isinstance(kept_of(town, users, token), CachedSession)
 
 
-async def test_nothing_is_held_of_a_dropped_bearer(town):
+async def test_nothing_refers_to_a_dropped_bearer(town):
     users, token = town.users(max_users=1, store=DooredStore(town.store)), town.token("alice")
     await users.session_for(token, GOOGLE)
     dropped = kept_of(town, users, token)
@@ -294,11 +292,50 @@ async def test_the_least_recently_used_bearer_is_dropped(town):
     for token in (tokens[0], tokens[1], tokens[0], tokens[2]):
         await users.session_for(token, GOOGLE)
     names = [record_name(town.pool_id, Secret(token), GOOGLE) for token in tokens]
-    assert [name for name, _ in users._office.shelf.oldest(9)] == [names[0], names[2]]
+    assert [name for name, _ in users._cache.oldest(9)] == [names[0], names[2]]
 
 
-def test_a_second_event_loop_is_refused_by_a_session_at_rest(town):
+def test_a_second_event_loop_is_refused_by_a_cached_session(town):
     users, token = town.users(), town.token()
     anyio.run(users.session_for, token, GOOGLE)
     with pytest.raises(InvalidStateError, match="event loop"):
         anyio.run(users.session_for, token, GOOGLE)
+
+
+def _session(town, name):
+    return town.auth(session_name=name)._session
+
+
+def test_a_session_that_was_found_counts_as_used(town):
+    cache = SessionCache(2)
+    a, b, c = (_session(town, name) for name in "abc")
+    cache.put(a)
+    cache.put(b)
+    assert cache.get(a.context.keeper.name) is a
+    cache.put(c)
+    assert [entry for _, entry in cache.oldest(5)] == [a, c]
+    assert len(cache) == 2
+
+
+def test_a_dropped_session_is_found_while_somebody_refers_to_it(town):
+    cache = SessionCache(1)
+    a = _session(town, "a")
+    name = a.context.keeper.name
+    cache.put(a)
+    cache.put(_session(town, "b"))
+    assert a in list(cache)
+    assert cache.get(name) is a
+    cache.put(_session(town, "c"))
+    del a
+    gc.collect()
+    assert cache.get(name) is None
+
+
+def test_a_session_is_forgotten_on_request_and_another_of_its_name_is_not(town):
+    cache = SessionCache(2)
+    a, other = _session(town, "a"), _session(town, "a")
+    cache.put(a)
+    cache.discard(other.context.keeper.name, other)
+    assert len(cache) == 1
+    cache.discard(a.context.keeper.name, a)
+    assert len(cache) == 0
