@@ -5,9 +5,9 @@ This file owns the public calls of a web backend. It must not know web framework
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 from amplify_federation._async.background import Background
 from amplify_federation._cognito.requests import checked_token
@@ -26,8 +26,8 @@ from amplify_federation._session.session_factory import SessionFactory
 from amplify_federation._users.bearer_sessions import (
     Bearer,
     BearerSessions,
+    Providers,
     SeenState,
-    checked_providers,
     issuing_provider,
 )
 from amplify_federation._users.session_cache import SessionCache
@@ -47,7 +47,6 @@ from amplify_federation.errors import (
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
 
-Providers: TypeAlias = AuthProvider | Iterable[AuthProvider]
 OPAQUE_TOKEN_LIFE = 300.0  # seconds
 MAX_FEDERATIONS = 128  # each takes a connection and a lease: well below the usual 1,024 descriptors
 
@@ -182,6 +181,7 @@ class FederatedUsers:
         """
         secret = Secret(token)
         del token  # this frame stands in every traceback from here
+        self._factory.check_usable()
         return FederatedBearer(self._factory, self._bearers, self._checked_bearer(secret, provider))
 
     def _user_session(self, user_id: str) -> Session:
@@ -196,10 +196,7 @@ class FederatedUsers:
 
     def _checked_bearer(self, token: Secret, provider: Providers) -> Bearer:
         checked_token(token)
-        given = (provider,) if isinstance(provider, AuthProvider) else provider
-        chosen = issuing_provider(token, checked_providers(given))
-        self._factory.check_usable()
-        return self._bearers.bearer(token, chosen)
+        return self._bearers.bearer(token, issuing_provider(token, provider))
 
 
 class FederatedBearer:

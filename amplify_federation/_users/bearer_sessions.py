@@ -13,10 +13,10 @@ import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import anyio
-from attrs import evolve, frozen
+from attrs import evolve
 
 from amplify_federation._async.flights import Flights
 from amplify_federation._cognito.requests import checked_provider
@@ -38,6 +38,7 @@ from amplify_federation.stores.protocol import SessionStore
 KEEP_FOR: Final = 86_400.0  # seconds that a store keeps a bearer's record after its last write
 _LEASE_SHARE: Final = 0.9  # of the deadline: so that a lease is named as the cause of a timeout
 _CLEANED: Final = 3  # old sessions that a new token looks at
+Providers: TypeAlias = AuthProvider | Iterable[AuthProvider]
 # Their tokens are no JWTs: access tokens, and SAML responses.
 _OPAQUE: Final = (AuthProvider.FACEBOOK, AuthProvider.AMAZON, AuthProvider.TWITTER)
 
@@ -61,8 +62,7 @@ class SeenState(NamedTuple):
 _UNKNOWN: Final = SeenState(None, SignedOut())
 
 
-@frozen
-class Bearer:
+class Bearer(NamedTuple):
     """A token as it came with a request, and the name of the record that it selects."""
 
     name: str
@@ -270,40 +270,49 @@ def record_name(pool_id: str, token: Secret, provider: AuthProvider) -> str:
     return f"bearer#{base64.urlsafe_b64encode(digest).decode()}"
 
 
-def checked_providers(given: Iterable[AuthProvider]) -> tuple[AuthProvider, ...]:
-    """Return the allowed providers of bearer tokens; raises `ValidationError` for what is none."""
-    try:
-        providers = tuple(checked_provider(each) for each in given)
-    except TypeError:
-        providers = ()
-    if not providers:
-        message = "`provider` must be an AuthProvider, or several of them."
-        raise ValidationError(message)
-    if AuthProvider.DEVELOPER in providers:
-        message = "A developer login comes with an identity id; use `auth(user_id)` for it."
-        raise ValidationError(message)
-    return providers
-
-
-def issuing_provider(token: Secret, allowed: tuple[AuthProvider, ...]) -> AuthProvider:
+def issuing_provider(token: Secret, allowed: Providers) -> AuthProvider:
     """Return the allowed provider that the token names as its issuer.
 
     A token that names none is of the one allowed provider whose tokens do not. Raises
-    `ValidationError` where that leaves no provider, or several.
+    `ValidationError` where that leaves no provider, or several, and for what is no provider of
+    bearer tokens.
     """
-    if len(allowed) == 1:
-        return allowed[0]
+    if isinstance(allowed, AuthProvider):
+        return _checked(allowed)
+    providers = _several(allowed)
+    if len(providers) == 1:
+        return providers[0]
     claims = peek(token)
     if claims is None or claims.issuer is None:
-        fitting = [each for each in allowed if _is_opaque(each)]
+        fitting = [each for each in providers if _is_opaque(each)]
     else:
         key = claims.issuer.removeprefix("https://").rstrip("/")
-        fitting = [each for each in allowed if each.login_key == key]
+        fitting = [each for each in providers if each.login_key == key]
     if len(fitting) == 1:
         return fitting[0]
-    names = ", ".join(each.login_key for each in allowed)
+    names = ", ".join(each.login_key for each in providers)
     message = f"The token does not name its issuer as one of those that are taken here: {names}."
     raise ValidationError(message, recovery_suggestion="Send an ID token of one of these.")
+
+
+def _several(given: object) -> tuple[AuthProvider, ...]:
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        providers = tuple(_checked(each) for each in given)
+        if providers:
+            return providers
+    message = (
+        "`provider` must be an AuthProvider such as AuthProvider.GOOGLE, or several of them, "
+        f"not {type(given).__name__}{'' if given else ' without any'}."
+    )
+    raise ValidationError(message)
+
+
+def _checked(provider: object) -> AuthProvider:
+    checked = checked_provider(provider)
+    if checked.login_key == AuthProvider.DEVELOPER.login_key:
+        message = "A developer login comes with an identity id; use `auth(user_id)` for it."
+        raise ValidationError(message)
+    return checked
 
 
 def _is_opaque(provider: AuthProvider) -> bool:
