@@ -57,14 +57,19 @@ def by_good_logins(
 ) -> Flow:
     """Ask with all logins; if one is refused, ask with each alone until one is taken.
 
-    Cognito does not say which login it refused. Those refused alone are added to `refused`.
+    Cognito does not say which login it refused. Those refused alone are added to `refused`. An
+    identity that Cognito lost, or does not give to these logins any more, is asked for anew, once.
     """
     try:
         return (yield _credentials(pool, identity_id, logins))
     except ServiceError as error:
-        if not is_about_the_token(error):
+        is_lost = identity_is_lost(error)
+        if not is_lost and not is_about_the_token(error):
             raise
         last = error.fresh_copy()
+    if is_lost:
+        # Outside the handler, so that a later error does not drag the first one along.
+        return (yield from by_login(pool, logins))
     for provider in logins if len(logins) > 1 else ():
         try:
             return (yield _credentials(pool, identity_id, {provider: logins[provider]}))

@@ -174,11 +174,6 @@ FAULTS = {
         NotAuthorizedError,
         1,
     ),
-    "mismatch": (
-        {"code": "NotAuthorizedException", "message": "Logins don't match. Please include..."},
-        NotAuthorizedError,
-        1,
-    ),
     "role": ({"code": "InvalidIdentityPoolConfigurationException"},
              InvalidIdentityPoolConfigurationError, 1),
     "proxy page": ({"status": 403}, Exception, 1),

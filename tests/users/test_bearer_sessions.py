@@ -569,3 +569,15 @@ async def test_tokens_that_wait_cost_no_descriptor(town, tmp_path):
         assert descriptors() <= before + 4 + 8
         door.open()
     assert len(town.calls()) == 200
+
+
+async def test_a_bearer_whose_identity_was_deleted_gets_a_new_one(town):
+    users, token = town.users(), town.token(lifetime=100_000)
+    first = await users.session_for(token, GOOGLE)
+    town.fake.delete_identity(first.identity_id)
+    town.fake.advance(3_599)
+    town.calls()
+    second = await users.session_for(token, GOOGLE)
+    assert town.identity_of(second) == second.identity_id != first.identity_id
+    assert town.calls() == [GET_CREDENTIALS, *BOTH]
+    assert await users.session_for(token, GOOGLE) == second

@@ -3,7 +3,7 @@
 import pytest
 
 from amplify_federation import Expired, Federated, NotAuthorizedError, SessionExpiredError
-from tests.session.kit import GET_CREDENTIALS, HOUR, federate
+from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, federate
 
 OVER = HOUR - 5
 # Message, and whether the token is at fault; what nobody knows counts as the token's fault.
@@ -15,8 +15,6 @@ REFUSALS = [
     ("Something that Cognito never said before", True),
     ("Invalid login token. Issuer doesn't match providerName", False),
     ("Token is not from a supported provider of this identity pool.", False),
-    ("Logins don't match. Please include at least one valid login for this identity.", False),
-    ("Access to Identity 'us-west-2:0' is forbidden.", False),
     ("Unauthenticated access is not supported for this identity pool.", False),
 ]
 
@@ -47,13 +45,26 @@ async def test_a_token_is_tried_again_only_if_it_was_not_at_fault(world, message
         assert world.calls() == [GET_CREDENTIALS] * (1 if tokens_fault else 2)
 
 
-async def test_an_identity_that_is_gone_is_no_reason_for_a_new_one(world):
+LOST = [
+    ("ResourceNotFoundException", "Identity not found."),
+    ("NotAuthorizedException", "Logins don't match. Please include at least one valid login."),
+    ("NotAuthorizedException", "Access to Identity 'us-west-2:0' is forbidden."),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), LOST)
+async def test_an_identity_that_is_lost_is_asked_for_anew_once(world, code, message):
     async with world.auth() as auth:
         result = await federate(auth, world.token())
-        world.fake.delete_identity(result.identity_id)
+        if code == "ResourceNotFoundException":
+            world.fake.delete_identity(result.identity_id)
+        else:
+            world.fake.fail_next(code, message=message)
         world.calls()
         world.clock.advance(OVER)
         session = await auth.fetch_auth_session()
-        assert world.calls() == [GET_CREDENTIALS]
+        assert world.calls() == [GET_CREDENTIALS, *BOTH]
         assert session.is_signed_in
-        assert session.credentials_result.error.code == "ResourceNotFoundException"
+        assert session.credentials == auth.state.credentials != result.credentials
+        assert (session.identity_id == result.identity_id) is (code != "ResourceNotFoundException")
+        assert auth.state.identity_id == session.identity_id
