@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import click
 
-from amplify_federation import AuthError, Expired, IdentityPool, SignedOut
+from amplify_federation import AuthError, EnvironmentKey, Expired, IdentityPool, SignedOut
 from amplify_federation.cli.checks import (
     Finding,
     Verdict,
@@ -38,7 +38,8 @@ _COLOURS = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.WRONG: "red"}
     short_help="Check configuration, files, key, lock, clock and network.",
     epilog="\b\nExamples:\n"
     "  amplify-federation doctor --pool ID\n"
-    "  amplify-federation doctor --config amplify_outputs.json --json",
+    "  amplify-federation doctor --config amplify_outputs.json --json\n"
+    "  amplify-federation doctor --store redis://redis.internal:6379/0",
 )
 @target_options
 @click.option("--offline", is_flag=True, help="Do not ask the network.")
@@ -50,6 +51,9 @@ def command(target: Target, *, offline: bool) -> None:
     the modes of its files, at the key, at the lock, at the session, and at Cognito's endpoint and
     clock. Changes nothing, and prints no secret: its output can go into a bug report. Exits with 0
     if nothing is wrong, else with the number for the first thing that is.
+
+    With the URL of a Redis as --store it looks whether that Redis serves a backend's sessions,
+    with the key of AMPLIFY_FEDERATION_KEY; a record is written there and deleted.
     """
     findings = run(lambda: _examine(target, offline=offline), doing="Looking around")
     if wants_json():
@@ -64,6 +68,9 @@ async def _examine(target: Target, *, offline: bool) -> list[Finding]:
     python = f"Python {platform.python_version()} on {platform.system()}"
     pool, findings = pool_findings(target)
     findings.insert(0, ok("version", f"{version('amplify-federation')}, {python}"))
+    if target.store_url is not None:
+        findings.append(await redis_finding(target.store_url))
+        return findings + (await reach_findings(pool) if pool and not offline else [])
     findings += store_findings(target)
     findings += folder_findings(target.store().path)
     findings.append(await key_finding(target))
@@ -131,6 +138,20 @@ def _clock(date: str | None) -> Iterator[Finding]:
         yield note("clock", found, "Sessions allow for it; better set the clock (NTP).")
     else:
         yield wrong("clock", found, "Set the clock (NTP): AWS refuses signatures that far off.")
+
+
+async def redis_finding(url: str) -> Finding:
+    """Return whether the Redis of a URL serves sessions under the key of the environment."""
+    try:
+        from amplify_federation.stores.redis import RedisStore  # noqa: PLC0415  # an extra
+
+        key = EnvironmentKey()
+        await key.sealing_key()  # said before Redis is asked
+        async with RedisStore(url, key=key) as store:
+            await store.check()
+            return ok("store", f"{store!r} answers, the key opens it, and it can be written")
+    except AuthError as error:
+        return from_error("store", error)
 
 
 _FEDERATE = "amplify-federation federate --provider NAME --token-file FILE"

@@ -34,6 +34,7 @@ class Target:
     config: Path | None = None
     session: str = "default"
     folder: Path | None = None
+    store_url: str | None = None  # of a Redis, which `doctor` alone looks at
 
     def pool(self) -> IdentityPool:
         """Return the pool. Raises `ConfigurationError` or `InvalidAccountTypeError`."""
@@ -59,6 +60,17 @@ class Target:
         return FederatedAuth(self.pool(), store=self.store(), session_name=self.session)
 
 
+class _StorePlace(click.Path):
+    """A folder, or the URL of a Redis, which stays text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  # click's
+        if isinstance(value, str) and "://" in value:
+            if ctx is None or ctx.command.name != "doctor":
+                self.fail("this command keeps sessions in a folder; `doctor` takes a URL.")
+            return value
+        return super().convert(value, param, ctx)
+
+
 _OPTIONS = (
     click.option(
         "--pool", "pool_id", metavar="ID", help="Identity pool id, such as us-west-2:GUID."
@@ -80,7 +92,7 @@ _OPTIONS = (
         "--store",
         "folder",
         metavar="FOLDER",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=_StorePlace(path_type=Path, file_okay=False),
         help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the "
         "user's state folder]",
     ),
@@ -96,10 +108,11 @@ def target_options(command: Callable[..., T]) -> Callable[..., T]:
         pool_id: str | None,
         config: Path | None,
         session: str,
-        folder: Path | None,
+        folder: Path | str | None,
         **rest: Any,  # noqa: ANN401  # the command's own options
     ) -> T:
-        return command(target=Target(pool_id, config, session, folder), **rest)
+        path, url = (None, folder) if isinstance(folder, str) else (folder, None)
+        return command(target=Target(pool_id, config, session, path, url), **rest)
 
     decorated: Callable[..., T] = with_target
     for option in reversed(_OPTIONS):

@@ -318,7 +318,9 @@ def _sentinel(
 
 # Its errors, in words
 
-_ADVICE: Final = "Look whether Redis runs and is reached: `amplify-federation doctor --store URL`."
+_ADVICE: Final = (
+    "Start Redis, or correct its URL; `amplify-federation doctor --store URL` looks at it."
+)
 _USE_CLUSTER: Final = "Use redis+cluster:// in the URL."
 _USE_SINGLE: Final = "Use redis:// (or rediss://) in the URL."
 _PERMIT: Final = (

@@ -1,3 +1,4 @@
+import base64
 import os
 import time
 
@@ -16,6 +17,7 @@ from amplify_federation.cli.doctor import reach_findings, session_finding
 from amplify_federation.cli.exit_codes import ExitCode
 from amplify_federation.cli.options import Target
 from amplify_federation.testing import FakeCognito, ManualClock
+from tests.stores.redis_server import RedisServer, needs_redis
 
 
 def verdicts(done):
@@ -167,3 +169,43 @@ async def test_a_store_that_cannot_be_read_is_wrong(auth, target, monkeypatch):
     monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", "A" * 43 + "=")
     finding = await session_finding(target)
     assert (finding.verdict, finding.exit_code) == (Verdict.WRONG, ExitCode.STORE)
+
+
+KEY = base64.b64encode(bytes(32)).decode()
+
+
+@needs_redis
+def test_a_redis_is_looked_at(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", KEY)
+    server = RedisServer(tmp_path)
+    try:
+        done = command("doctor", "--store", server.url, "--json")
+        assert (done.code, verdicts(done)["store"]) == (0, "ok"), done
+        assert "folder" not in verdicts(done)
+        wrong = command("doctor", "--store", server.url.replace("redis://", "redis://:hunter2@"))
+    finally:
+        server.stop()
+    assert wrong.code != 0
+    assert "password" in wrong.stdout
+    assert "hunter2" not in wrong.everything
+    away = command("doctor", "--store", server.url)
+    assert "nobody listens there" in away.stdout
+
+
+def test_a_redis_needs_the_key_of_its_backend(command, monkeypatch):
+    monkeypatch.delenv("AMPLIFY_FEDERATION_KEY", raising=False)
+    done = command("doctor", "--store", "redis://127.0.0.1:1", "--offline")
+    assert done.code != 0
+    assert "AMPLIFY_FEDERATION_KEY" in done.stdout
+
+
+def test_an_url_of_no_redis_is_told(command, monkeypatch):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", KEY)
+    done = command("doctor", "--store", "http://somewhere", "--offline")
+    assert "redis://host:port/db" in done.stdout
+
+
+def test_commands_of_one_session_take_no_url(command):
+    done = command("session", "--store", "redis://127.0.0.1")
+    assert done.code == 2
+    assert "`doctor` takes a URL" in done.everything
