@@ -28,70 +28,70 @@ USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
 HOUR = 3_600.0
 
 
-async def test_two_handles_of_one_user_share_one_session(town):
-    users = town.users()
+async def test_two_handles_of_one_user_share_one_session(world):
+    users = world.users()
     one, two = users.auth("alice"), users.auth("alice")
-    result = await federate(one, town.token())
+    result = await federate(one, world.token())
     assert two.state == one.state
     assert (await two.fetch_auth_session()).credentials == result.credentials
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_two_users_have_two_sessions(town):
-    users = town.users()
-    await federate(users.auth("alice"), town.token("alice"))
-    bob = await federate(users.auth("bob"), town.token("bob"))
+async def test_two_users_have_two_sessions(world):
+    users = world.users()
+    await federate(users.auth("alice"), world.token("alice"))
+    bob = await federate(users.auth("bob"), world.token("bob"))
     alice = await users.auth("alice").fetch_auth_session()
     assert alice.identity_id != bob.identity_id
-    assert town.identity_of(alice) == alice.identity_id
+    assert world.identity_of(alice) == alice.identity_id
 
 
-async def test_a_user_is_the_session_of_that_name_in_the_store(town):
-    users = town.users()
-    result = await federate(users.auth("alice"), town.token())
-    async with town.auth(session_name="alice") as auth:
+async def test_a_user_is_the_session_of_that_name_in_the_store(world):
+    users = world.users()
+    result = await federate(users.auth("alice"), world.token())
+    async with world.auth(session_name="alice") as auth:
         assert (await auth.fetch_auth_session()).credentials == result.credentials
 
 
-async def test_closing_a_handle_leaves_the_session_to_the_others(town):
-    users = town.users()
+async def test_closing_a_handle_leaves_the_session_to_the_others(world):
+    users = world.users()
     other = users.auth("alice")
     async with users.auth("alice") as auth:
-        await federate(auth, town.token())
+        await federate(auth, world.token())
     assert (await other.fetch_auth_session()).is_signed_in
     assert (await users.auth("alice").fetch_auth_session()).is_signed_in
 
 
-async def test_a_dropped_user_comes_back_from_the_store_without_a_call(town):
-    users = town.users(max_users=1)
-    result = await federate(users.auth("alice"), town.token())
+async def test_a_dropped_user_comes_back_from_the_store_without_a_call(world):
+    users = world.users(max_users=1)
+    result = await federate(users.auth("alice"), world.token())
     users.auth("bob")
     assert "1 in memory" in repr(users)
     assert (await users.auth("alice").fetch_auth_session()).credentials == result.credentials
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_nothing_refers_to_a_dropped_user(town):
-    users = town.users(max_users=1)
-    await federate(users.auth("alice"), town.token())
+async def test_nothing_refers_to_a_dropped_user(world):
+    users = world.users(max_users=1)
+    await federate(users.auth("alice"), world.token())
     session = weakref.ref(users.auth("alice")._session)
     users.auth("bob")
     gc.collect()
     assert session() is None
 
 
-async def test_a_dropped_user_whose_handle_lives_keeps_one_session(town):
-    users = town.users(max_users=1)
+async def test_a_dropped_user_whose_handle_lives_keeps_one_session(world):
+    users = world.users(max_users=1)
     first = users.auth("alice")
     users.auth("bob")
     again = users.auth("alice")
-    await federate(first, town.token())
+    await federate(first, world.token())
     assert again.state == first.state
     assert not isinstance(again.state, SignedOut)
 
 
-async def test_the_least_recently_used_user_is_dropped(town):
-    users = town.users(max_users=2)
+async def test_the_least_recently_used_user_is_dropped(world):
+    users = world.users(max_users=2)
     alice, bob = weakref.ref(users.auth("a")._session), weakref.ref(users.auth("b")._session)
     users.auth("a")
     users.auth("c")
@@ -100,30 +100,30 @@ async def test_the_least_recently_used_user_is_dropped(town):
     assert bob() is None
 
 
-async def test_all_users_share_one_retry_quota(town):
-    users = town.users()
+async def test_all_users_share_one_retry_quota(world):
+    users = world.users()
     alice, bob = users.auth("alice")._session, users.auth("bob")._session
     assert alice.context.channel is bob.context.channel
 
 
-async def test_many_callers_of_one_user_cause_one_renewal(town):
-    users = town.users()
-    await federate(users.auth("alice"), town.token(lifetime=100_000))
-    town.fake.advance(3599)
-    town.calls()
+async def test_many_callers_of_one_user_cause_one_renewal(world):
+    users = world.users()
+    await federate(users.auth("alice"), world.token(lifetime=100_000))
+    world.fake.advance(3599)
+    world.calls()
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
             tasks.start_soon(users.auth("alice").fetch_auth_session)
-    assert town.calls() == [GET_CREDENTIALS]
+    assert world.calls() == [GET_CREDENTIALS]
 
 
-async def test_a_token_source_serves_users_by_name(town):
+async def test_a_token_source_serves_users_by_name(world):
     async def source(_request):
-        return town.token()
+        return world.token()
 
-    users = town.users(token_source=source)
-    first = await federate(users.auth("alice"), town.token(lifetime=60))
-    town.fake.advance(4000)
+    users = world.users(token_source=source)
+    first = await federate(users.auth("alice"), world.token(lifetime=60))
+    world.fake.advance(4000)
     session = await users.auth("alice").fetch_auth_session()
     assert session.identity_id == first.identity_id
 
@@ -133,39 +133,39 @@ class SignedIn:
 
     provider = USER_POOL
 
-    def __init__(self, town, subject):
-        self.town = town
+    def __init__(self, world, subject):
+        self.world = world
         self.subject = subject
 
     async def tokens(self):
-        return UserPoolTokens(self.town.token(self.subject, USER_POOL)) if self.subject else None
+        return UserPoolTokens(self.world.token(self.subject, USER_POOL)) if self.subject else None
 
 
-async def test_each_user_has_a_user_pool_of_their_own(town):
-    town.pool_id = town.fake.create_identity_pool(providers={GOOGLE: ["g"], USER_POOL: ["u"]})
-    pools = {"alice": SignedIn(town, "sub-a"), "bob": SignedIn(town, "sub-b"), "carol": None}
-    users = town.users(user_pool=pools.get)
+async def test_each_user_has_a_user_pool_of_their_own(world):
+    world.pool_id = world.fake.create_identity_pool(providers={GOOGLE: ["g"], USER_POOL: ["u"]})
+    pools = {"alice": SignedIn(world, "sub-a"), "bob": SignedIn(world, "sub-b"), "carol": None}
+    users = world.users(user_pool=pools.get)
     alice = await users.auth("alice").fetch_auth_session()
     bob = await users.auth("bob").fetch_auth_session()
     assert (alice.user_sub, bob.user_sub) == ("sub-a", "sub-b")
-    assert town.identity_of(alice) == alice.identity_id != bob.identity_id
+    assert world.identity_of(alice) == alice.identity_id != bob.identity_id
     with pytest.raises(InvalidStateError, match="active user session"):
-        await federate(users.auth("alice"), town.token())
-    await federate(users.auth("carol"), town.token("carol"))  # who signs in with Google
+        await federate(users.auth("alice"), world.token())
+    await federate(users.auth("carol"), world.token("carol"))  # who signs in with Google
     pools["bob"].subject = None
     assert not (await users.auth("bob").fetch_auth_session()).is_signed_in
     assert (await users.auth("alice").fetch_auth_session()).credentials == alice.credentials
 
 
-async def test_a_bearer_of_a_user_pool_needs_no_seam(town):
-    town.pool_id = town.fake.create_identity_pool(providers={USER_POOL: ["u"]})
-    users = town.users(user_pool=lambda _user_id: None)
-    session = await users.session_for(town.token("sub-a", USER_POOL), USER_POOL)
-    assert town.identity_of(session) == session.identity_id
+async def test_a_bearer_of_a_user_pool_needs_no_seam(world):
+    world.pool_id = world.fake.create_identity_pool(providers={USER_POOL: ["u"]})
+    users = world.users(user_pool=lambda _user_id: None)
+    session = await users.session_for(world.token("sub-a", USER_POOL), USER_POOL)
+    assert world.identity_of(session) == session.identity_id
 
 
-async def test_closed_users_refuse_calls_and_end_events(town):
-    users = town.users()
+async def test_closed_users_refuse_calls_and_end_events(world):
+    users = world.users()
     async with users:
         auth = users.auth("alice")
         async with auth.events() as events:
@@ -175,15 +175,15 @@ async def test_closed_users_refuse_calls_and_end_events(town):
         with pytest.raises(InvalidStateError):
             call()
     with pytest.raises(InvalidStateError):
-        await users.session_for(town.token(), AuthProvider.GOOGLE)
+        await users.session_for(world.token(), AuthProvider.GOOGLE)
     with pytest.raises(InvalidStateError):
         await auth.fetch_auth_session()
 
 
-async def test_a_given_client_is_left_open(town):
-    async with town.users() as users:
-        await users.session_for(town.token(), AuthProvider.GOOGLE)
-    assert not town.client.is_closed
+async def test_a_given_client_is_left_open(world):
+    async with world.users() as users:
+        await users.session_for(world.token(), AuthProvider.GOOGLE)
+    assert not world.client.is_closed
 
 
 @pytest.mark.parametrize(
@@ -201,36 +201,36 @@ async def test_a_given_client_is_left_open(town):
         {"settings": None},
     ],
 )
-def test_wrong_arguments_are_refused(town, arguments):
+def test_wrong_arguments_are_refused(world, arguments):
     with pytest.raises(ValidationError):
-        FederatedUsers(town.pool_id, store=MemoryStore(), **arguments)
+        FederatedUsers(world.pool_id, store=MemoryStore(), **arguments)
 
 
 @pytest.mark.parametrize("user_id", ["", "x" * 129, None, 7])
-def test_a_malformed_user_id_is_refused(town, user_id):
+def test_a_malformed_user_id_is_refused(world, user_id):
     with pytest.raises(ValidationError):
-        town.users().auth(user_id)
+        world.users().auth(user_id)
 
 
 # One bearer
 
 
 @pytest.fixture(params=["memory", "elsewhere"])
-def stored(request, town):
+def stored(request, world):
     if request.param == "elsewhere":
-        town.store = DooredStore(town.store)
-    return town
+        world.store = DooredStore(world.store)
+    return world
 
 
-async def test_making_one_calls_nobody_and_its_first_fetch_federates(town):
-    users, token = town.users(), town.token()
+async def test_making_one_calls_nobody_and_its_first_fetch_federates(world):
+    users, token = world.users(), world.token()
     bearer = users.bearer(token, GOOGLE)
-    assert (town.calls(), bearer.state) == ([], SignedOut())
+    assert (world.calls(), bearer.state) == ([], SignedOut())
     session = await bearer.fetch_auth_session()
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
     assert session == await users.session_for(token, GOOGLE)
-    assert town.calls() == []
-    assert (bearer.pool, bearer.settings.clock) == (town.pool(), town.clock)
+    assert world.calls() == []
+    assert (bearer.pool, bearer.settings.clock) == (world.pool(), world.clock)
 
 
 async def test_it_follows_renewals(stored):
@@ -285,28 +285,28 @@ async def test_forced_it_renews_once_for_all(stored):
     assert (await users.session_for(token, GOOGLE)).credentials in after
 
 
-async def test_a_refused_token_and_no_network_sit_in_the_fields(town):
-    users = town.users(max_attempts=1)
-    refused = await users.bearer(town.token(forged=True), GOOGLE).fetch_auth_session()
+async def test_a_refused_token_and_no_network_sit_in_the_fields(world):
+    users = world.users(max_attempts=1)
+    refused = await users.bearer(world.token(forged=True), GOOGLE).fetch_auth_session()
     assert isinstance(refused.credentials_result.error, NotAuthorizedError)
     assert not refused.is_signed_in
-    town.wire.cut = True
-    bearer = users.bearer(town.token(), GOOGLE)
+    world.wire.cut = True
+    bearer = users.bearer(world.token(), GOOGLE)
     offline = await bearer.fetch_auth_session()
     assert isinstance(offline.credentials_result.error, NetworkError)
-    town.wire.cut = False
+    world.wire.cut = False
     assert (await bearer.fetch_auth_session()).is_signed_in
 
 
-async def test_a_dropped_bearer_comes_back_from_the_store(town):
-    users = town.users(max_users=1)
-    bearer = users.bearer(town.token(), GOOGLE)
+async def test_a_dropped_bearer_comes_back_from_the_store(world):
+    users = world.users(max_users=1)
+    bearer = users.bearer(world.token(), GOOGLE)
     first = await bearer.fetch_auth_session()
-    await users.session_for(town.token("another"), GOOGLE)
-    town.calls()
+    await users.session_for(world.token("another"), GOOGLE)
+    world.calls()
     assert bearer.state == SignedOut()
     assert await bearer.fetch_auth_session() == first
-    assert town.calls() == []
+    assert world.calls() == []
 
 
 async def test_its_state_is_one_object_until_it_changes(stored):
@@ -322,31 +322,31 @@ async def test_its_state_is_one_object_until_it_changes(stored):
     assert bearer.state is not state
 
 
-async def test_two_of_one_token_are_one_key_and_two_of_two_are_two(town):
-    users, others, token = town.users(), town.users(), town.token()
+async def test_two_of_one_token_are_one_key_and_two_of_two_are_two(world):
+    users, others, token = world.users(), world.users(), world.token()
     one, two = users.bearer(token, GOOGLE), users.bearer(token, GOOGLE)
     assert one == two
     assert len({one, two}) == 1
     strangers = (others.bearer(token, GOOGLE), users.bearer(token, APPLE), None)
-    assert one not in (users.bearer(town.token("bob"), GOOGLE), *strangers)
+    assert one not in (users.bearer(world.token("bob"), GOOGLE), *strangers)
 
 
-async def test_closed_users_end_a_bearer(town):
-    users = town.users()
-    bearer = users.bearer(town.token(), GOOGLE)
+async def test_closed_users_end_a_bearer(world):
+    users = world.users()
+    bearer = users.bearer(world.token(), GOOGLE)
     await bearer.fetch_auth_session()
     await users.aclose()
     with pytest.raises(InvalidStateError):
         await bearer.fetch_auth_session()
     with pytest.raises(InvalidStateError):
-        users.bearer(town.token(), GOOGLE)
+        users.bearer(world.token(), GOOGLE)
 
 
 @pytest.mark.parametrize("force", [False, True])
-async def test_closed_users_federate_nothing_for_one_made_before(town, force):
-    users = town.users()
-    bearer = users.bearer(town.token(), GOOGLE)
+async def test_closed_users_federate_nothing_for_one_made_before(world, force):
+    users = world.users()
+    bearer = users.bearer(world.token(), GOOGLE)
     await users.aclose()
     with pytest.raises(InvalidStateError):
         await bearer.fetch_auth_session(force_refresh=force)
-    assert town.calls() == []
+    assert world.calls() == []

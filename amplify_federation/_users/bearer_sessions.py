@@ -37,6 +37,9 @@ from amplify_federation.stores.protocol import SessionStore
 
 KEEP_FOR: Final = 86_400.0  # seconds that a store keeps a bearer's record after its last write
 _LEASE_SHARE: Final = 0.9  # of the deadline: so that a lease is named as the cause of a timeout
+# For tokens that Cognito has not accepted: whatever is sent, a file store makes no more lock files.
+# Two tokens of one name wait for each other, which is rare among `max_federations`.
+_LEASES: Final = 1_024
 _CLEANED: Final = 3  # old sessions that a new token looks at
 Providers: TypeAlias = AuthProvider | Iterable[AuthProvider]
 # Their tokens are no JWTs: access tokens, and SAML responses.
@@ -207,7 +210,7 @@ class BearerSessions:
         if self._serves(session, bearer.token):
             return
         patience = _LEASE_SHARE * self._factory.settings.timeout
-        async with self._store.lock(bearer.name, timeout=patience):
+        async with self._store.lock(lease_name(bearer.name), timeout=patience):
             await session.look()
             if not self._serves(session, bearer.token):
                 await session.federate(bearer.token, bearer.provider, None)
@@ -268,6 +271,12 @@ def record_name(pool_id: str, token: Secret, provider: AuthProvider) -> str:
     pieces = f"{pool_id}\n{len(key)}\n{key}\n{token.reveal()}"
     digest = hashlib.sha256(pieces.encode()).digest()
     return f"bearer#{base64.urlsafe_b64encode(digest).decode()}"
+
+
+def lease_name(name: str) -> str:
+    """Return the name of the lease under which the token of a record is federated."""
+    number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) % _LEASES
+    return f"bearers#{number}"
 
 
 def issuing_provider(token: Secret, allowed: Providers) -> AuthProvider:

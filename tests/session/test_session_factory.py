@@ -5,8 +5,8 @@ from amplify_federation._model.values import Secret
 from tests.users.conftest import *  # noqa: F403  # fixtures
 
 
-def test_all_sessions_share_the_way_to_cognito_and_the_settings(town):
-    users = town.users()
+def test_all_sessions_share_the_way_to_cognito_and_the_settings(world):
+    users = world.users()
     bearer = users._bearers.bearer(Secret("t"), AuthProvider.GOOGLE)
     sessions = users._user_session("alice"), users._bearers._new(bearer)
     for session in sessions:
@@ -14,11 +14,11 @@ def test_all_sessions_share_the_way_to_cognito_and_the_settings(town):
         assert session.context.settings is users._factory.settings
 
 
-def test_a_bearers_session_knows_no_guests_and_no_token_source(town):
+def test_a_bearers_session_knows_no_guests_and_no_token_source(world):
     async def source(_request):
         return ""
 
-    users = town.users(pool=town.pool(guest_access=True), token_source=source)
+    users = world.users(pool=world.pool(guest_access=True), token_source=source)
     user = users._user_session("alice").context
     bearer = users._bearers._new(users._bearers.bearer(Secret("t"), AuthProvider.GOOGLE)).context
     assert (user.pool.guest_access, bearer.pool.guest_access) == (True, False)

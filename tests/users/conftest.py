@@ -3,12 +3,12 @@ from types import SimpleNamespace
 import pytest
 
 from amplify_federation._http import conversation
-from tests.users.kit import Town
+from tests.users.kit import UsersWorld
 
 
 @pytest.fixture
-def town():
-    return Town()
+def world():
+    return UsersWorld()
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,12 @@
-"""A town of users: one clock, one fake Cognito whose calls are counted, one store."""
+"""A world of many users: one clock, one fake Cognito whose calls are counted, one store."""
 
 from amplify_federation import AuthProvider, AuthSettings, FederatedUsers, IdentityPool
 from tests.session.kit import BOTH, GET_CREDENTIALS, DooredStore, World
 
-__all__ = ["BOTH", "GET_CREDENTIALS", "DooredStore", "Town"]
+__all__ = ["BOTH", "GET_CREDENTIALS", "DooredStore", "UsersWorld"]
 
 
-class Town(World):
+class UsersWorld(World):
     """A world of many users."""
 
     def users(self, *, pool=None, store=None, clock=None, **arguments) -> FederatedUsers:

@@ -21,7 +21,7 @@ from amplify_federation import (
     ValidationError,
 )
 from amplify_federation._model.values import Secret
-from amplify_federation._users.bearer_sessions import record_name
+from amplify_federation._users.bearer_sessions import lease_name, record_name
 from amplify_federation.testing import ManualClock
 from tests.session.kit import GET_ID, Door, federate
 from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
@@ -30,23 +30,23 @@ GOOGLE, FACEBOOK, APPLE = AuthProvider.GOOGLE, AuthProvider.FACEBOOK, AuthProvid
 USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
 
 
-async def test_a_token_becomes_a_session_with_credentials(town):
-    session = await town.users().session_for(town.token(), GOOGLE)
+async def test_a_token_becomes_a_session_with_credentials(world):
+    session = await world.users().session_for(world.token(), GOOGLE)
     assert session.is_signed_in
-    assert town.identity_of(session) == session.identity_id
-    assert town.calls() == BOTH
+    assert world.identity_of(session) == session.identity_id
+    assert world.calls() == BOTH
 
 
-async def test_the_same_token_is_federated_once(town):
-    users, token = town.users(), town.token()
+async def test_the_same_token_is_federated_once(world):
+    users, token = world.users(), world.token()
     first = await users.session_for(token, GOOGLE)
     second = await users.session_for(token, GOOGLE)
     assert second.credentials == first.credentials
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_a_thousand_requests_with_one_token_make_one_federation(town):
-    users, token = town.users(), town.token()
+async def test_a_thousand_requests_with_one_token_make_one_federation(world):
+    users, token = world.users(), world.token()
     seen = set()
 
     async def request():
@@ -56,12 +56,12 @@ async def test_a_thousand_requests_with_one_token_make_one_federation(town):
         for _ in range(1000):
             tasks.start_soon(request)
     assert len(seen) == 1
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_a_cancelled_leader_leaves_the_federation_to_another_request(town):
-    users, token = town.users(), town.token()
-    door = town.wire.before[GET_ID] = Door()
+async def test_a_cancelled_leader_leaves_the_federation_to_another_request(world):
+    users, token = world.users(), world.token()
+    door = world.wire.before[GET_ID] = Door()
     sessions = []
 
     async def request():
@@ -77,15 +77,15 @@ async def test_a_cancelled_leader_leaves_the_federation_to_another_request(town)
             leader.cancel_scope.cancel()
         door.open()
     assert len(sessions) == 3
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_a_forged_token_with_the_claims_of_a_known_user_finds_nobody(town):
-    users, token = town.users(), town.token("alice")
+async def test_a_forged_token_with_the_claims_of_a_known_user_finds_nobody(world):
+    users, token = world.users(), world.token("alice")
     await users.session_for(token, GOOGLE)
     header, payload, _signature = token.split(".")
     for forged in (
-        town.token("alice", forged=True),
+        world.token("alice", forged=True),
         f"{header}.{payload}.",
         f"{header}.{payload}.AAAA",
         token + "=",
@@ -95,11 +95,27 @@ async def test_a_forged_token_with_the_claims_of_a_known_user_finds_nobody(town)
             await users.session_for(forged, GOOGLE)
 
 
-async def test_a_token_is_known_at_its_provider_alone(town):
-    users, token = town.users(), town.token()
+async def test_a_token_is_known_at_its_provider_alone(world):
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     with pytest.raises(NotAuthorizedError):
         await users.session_for(token, AuthProvider.APPLE)
+
+
+async def test_refused_tokens_take_no_leases_of_their_own(world):
+    class Counting(DooredStore):
+        def lock(self, name, *, timeout):
+            names.add(name)
+            return super().lock(name, timeout=timeout)
+
+    names = set()
+    users = world.users(store=Counting(MemoryStore()))
+    for number in range(20):
+        with pytest.raises(NotAuthorizedError):
+            await users.session_for(world.token(f"m{number}", forged=True), GOOGLE)
+    possible = {lease_name(f"bearer#{number}") for number in range(20_000)}
+    assert len(possible) == 1_024
+    assert names <= possible
 
 
 def test_a_key_that_ends_as_a_token_begins_is_told_apart():
@@ -109,80 +125,80 @@ def test_a_key_that_ends_as_a_token_begins_is_told_apart():
     assert len(one) < 256
 
 
-async def test_another_token_of_one_user_is_federated_for_itself(town):
-    users = town.users()
-    first = await users.session_for(town.token("alice", claims={"n": 1}), GOOGLE)
-    town.calls()
-    second = await users.session_for(town.token("alice", claims={"n": 2}), GOOGLE)
+async def test_another_token_of_one_user_is_federated_for_itself(world):
+    users = world.users()
+    first = await users.session_for(world.token("alice", claims={"n": 1}), GOOGLE)
+    world.calls()
+    second = await users.session_for(world.token("alice", claims={"n": 2}), GOOGLE)
     assert second.identity_id == first.identity_id
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_a_hit_needs_the_tokens_own_time_in_the_future(town):
-    users, token = town.users(), town.token(lifetime=600)
+async def test_a_hit_needs_the_tokens_own_time_in_the_future(world):
+    users, token = world.users(), world.token(lifetime=600)
     await users.session_for(token, GOOGLE)
-    town.fake.advance(599)
+    world.fake.advance(599)
     await users.session_for(token, GOOGLE)
-    assert town.calls() == BOTH
-    town.fake.advance(2)  # over, and in Cognito's grace: Cognito decides each time
+    assert world.calls() == BOTH
+    world.fake.advance(2)  # over, and in Cognito's grace: Cognito decides each time
     await users.session_for(token, GOOGLE)
-    assert town.calls() != []
-    town.fake.advance(300)
+    assert world.calls() != []
+    world.fake.advance(300)
     with pytest.raises(NotAuthorizedError):
         await users.session_for(token, GOOGLE)
 
 
-async def test_a_wall_clock_that_jumps_back_does_not_prolong_a_token(town):
+async def test_a_wall_clock_that_jumps_back_does_not_prolong_a_token(world):
     clock = ManualClock()
-    users, token = town.users(clock=clock), town.token(lifetime=600)
+    users, token = world.users(clock=clock), world.token(lifetime=600)
     await users.session_for(token, GOOGLE)
-    town.fake.advance(901)
+    world.fake.advance(901)
     clock.advance(901)
     clock.jump_wall(-900)
     with pytest.raises(NotAuthorizedError):
         await users.session_for(token, GOOGLE)
 
 
-async def test_the_time_of_a_token_is_told_on_the_servers_clock(town):
-    town.fake.skew = -7200.0  # the local clock is two hours fast
-    users, token = town.users(), town.token(lifetime=3600)
+async def test_the_time_of_a_token_is_told_on_the_servers_clock(world):
+    world.fake.skew = -7200.0  # the local clock is two hours fast
+    users, token = world.users(), world.token(lifetime=3600)
     await users.session_for(token, GOOGLE)
     await users.session_for(token, GOOGLE)
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_an_opaque_token_hits_for_five_minutes(town):
-    users, token = town.users(), town.opaque()
+async def test_an_opaque_token_hits_for_five_minutes(world):
+    users, token = world.users(), world.opaque()
     await users.session_for(token, FACEBOOK)
-    town.clock.advance(299)
+    world.clock.advance(299)
     await users.session_for(token, FACEBOOK)
-    assert town.calls() == BOTH
-    town.clock.advance(2)
+    assert world.calls() == BOTH
+    world.clock.advance(2)
     await users.session_for(token, FACEBOOK)
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_an_opaque_token_hits_for_as_long_as_it_is_set(town):
-    users, token = town.users(opaque_token_life=0), town.opaque()
+async def test_an_opaque_token_hits_for_as_long_as_it_is_set(world):
+    users, token = world.users(opaque_token_life=0), world.opaque()
     await users.session_for(token, FACEBOOK)
     await users.session_for(token, FACEBOOK)
-    assert town.calls() == BOTH * 2
+    assert world.calls() == BOTH * 2
 
 
-async def test_a_refused_token_is_remembered_for_ten_seconds(town):
-    users, token = town.users(), town.token(forged=True)
+async def test_a_refused_token_is_remembered_for_ten_seconds(world):
+    users, token = world.users(), world.token(forged=True)
     for _ in range(100):
         with pytest.raises(NotAuthorizedError):
             await users.session_for(token, GOOGLE)
-    assert town.calls() == [GET_ID]
-    town.clock.advance(10)
+    assert world.calls() == [GET_ID]
+    world.clock.advance(10)
     with pytest.raises(NotAuthorizedError):
         await users.session_for(token, GOOGLE)
-    assert town.calls() == [GET_ID]
+    assert world.calls() == [GET_ID]
 
 
-async def test_a_flood_of_one_refused_token_makes_one_call(town):
-    users, token = town.users(), town.token(forged=True)
+async def test_a_flood_of_one_refused_token_makes_one_call(world):
+    users, token = world.users(), world.token(forged=True)
 
     async def request():
         with pytest.raises(NotAuthorizedError):
@@ -191,18 +207,18 @@ async def test_a_flood_of_one_refused_token_makes_one_call(town):
     async with anyio.create_task_group() as tasks:
         for _ in range(200):
             tasks.start_soon(request)
-    assert town.calls() == [GET_ID]
+    assert world.calls() == [GET_ID]
 
 
-async def test_a_flood_of_refused_tokens_drops_no_user(town):
-    users, token = town.users(max_users=2), town.token()
+async def test_a_flood_of_refused_tokens_drops_no_user(world):
+    users, token = world.users(max_users=2), world.token()
     await users.session_for(token, GOOGLE)
     for number in range(20):
         with pytest.raises(NotAuthorizedError):
-            await users.session_for(town.token(f"m{number}", forged=True), GOOGLE)
-    town.calls()
+            await users.session_for(world.token(f"m{number}", forged=True), GOOGLE)
+    world.calls()
     await users.session_for(token, GOOGLE)
-    assert town.calls() == []
+    assert world.calls() == []
     assert "1 in memory" in repr(users)
 
 
@@ -214,37 +230,37 @@ async def test_a_flood_of_refused_tokens_drops_no_user(town):
         ("InvalidParameterException", InvalidParameterError),
     ],
 )
-async def test_an_outage_is_not_remembered_as_a_refusal(town, code, error):
-    users, token = town.users(max_attempts=1), town.token()
-    town.fake.fail_next(code, operation=GET_ID)
+async def test_an_outage_is_not_remembered_as_a_refusal(world, code, error):
+    users, token = world.users(max_attempts=1), world.token()
+    world.fake.fail_next(code, operation=GET_ID)
     with pytest.raises(error or Exception):
         await users.session_for(token, GOOGLE)
     assert (await users.session_for(token, GOOGLE)).is_signed_in
 
 
-async def test_no_network_is_raised_and_not_remembered(town):
-    users, token = town.users(max_attempts=1), town.token()
-    town.wire.cut = True
+async def test_no_network_is_raised_and_not_remembered(world):
+    users, token = world.users(max_attempts=1), world.token()
+    world.wire.cut = True
     with pytest.raises(NetworkError):
         await users.session_for(token, GOOGLE)
-    town.wire.cut = False
+    world.wire.cut = False
     assert (await users.session_for(token, GOOGLE)).is_signed_in
 
 
-async def test_a_provider_that_is_not_configured_yet_is_tried_again(town):
-    users, token = town.users(), town.token()
-    town.fake.update_identity_pool(town.pool_id, providers=[AuthProvider.APPLE])
+async def test_a_provider_that_is_not_configured_yet_is_tried_again(world):
+    users, token = world.users(), world.token()
+    world.fake.update_identity_pool(world.pool_id, providers=[AuthProvider.APPLE])
     with pytest.raises(NotAuthorizedError):
         await users.session_for(token, GOOGLE)
-    town.fake.update_identity_pool(town.pool_id, providers=[GOOGLE])
+    world.fake.update_identity_pool(world.pool_id, providers=[GOOGLE])
     assert (await users.session_for(token, GOOGLE)).is_signed_in
 
 
-async def test_credentials_that_are_over_are_renewed_once_for_all_requests(town):
-    users, token = town.users(), town.token(lifetime=100_000)
+async def test_credentials_that_are_over_are_renewed_once_for_all_requests(world):
+    users, token = world.users(), world.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
-    town.calls()
-    town.fake.advance(3599)
+    world.calls()
+    world.fake.advance(3599)
     seen = set()
 
     async def request():
@@ -253,181 +269,181 @@ async def test_credentials_that_are_over_are_renewed_once_for_all_requests(town)
     async with anyio.create_task_group() as tasks:
         for _ in range(100):
             tasks.start_soon(request)
-    assert town.calls() == [GET_CREDENTIALS]
+    assert world.calls() == [GET_CREDENTIALS]
     assert len(seen) == 1
     assert first.credentials.access_key_id not in seen
 
 
-async def test_a_token_taken_back_at_its_provider_is_refused_at_the_renewal(town):
-    users, token = town.users(), town.token(lifetime=100_000)
+async def test_a_token_taken_back_at_its_provider_is_refused_at_the_renewal(world):
+    users, token = world.users(), world.token(lifetime=100_000)
     await users.session_for(token, GOOGLE)
-    town.fake.deactivate_token(token)
-    town.fake.advance(3601)
-    town.calls()
+    world.fake.deactivate_token(token)
+    world.fake.advance(3601)
+    world.calls()
     for _ in range(5):
         with pytest.raises((NotAuthorizedError, SessionExpiredError)):
             _ = (await users.session_for(token, GOOGLE)).credentials
-    assert town.calls() == [GET_CREDENTIALS, GET_CREDENTIALS]  # the renewal, and one last try
+    assert world.calls() == [GET_CREDENTIALS, GET_CREDENTIALS]  # the renewal, and one last try
 
 
-async def test_tokens_that_are_not_remembered_are_federated_anew_when_credentials_are_over(town):
-    users, token = town.users(remember_token=False), town.token(lifetime=100_000)
+async def test_tokens_that_are_not_remembered_are_federated_anew_when_credentials_are_over(world):
+    users, token = world.users(remember_token=False), world.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
-    town.fake.advance(3601)
+    world.fake.advance(3601)
     second = await users.session_for(token, GOOGLE)
     assert second.identity_id == first.identity_id
     assert second.credentials != first.credentials
 
 
-async def test_another_process_finds_the_session_of_a_token_in_the_store(town):
-    token = town.token()
-    first = await town.users().session_for(token, GOOGLE)
-    second = await town.users().session_for(token, GOOGLE)
+async def test_another_process_finds_the_session_of_a_token_in_the_store(world):
+    token = world.token()
+    first = await world.users().session_for(token, GOOGLE)
+    second = await world.users().session_for(token, GOOGLE)
     assert second.credentials == first.credentials
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_two_processes_federate_a_new_token_once(town):
-    token, fleet = town.token(), [town.users() for _ in range(8)]
+async def test_two_processes_federate_a_new_token_once(world):
+    token, fleet = world.token(), [world.users() for _ in range(8)]
     async with anyio.create_task_group() as tasks:
         for users in fleet:
             tasks.start_soon(users.session_for, token, GOOGLE)
-    assert town.calls() == BOTH
+    assert world.calls() == BOTH
 
 
-async def test_a_dropped_session_comes_back_from_the_store(town):
-    users, token = town.users(max_users=1), town.token("alice")
+async def test_a_dropped_session_comes_back_from_the_store(world):
+    users, token = world.users(max_users=1), world.token("alice")
     first = await users.session_for(token, GOOGLE)
-    await users.session_for(town.token("bob"), GOOGLE)
-    town.calls()
+    await users.session_for(world.token("bob"), GOOGLE)
+    world.calls()
     assert (await users.session_for(token, GOOGLE)).credentials == first.credentials
-    assert town.calls() == []
+    assert world.calls() == []
 
 
-async def test_a_store_that_lost_its_records_costs_a_federation_and_no_user(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token()
+async def test_a_store_that_lost_its_records_costs_a_federation_and_no_user(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token()
     first = await users.session_for(token, GOOGLE)
     store.inner = MemoryStore()
-    town.clock.advance(1)
+    world.clock.advance(1)
     second = await users.session_for(token, GOOGLE)
     assert second.identity_id == first.identity_id
-    assert town.calls() == BOTH * 2
+    assert world.calls() == BOTH * 2
 
 
-async def test_a_bearer_whose_record_is_lost_never_becomes_a_guest(town):
-    town.allow_guests()
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(pool=town.pool(guest_access=True)), town.token(lifetime=600)
+async def test_a_bearer_whose_record_is_lost_never_becomes_a_guest(world):
+    world.allow_guests()
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(pool=world.pool(guest_access=True)), world.token(lifetime=600)
     await users.session_for(token, GOOGLE)
     store.inner = MemoryStore()
-    town.clock.advance(599)
+    world.clock.advance(599)
     session = await users.session_for(token, GOOGLE)
     assert session.is_signed_in
-    assert town.calls() == BOTH * 2
+    assert world.calls() == BOTH * 2
 
 
-async def test_memory_serves_on_while_the_store_is_down_then_says_so(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token(lifetime=100_000)
+async def test_memory_serves_on_while_the_store_is_down_then_says_so(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
-    town.clock.advance(1)
+    world.clock.advance(1)
     session = await users.session_for(token, GOOGLE)
     assert session.credentials == first.credentials
     assert isinstance(session.renewal_error, StoreUnavailableError)
-    town.clock.advance(3600)
+    world.clock.advance(3600)
     with pytest.raises(StoreUnavailableError):
         await users.session_for(token, GOOGLE)
     with pytest.raises(StoreUnavailableError):
-        await users.session_for(town.token("bob"), GOOGLE)
+        await users.session_for(world.token("bob"), GOOGLE)
 
 
-async def test_a_store_that_is_down_is_asked_twice_a_second_at_most(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token()
+async def test_a_store_that_is_down_is_asked_twice_a_second_at_most(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
-    town.clock.advance(1)
+    world.clock.advance(1)
     reads = store.reads
     for _ in range(20):
         await users.session_for(token, GOOGLE)
     assert store.reads == reads + 1
 
 
-async def test_a_federation_that_takes_too_long_is_a_timeout(town):
-    store = town.store = DooredStore(MemoryStore())
+async def test_a_federation_that_takes_too_long_is_a_timeout(world):
+    store = world.store = DooredStore(MemoryStore())
     store.before_read = Door()
-    users = town.users(timeout=0.01)
+    users = world.users(timeout=0.01)
     with pytest.raises(CallTimeoutError):
-        await users.session_for(town.token(), GOOGLE)
+        await users.session_for(world.token(), GOOGLE)
 
 
-async def test_tokens_that_are_over_are_cleaned_up_in_memory_and_store(town):
-    users = town.users()
+async def test_tokens_that_are_over_are_cleaned_up_in_memory_and_store(world):
+    users = world.users()
     for number in range(5):
-        await users.session_for(town.token(f"u{number}", lifetime=600), GOOGLE)
-    assert len(town.store._records) == 5
-    town.fake.advance(3_601)  # the credentials are over, too: none serves a job any more
+        await users.session_for(world.token(f"u{number}", lifetime=600), GOOGLE)
+    assert len(world.store._records) == 5
+    world.fake.advance(3_601)  # the credentials are over, too: none serves a job any more
     for number in range(2):
-        await users.session_for(town.token(f"new{number}"), GOOGLE)
-    assert len(town.store._records) == 2
+        await users.session_for(world.token(f"new{number}"), GOOGLE)
+    assert len(world.store._records) == 2
     assert "2 in memory" in repr(users)
 
 
-async def test_a_clean_up_leaves_users_by_name_alone(town):
-    users = town.users()
-    await federate(users.auth("alice"), town.token(lifetime=10_000))
-    town.fake.advance(3_601)
-    await users.session_for(town.token("bob"), GOOGLE)
+async def test_a_clean_up_leaves_users_by_name_alone(world):
+    users = world.users()
+    await federate(users.auth("alice"), world.token(lifetime=10_000))
+    world.fake.advance(3_601)
+    await users.session_for(world.token("bob"), GOOGLE)
     assert (await users.auth("alice").fetch_auth_session()).is_signed_in
 
 
-async def test_a_store_that_forgets_by_itself_is_told_how_long_a_bearers_record_serves(town):
+async def test_a_store_that_forgets_by_itself_is_told_how_long_a_bearers_record_serves(world):
     class Forgetful(MemoryStore):
         def keeping(self, seconds):
             self.kept = seconds
             return MemoryStore()
 
     store = Forgetful()
-    users = town.users(store=store)
-    await users.session_for(town.token(), GOOGLE)
+    users = world.users(store=store)
+    await users.session_for(world.token(), GOOGLE)
     assert store.kept == 86_400
     assert not store._records
 
 
-async def test_nothing_is_kept_of_requests_that_are_done(town):
-    users = town.users()
-    await users.session_for(town.token(), GOOGLE)
+async def test_nothing_is_kept_of_requests_that_are_done(world):
+    users = world.users()
+    await users.session_for(world.token(), GOOGLE)
     with pytest.raises(NotAuthorizedError):
-        await users.session_for(town.token(forged=True), GOOGLE)
+        await users.session_for(world.token(forged=True), GOOGLE)
     assert len(users._bearers._federations) == 0
 
 
 @pytest.mark.parametrize("token", ["", "a b\n", None, 7, "x" * 50_001])
-async def test_a_malformed_token_makes_no_call(town, token):
+async def test_a_malformed_token_makes_no_call(world, token):
     with pytest.raises(ValidationError):
-        await town.users().session_for(token, GOOGLE)
-    assert town.calls() == []
+        await world.users().session_for(token, GOOGLE)
+    assert world.calls() == []
 
 
 @pytest.mark.parametrize("provider", ["accounts.google.com", None, AuthProvider.DEVELOPER])
-async def test_a_provider_that_gives_no_bearer_tokens_is_refused(town, provider):
+async def test_a_provider_that_gives_no_bearer_tokens_is_refused(world, provider):
     with pytest.raises(ValidationError):
-        await town.users().session_for("x.y.z", provider)
-    assert town.calls() == []
+        await world.users().session_for("x.y.z", provider)
+    assert world.calls() == []
 
 
-async def test_a_users_name_never_reaches_a_bearers_record(town):
-    users, token = town.users(), town.token()
+async def test_a_users_name_never_reaches_a_bearers_record(world):
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
-    name = record_name(town.pool_id, Secret(token), GOOGLE)
+    name = record_name(world.pool_id, Secret(token), GOOGLE)
     for user_id in (name, name.partition("#")[2], "#" + name.partition("#")[2]):
         assert not (await users.auth(user_id[:128]).fetch_auth_session()).is_signed_in
 
 
-def test_users_keep_sessions_in_files_unless_told_otherwise(town):
-    assert isinstance(FederatedUsers(town.pool_id)._store._store, EncryptedFileStore)
+def test_users_keep_sessions_in_files_unless_told_otherwise(world):
+    assert isinstance(FederatedUsers(world.pool_id)._store._store, EncryptedFileStore)
 
 
 @pytest.mark.parametrize(
@@ -439,43 +455,43 @@ def test_users_keep_sessions_in_files_unless_told_otherwise(town):
         (None, FACEBOOK),
     ],
 )
-def test_a_tokens_issuer_chooses_among_the_allowed_providers(town, issuer, expected):
-    given = {None: town.opaque()}.get(issuer) or town.token(claims={"iss": issuer})
-    chosen = town.users().bearer(given, (APPLE, GOOGLE, USER_POOL, FACEBOOK)).provider
+def test_a_tokens_issuer_chooses_among_the_allowed_providers(world, issuer, expected):
+    given = {None: world.opaque()}.get(issuer) or world.token(claims={"iss": issuer})
+    chosen = world.users().bearer(given, (APPLE, GOOGLE, USER_POOL, FACEBOOK)).provider
     assert chosen == expected
 
 
-def test_a_token_of_no_allowed_provider_is_refused_before_any_call(town):
-    users = town.users()
+def test_a_token_of_no_allowed_provider_is_refused_before_any_call(world):
+    users = world.users()
     for token, allowed in (
-        (town.token(), (APPLE, FACEBOOK)),
-        (town.opaque(), (GOOGLE, APPLE)),
-        (town.opaque(), (AuthProvider.AMAZON, FACEBOOK)),  # whose tokens look alike
+        (world.token(), (APPLE, FACEBOOK)),
+        (world.opaque(), (GOOGLE, APPLE)),
+        (world.opaque(), (AuthProvider.AMAZON, FACEBOOK)),  # whose tokens look alike
     ):
         with pytest.raises(ValidationError, match="does not name its issuer"):
             users.bearer(token, allowed)
-    assert town.calls() == []
+    assert world.calls() == []
 
 
-async def test_cognito_decides_whether_the_token_is_of_its_issuer(town):
-    users = town.users()
-    lying = town.token(provider=APPLE, claims={"iss": "https://accounts.google.com"})
+async def test_cognito_decides_whether_the_token_is_of_its_issuer(world):
+    users = world.users()
+    lying = world.token(provider=APPLE, claims={"iss": "https://accounts.google.com"})
     with pytest.raises(NotAuthorizedError):
         await users.session_for(lying, (GOOGLE, APPLE))
 
 
 @pytest.mark.parametrize("providers", [(), None, 7, "google", (None,), (AuthProvider.DEVELOPER,)])
-def test_what_are_no_providers_of_bearer_tokens_is_refused(town, providers):
+def test_what_are_no_providers_of_bearer_tokens_is_refused(world, providers):
     with pytest.raises(ValidationError):
-        town.users().bearer(town.token(), providers)
+        world.users().bearer(world.token(), providers)
 
 
 # Bounded federations
 
 
-async def held_up(town, users, tokens, operation):
+async def held_up(world, users, tokens, operation):
     """Ask with all tokens at once while Cognito is slow; return how many calls it was asked."""
-    door = town.wire.before[operation] = Door()
+    door = world.wire.before[operation] = Door()
     served = []
 
     async def ask(token):
@@ -486,36 +502,36 @@ async def held_up(town, users, tokens, operation):
             tasks.start_soon(ask, token)
         await anyio.wait_all_tasks_blocked()
         waiting = door.guests
-        del town.wire.before[operation]
+        del world.wire.before[operation]
         door.open()
     assert len(set(served)) == len(tokens)
     return waiting
 
 
-async def test_at_most_so_many_federations_are_under_way_and_the_rest_wait(town):
-    users = town.users(max_federations=3)
-    tokens = [town.token(f"u{number}") for number in range(20)]
-    assert await held_up(town, users, tokens, GET_ID) == 3
-    assert len(town.calls()) == 40
+async def test_at_most_so_many_federations_are_under_way_and_the_rest_wait(world):
+    users = world.users(max_federations=3)
+    tokens = [world.token(f"u{number}") for number in range(20)]
+    assert await held_up(world, users, tokens, GET_ID) == 3
+    assert len(world.calls()) == 40
 
 
-async def test_renewals_are_bounded_too(town):
-    users = town.users(max_federations=3)
-    tokens = [town.token(f"u{number}", lifetime=100_000) for number in range(10)]
+async def test_renewals_are_bounded_too(world):
+    users = world.users(max_federations=3)
+    tokens = [world.token(f"u{number}", lifetime=100_000) for number in range(10)]
     for token in tokens:
         await users.session_for(token, GOOGLE)
-    town.fake.advance(3_599)
-    assert await held_up(town, users, tokens, GET_CREDENTIALS) == 3
+    world.fake.advance(3_599)
+    assert await held_up(world, users, tokens, GET_CREDENTIALS) == 3
 
 
-async def test_who_waits_in_line_for_too_long_is_told_so(town):
-    users = town.users(max_federations=1, timeout=0.1)
-    town.wire.before[GET_ID] = Door()
+async def test_who_waits_in_line_for_too_long_is_told_so(world):
+    users = world.users(max_federations=1, timeout=0.1)
+    world.wire.before[GET_ID] = Door()
     errors = []
 
     async def ask(subject):
         try:
-            await users.session_for(town.token(subject), GOOGLE)
+            await users.session_for(world.token(subject), GOOGLE)
         except AuthError as error:
             errors.append(error)
 
@@ -528,19 +544,19 @@ async def test_who_waits_in_line_for_too_long_is_told_so(town):
     (one, two) = (error for error in errors if isinstance(error, StoreLockedError))
     assert "1 sessions are at Cognito" in one.message
     assert "max_federations" in two.recovery_suggestion
-    del town.wire.before[GET_ID]
-    assert (await users.session_for(town.token("d"), GOOGLE)).is_signed_in
+    del world.wire.before[GET_ID]
+    assert (await users.session_for(world.token("d"), GOOGLE)).is_signed_in
 
 
-async def test_known_tokens_are_served_while_all_places_are_taken(town):
-    users, others = town.users(max_federations=1), town.users()
-    known, stored = town.token("known"), town.token("stored")
+async def test_known_tokens_are_served_while_all_places_are_taken(world):
+    users, others = world.users(max_federations=1), world.users()
+    known, stored = world.token("known"), world.token("stored")
     await users.session_for(known, GOOGLE)
     await others.session_for(stored, GOOGLE)
-    door = town.wire.before[GET_ID] = Door()
+    door = world.wire.before[GET_ID] = Door()
     async with anyio.create_task_group() as tasks:
         for subject in "ab":
-            tasks.start_soon(users.session_for, town.token(subject), GOOGLE)
+            tasks.start_soon(users.session_for, world.token(subject), GOOGLE)
         await door.arrived.wait()
         for token in (known, stored):
             assert (await users.session_for(token, GOOGLE)).is_signed_in
@@ -555,29 +571,29 @@ def descriptors() -> int:
 
 
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="descriptors are counted in /proc")
-async def test_tokens_that_wait_cost_no_descriptor(town, tmp_path):
+async def test_tokens_that_wait_cost_no_descriptor(world, tmp_path):
     store = EncryptedFileStore(tmp_path, key=bytes(32))
-    users = town.users(store=store, max_federations=4)
+    users = world.users(store=store, max_federations=4)
     before = descriptors()
-    door = town.wire.before[GET_ID] = Door()
+    door = world.wire.before[GET_ID] = Door()
     async with anyio.create_task_group() as tasks:
         for number in range(100):
-            tasks.start_soon(users.session_for, town.token(f"u{number}"), GOOGLE)
+            tasks.start_soon(users.session_for, world.token(f"u{number}"), GOOGLE)
         await door.arrived.wait()
         while door.guests < 4:  # noqa: ASYNC110  # threads make the lease files
             await anyio.sleep(0.01)
         assert descriptors() <= before + 4 + 8
         door.open()
-    assert len(town.calls()) == 200
+    assert len(world.calls()) == 200
 
 
-async def test_a_bearer_whose_identity_was_deleted_gets_a_new_one(town):
-    users, token = town.users(), town.token(lifetime=100_000)
+async def test_a_bearer_whose_identity_was_deleted_gets_a_new_one(world):
+    users, token = world.users(), world.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
-    town.fake.delete_identity(first.identity_id)
-    town.fake.advance(3_599)
-    town.calls()
+    world.fake.delete_identity(first.identity_id)
+    world.fake.advance(3_599)
+    world.calls()
     second = await users.session_for(token, GOOGLE)
-    assert town.identity_of(second) == second.identity_id != first.identity_id
-    assert town.calls() == [GET_CREDENTIALS, *BOTH]
+    assert world.identity_of(second) == second.identity_id != first.identity_id
+    assert world.calls() == [GET_CREDENTIALS, *BOTH]
     assert await users.session_for(token, GOOGLE) == second

@@ -26,16 +26,16 @@ GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
 ALMOST_AN_HOUR = 3_400.0  # seconds: in the window in which one caller renews early
 
 
-def kept_of(town, users, token, provider=GOOGLE):
-    return users._cache.get(record_name(town.pool_id, Secret(token), provider))
+def kept_of(world, users, token, provider=GOOGLE):
+    return users._cache.get(record_name(world.pool_id, Secret(token), provider))
 
 
 @pytest.fixture(params=["memory", "elsewhere"])
-def stored(request, town):
-    """A town whose store shares its records with cached sessions, or does not."""
+def stored(request, world):
+    """A world whose store shares its records with cached sessions, or does not."""
     if request.param == "elsewhere":
-        town.store = DooredStore(MemoryStore())
-    return town
+        world.store = DooredStore(MemoryStore())
+    return world
 
 
 async def test_a_session_is_cached_after_its_federation_and_is_shown_alike(stored):
@@ -62,11 +62,11 @@ async def test_a_cached_session_is_no_object_but_a_record(stored):
     assert mine == []
 
 
-async def test_a_memory_store_and_a_cached_session_share_the_record(town):
-    users, token = town.users(), town.token()
+async def test_a_memory_store_and_a_cached_session_share_the_record(world):
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
-    name = record_name(town.pool_id, Secret(token), GOOGLE)
-    assert kept_of(town, users, token).record is town.store.at_hand(name)
+    name = record_name(world.pool_id, Secret(token), GOOGLE)
+    assert kept_of(world, users, token).record is world.store.at_hand(name)
 
 
 @pytest.mark.parametrize("remember_token", [True, False])
@@ -154,12 +154,12 @@ async def test_what_another_process_renewed_is_loaded(stored):
     assert stored.calls() == []
 
 
-async def test_a_record_that_is_gone_is_noticed(town):
-    users, token = town.users(), town.token()
+async def test_a_record_that_is_gone_is_noticed(world):
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
-    await town.store.delete(record_name(town.pool_id, Secret(token), GOOGLE), expected=None)
+    await world.store.delete(record_name(world.pool_id, Secret(token), GOOGLE), expected=None)
     await users.session_for(token, GOOGLE)
-    assert town.calls() == BOTH * 2
+    assert world.calls() == BOTH * 2
 
 
 async def test_a_wall_clock_that_jumps_back_prolongs_no_cached_session(stored):
@@ -180,26 +180,26 @@ async def test_a_session_from_the_future_is_not_shown(stored):
     assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
 
 
-async def test_a_session_stays_loaded_while_its_store_is_in_trouble(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token()
+async def test_a_session_stays_loaded_while_its_store_is_in_trouble(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
-    town.clock.advance(1)
+    world.clock.advance(1)
     for _ in range(3):
         error = (await users.session_for(token, GOOGLE)).renewal_error
         assert isinstance(error, StoreUnavailableError)
     store.failure = None
-    town.clock.advance(1)
+    world.clock.advance(1)
     assert (await users.session_for(token, GOOGLE)).renewal_error is None
-    assert isinstance(kept_of(town, users, token), CachedSession)
+    assert isinstance(kept_of(world, users, token), CachedSession)
 
 
-async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(timeout=0.05), town.token()
+async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(timeout=0.05), world.token()
     first = await users.session_for(token, GOOGLE)
-    town.clock.advance(1)
+    world.clock.advance(1)
     store.before_read = Door()
     reads = store.reads
     session = await users.session_for(token, GOOGLE)
@@ -208,47 +208,47 @@ async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(town
     assert store.reads == reads + 1
 
 
-async def test_a_store_that_has_nothing_new_loads_no_session(town, monkeypatch):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token()
+async def test_a_store_that_has_nothing_new_loads_no_session(world, monkeypatch):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     monkeypatch.setattr(BearerSessions, "_loaded", None)
     reads = store.reads
     for _ in range(3):
-        town.clock.advance(1)
+        world.clock.advance(1)
         await users.session_for(token, GOOGLE)
         await users.session_for(token, GOOGLE)  # within half a second of the look
     assert store.reads == reads + 3
 
 
-async def test_a_store_in_trouble_is_asked_once_by_the_request_that_learns_of_it(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token()
+async def test_a_store_in_trouble_is_asked_once_by_the_request_that_learns_of_it(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
-    town.clock.advance(1)
+    world.clock.advance(1)
     reads = store.reads
     await users.session_for(token, GOOGLE)
     assert store.reads == reads + 1
 
 
-async def test_a_session_that_is_loaded_by_two_requests_is_one(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token()
+async def test_a_session_that_is_loaded_by_two_requests_is_one(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
-    town.clock.advance(1)
+    world.clock.advance(1)
     users._bearers._loaded(users._bearers.bearer(Secret(token), GOOGLE))
     door = store.before_read = Door()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(users.session_for, token, GOOGLE)
         await door.arrived.wait()
-        session = kept_of(town, users, token)
+        session = kept_of(world, users, token)
         tasks.start_soon(users.session_for, token, GOOGLE)
         await anyio.wait_all_tasks_blocked()
-        assert kept_of(town, users, token) is session
+        assert kept_of(world, users, token) is session
         store.before_read = None
         door.open()
-    assert isinstance(kept_of(town, users, token), CachedSession)
+    assert isinstance(kept_of(world, users, token), CachedSession)
 
 
 async def test_a_session_compacted_while_somebody_refers_to_it_is_loaded_as_itself(stored):
@@ -261,11 +261,11 @@ async def test_a_session_compacted_while_somebody_refers_to_it_is_loaded_as_itse
     assert users._bearers._loaded(bearer) is session
 
 
-async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(town):
-    store = town.store = DooredStore(MemoryStore())
-    users, token = town.users(), town.token()
+async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(world):
+    store = world.store = DooredStore(MemoryStore())
+    users, token = world.users(), world.token()
     first = await users.session_for(token, GOOGLE)
-    town.clock.advance(1)
+    world.clock.advance(1)
     door = store.before_read = Door()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(users.session_for, token, GOOGLE)
@@ -273,42 +273,42 @@ async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(town):
         tasks.cancel_scope.cancel()
     store.before_read = None
     assert await users.session_for(token, GOOGLE) == first
-    assert isinstance(kept_of(town, users, token), CachedSession)
+    assert isinstance(kept_of(world, users, token), CachedSession)
 
 
-async def test_nothing_refers_to_a_dropped_bearer(town):
-    users, token = town.users(max_users=1, store=DooredStore(town.store)), town.token("alice")
+async def test_nothing_refers_to_a_dropped_bearer(world):
+    users, token = world.users(max_users=1, store=DooredStore(world.store)), world.token("alice")
     await users.session_for(token, GOOGLE)
-    dropped = kept_of(town, users, token)
-    await users.session_for(town.token("bob"), GOOGLE)
+    dropped = kept_of(world, users, token)
+    await users.session_for(world.token("bob"), GOOGLE)
     gc.collect()
     holders = [each for each in gc.get_referrers(dropped) if each is not inspect.currentframe()]
     assert holders == []
 
 
-async def test_the_least_recently_used_bearer_is_dropped(town):
-    users = town.users(max_users=2)
-    tokens = [town.token(name) for name in "abc"]
+async def test_the_least_recently_used_bearer_is_dropped(world):
+    users = world.users(max_users=2)
+    tokens = [world.token(name) for name in "abc"]
     for token in (tokens[0], tokens[1], tokens[0], tokens[2]):
         await users.session_for(token, GOOGLE)
-    names = [record_name(town.pool_id, Secret(token), GOOGLE) for token in tokens]
+    names = [record_name(world.pool_id, Secret(token), GOOGLE) for token in tokens]
     assert [name for name, _ in users._cache.oldest(9)] == [names[0], names[2]]
 
 
-def test_a_second_event_loop_is_refused_by_a_cached_session(town):
-    users, token = town.users(), town.token()
+def test_a_second_event_loop_is_refused_by_a_cached_session(world):
+    users, token = world.users(), world.token()
     anyio.run(users.session_for, token, GOOGLE)
     with pytest.raises(InvalidStateError, match="event loop"):
         anyio.run(users.session_for, token, GOOGLE)
 
 
-def _session(town, name):
-    return town.auth(session_name=name)._session
+def _session(world, name):
+    return world.auth(session_name=name)._session
 
 
-def test_a_session_that_was_found_counts_as_used(town):
+def test_a_session_that_was_found_counts_as_used(world):
     cache = SessionCache(2)
-    a, b, c = (_session(town, name) for name in "abc")
+    a, b, c = (_session(world, name) for name in "abc")
     cache.put(a)
     cache.put(b)
     assert cache.get(a.context.keeper.name) is a
@@ -317,23 +317,23 @@ def test_a_session_that_was_found_counts_as_used(town):
     assert len(cache) == 2
 
 
-def test_a_dropped_session_is_found_while_somebody_refers_to_it(town):
+def test_a_dropped_session_is_found_while_somebody_refers_to_it(world):
     cache = SessionCache(1)
-    a = _session(town, "a")
+    a = _session(world, "a")
     name = a.context.keeper.name
     cache.put(a)
-    cache.put(_session(town, "b"))
+    cache.put(_session(world, "b"))
     assert a in list(cache)
     assert cache.get(name) is a
-    cache.put(_session(town, "c"))
+    cache.put(_session(world, "c"))
     del a
     gc.collect()
     assert cache.get(name) is None
 
 
-def test_a_session_is_forgotten_on_request_and_another_of_its_name_is_not(town):
+def test_a_session_is_forgotten_on_request_and_another_of_its_name_is_not(world):
     cache = SessionCache(2)
-    a, other = _session(town, "a"), _session(town, "a")
+    a, other = _session(world, "a"), _session(world, "a")
     cache.put(a)
     cache.discard(other.context.keeper.name, other)
     assert len(cache) == 1
