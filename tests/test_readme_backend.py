@@ -23,9 +23,9 @@ def redis(tmp_path):
     server.kill()
 
 
-def backend(folder):
-    """Return the README's program as a module."""
-    (code,) = re.findall(r"^```python\n(# backend\.py\n.*?)^```", README, re.MULTILINE | re.DOTALL)
+def loaded(readme, folder):
+    """Return a README's program as a module."""
+    (code,) = re.findall(r"^```python\n(# backend\.py\n.*?)^```", readme, re.MULTILINE | re.DOTALL)
     path = folder / "backend.py"
     path.write_text(code, encoding="utf-8")
     spec = importlib.util.spec_from_file_location("backend", path)
@@ -44,7 +44,7 @@ def test_the_backend_of_the_readme_serves_its_users(tmp_path, monkeypatch, redis
         monkeypatch.setenv("REDIS_URL", redis.url)
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", key)
-        with TestClient(backend(tmp_path).app) as browser:
+        with TestClient(loaded(README, tmp_path).app) as browser:
             token = fake.issue_token(AuthProvider.GOOGLE, "alice")
             answers = [
                 browser.get("/me", headers={"Authorization": f"Bearer {token}"}) for _ in range(3)

@@ -220,7 +220,7 @@ def _present(value: str) -> str:
 
 # What may stand behind the `?`. The rest of redis-py's options would change what the store relies
 # on (`decode_responses`, `protocol`, `retry`), or are none.
-_PLAIN_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
+PLAIN_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "db": _count,
     "client_name": str,
     "health_check_interval": _count,
@@ -228,7 +228,7 @@ _PLAIN_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "socket_keepalive": _switch,
     "socket_timeout": _seconds,
 }
-_TLS_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
+TLS_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "ssl_ca_certs": _present,
     "ssl_ca_path": _present,
     "ssl_certfile": _present,
@@ -239,11 +239,11 @@ _TLS_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
 
 
 def _options(query: str, *, tls: bool) -> dict[str, Any]:
-    allowed = {**_PLAIN_OPTIONS, **(_TLS_OPTIONS if tls else {})}
+    allowed = {**PLAIN_OPTIONS, **(TLS_OPTIONS if tls else {})}
     options: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in allowed:
-            if name in _TLS_OPTIONS:
+            if name in TLS_OPTIONS:
                 _refuse(f"The option `{name}` in the URL of Redis needs TLS: use rediss://.")
             _refuse(
                 f"The option {name!r:.60} in the URL of Redis is none that the store takes: "
