@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from attrs import define, field
@@ -54,7 +54,7 @@ class SessionFactory:
 
     def bounded(self, store: SessionStore) -> SessionStore:
         """Return the store with a bound on the leases that are held at the same time."""
-        return _BoundedLeases(store, self)
+        return cast("SessionStore", _BoundedLeases(store, self))
 
     def check_usable(self) -> None:
         """Raise `InvalidStateError` after the sessions were closed."""

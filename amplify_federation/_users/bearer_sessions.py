@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Final, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
 import anyio
 from attrs import evolve
@@ -306,12 +306,15 @@ def issuing_provider(token: Secret, allowed: Providers) -> AuthProvider:
 
 def _several(given: object) -> tuple[AuthProvider, ...]:
     if isinstance(given, Iterable) and not isinstance(given, str):
-        providers = tuple(_checked(each) for each in given)
+        providers = tuple(_checked(each) for each in cast("Iterable[object]", given))
         if providers:
             return providers
+        shown = "none"
+    else:
+        shown = type(given).__name__
     message = (
         "`provider` must be an AuthProvider such as AuthProvider.GOOGLE, or several of them, "
-        f"not {type(given).__name__}{'' if given else ' without any'}."
+        f"not {shown}."
     )
     raise ValidationError(message)
 

@@ -138,11 +138,7 @@ class BearerSession(_SecurityScheme):
     """
 
     def __init__(self, *providers: AuthProvider, retry_after: int = 1) -> None:
-        if not providers or not all(isinstance(each, AuthProvider) for each in providers):
-            message = f"`{type(self).__name__}` needs the providers whose tokens it takes."
-            raise ValidationError(
-                message, recovery_suggestion="Give AuthProvider.GOOGLE, for example."
-            )
+        _check_providers(type(self).__name__, providers)
         self.providers = providers
         self.scheme_name = "BearerSession"
         self._retry_after = retry_after
@@ -216,6 +212,12 @@ class LiveBearerSession(BearerSession):
     async def __call__(self, connection: HTTPConnection) -> FederatedBearer:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # what it gives is its difference
         """Return the live session of the connection's token."""
         return (await self._exchanged(connection))[0]
+
+
+def _check_providers(name: str, providers: tuple[object, ...]) -> None:
+    if not providers or not all(isinstance(each, AuthProvider) for each in providers):
+        message = f"`{name}` needs the providers whose tokens it takes."
+        raise ValidationError(message, recovery_suggestion="Give AuthProvider.GOOGLE, for example.")
 
 
 def _is_websocket(connection: HTTPConnection) -> bool:
