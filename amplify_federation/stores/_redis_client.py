@@ -111,9 +111,18 @@ class RedisClient:
             if not is_asyncio():
                 message = "RedisStore works under asyncio alone, as redis-py does; trio has none."
                 raise ConfigurationError(message)
-            self._clients = self._make()
+            self._clients = self._made()
         self._home.check()
         return self._clients.serving
+
+    def _made(self) -> _Clients:
+        try:
+            return self._make()
+        except Exception as error:  # noqa: BLE001  # an older redis-py knows fewer options
+            reason = type(error).__name__
+        message = f"redis-py cannot make a client of the URL of Redis: {reason}."
+        advice = "Upgrade redis-py, or leave options out of the URL."
+        raise ConfigurationError(message, recovery_suggestion=advice)
 
 
 # The URL

@@ -449,3 +449,14 @@ async def test_a_check_leaves_nothing_and_tells_a_wrong_key(server):
     async with RedisStore(server.url, key=bytes(32)) as wrong:
         with pytest.raises(SessionKeyError):
             await wrong.check()
+
+
+async def test_options_that_an_older_redis_py_does_not_know_are_told():
+    def make():
+        raise TypeError
+
+    store = RedisStore("rediss+cluster://h?ssl_ca_path=/", key=KEY)
+    store._client._make = make
+    with pytest.raises(ConfigurationError, match="redis-py cannot make a client") as caught:
+        await store.read("a")
+    assert caught.value.__context__ is None
