@@ -43,8 +43,9 @@ class _Clients:
     async def aclose(self) -> None:
         for client in (self.serving, *self.others):
             # redis-py closes nothing of a cluster that it was about to look at again.
-            for node in client.get_nodes() if hasattr(client, "get_nodes") else ():
-                await node.disconnect()
+            if (cluster := getattr(client, "nodes_manager", None)) is not None:
+                for node in (*cluster.nodes_cache.values(), *cluster.startup_nodes.values()):
+                    await node.disconnect()
             await client.aclose()
 
 
