@@ -83,6 +83,12 @@ class RedisServer:
         if self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGCONT)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def stop(self) -> None:
         if not self._process.stdout.closed:
             self.kill()
@@ -140,6 +146,12 @@ class RedisCluster:
             for node in self.nodes:
                 while "cluster_state:ok" not in node.ask("CLUSTER", "INFO"):  # noqa: ASYNC110 - another process
                     await anyio.sleep(0.05)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     def stop(self) -> None:
         for node in self.nodes:

@@ -81,12 +81,9 @@ async def test_each_form_of_a_servers_url_is_served(server, scheme, end):
 @needs_redis
 async def test_a_unix_socket_is_served(tmp_path):
     path = tmp_path / "redis.sock"
-    server = RedisServer(tmp_path, "--unixsocket", str(path))
-    try:
+    with RedisServer(tmp_path, "--unixsocket", str(path)):
         async with RedisStore(f"unix://{path}", key=KEY) as store:
             await store.check()
-    finally:
-        server.stop()
     async with RedisStore(f"unix://{path}", key=KEY) as store:
         with pytest.raises(StoreUnavailableError, match=r"nobody listens|no such file"):
             await store.check()
@@ -107,8 +104,7 @@ def test_a_missing_redis_py_names_the_extra(monkeypatch):
 async def test_the_master_that_sentinels_name_is_served(tmp_path, server):
     configuration = tmp_path / "sentinel.conf"
     configuration.write_text(f"sentinel monitor game 127.0.0.1 {server.port} 1\n")
-    sentinel = RedisServer(tmp_path, "--sentinel", file=configuration)
-    try:
+    with RedisServer(tmp_path, "--sentinel", file=configuration) as sentinel:
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/game/0"
         async with RedisStore(url, key=KEY) as store:
             version = await store.compare_and_set("a", b"one", expected=None)
@@ -116,8 +112,6 @@ async def test_the_master_that_sentinels_name_is_served(tmp_path, server):
             server.kill()
             with pytest.raises(StoreUnavailableError):
                 await store.read("a")
-    finally:
-        sentinel.stop()
 
 
 def _calls(store, version):
@@ -283,24 +277,18 @@ async def test_a_server_that_hangs_is_told_by_each_client_within_the_deadline(ur
 @pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
 @pytest.mark.parametrize("login", ["", ":hunter2@", "alice:hunter2@"])
 async def test_a_wrong_login_is_told_by_each_client(tmp_path, kind, login):
-    server = RedisServer(tmp_path, "--requirepass", "right", "--cluster-enabled", "yes")
-    try:
+    with RedisServer(tmp_path, "--requirepass", "right", "--cluster-enabled", "yes") as server:
         error = await refused(f"{kind}://{login}127.0.0.1:{server.port}", "hunter2", "alice")
-    finally:
-        server.stop()
     assert "password" in error.message
     assert "redis://user:password@host" in error.recovery_suggestion
 
 
 @needs_redis
 async def test_a_right_login_serves_as_advised(tmp_path):
-    server = RedisServer(tmp_path, "--requirepass", "ri@ht")
-    try:
+    with RedisServer(tmp_path, "--requirepass", "ri@ht") as server:
         url = f"redis://default:ri%40ht@127.0.0.1:{server.port}"
         async with RedisStore(url, key=KEY) as store:
             await store.check()
-    finally:
-        server.stop()
 
 
 @needs_redis
@@ -349,11 +337,8 @@ async def test_one_server_is_told_from_a_cluster(server):
 async def test_a_name_that_the_sentinels_do_not_know_is_told(tmp_path, server):
     configuration = tmp_path / "sentinel.conf"
     configuration.write_text(f"sentinel monitor game 127.0.0.1 {server.port} 1\n")
-    sentinel = RedisServer(tmp_path, "--sentinel", file=configuration)
-    try:
+    with RedisServer(tmp_path, "--sentinel", file=configuration) as sentinel:
         error = await refused(f"redis+sentinel://127.0.0.1:{sentinel.port}/another/0")
-    finally:
-        sentinel.stop()
     assert "know no such master" in error.message
 
 
@@ -367,8 +352,7 @@ async def test_tls_is_spoken_and_its_troubles_are_told(tmp_path, monkeypatch):
         port = free_port()
         options = ["--tls-port", str(port), "--tls-auth-clients", "no"]
         options += ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)]
-        server = RedisServer(tmp_path, *options, "--tls-ca-cert-file", authority.path)
-        try:
+        with RedisServer(tmp_path, *options, "--tls-ca-cert-file", authority.path) as server:
             error = await refused(f"rediss://localhost:{port}")
             assert re.search(r"certificate is not trusted \(self.signed", error.message)
             assert "?ssl_ca_certs=FILE" in error.recovery_suggestion
@@ -386,8 +370,6 @@ async def test_tls_is_spoken_and_its_troubles_are_told(tmp_path, monkeypatch):
             error = await refused(f"rediss://localhost:{server.port}")
             assert "no answer" in error.message  # Redis waits for the end of a line
             monkeypatch.setattr(_redis_client, "DEADLINE", PLENTY)
-        finally:
-            server.stop()
 
 
 @needs_redis
@@ -433,11 +415,8 @@ async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_
 
 @needs_redis
 async def test_a_cluster_without_its_slots_is_told(tmp_path):
-    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
-    try:
+    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
         error = await refused(f"redis+cluster://127.0.0.1:{server.port}")
-    finally:
-        server.stop()
     assert "cluster" in error.message
 
 

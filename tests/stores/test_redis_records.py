@@ -22,16 +22,13 @@ async def test_records_are_forgotten_a_while_after_their_last_write(store, serve
 
 @needs_redis
 async def test_a_redis_without_room_refuses_writes_and_serves_reads(tmp_path):
-    server = RedisServer(tmp_path, "--maxmemory-policy", "noeviction")
-    try:
+    with RedisServer(tmp_path, "--maxmemory-policy", "noeviction") as server:
         async with RedisStore(server.url, key=KEY) as store:
             version = await store.compare_and_set("a", b"one", expected=None)
             server.ask("CONFIG", "SET", "maxmemory", "1")
             with pytest.raises(StoreUnavailableError, match="no memory left"):
                 await store.compare_and_set("a", b"two", expected=version)
             assert (await store.read("a")).data == b"one"
-    finally:
-        server.stop()
 
 
 @needs_redis
