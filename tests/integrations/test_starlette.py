@@ -35,7 +35,7 @@ from amplify_federation.integrations.starlette import (
     LiveBearerSession,
     users_lifespan,
 )
-from tests.session.kit import DooredStore, World
+from tests.session.kit import Door, DooredStore, World
 
 GOOGLE = AuthProvider.GOOGLE
 
@@ -413,3 +413,28 @@ def test_without_starlette_the_extra_is_named():
         "    print(error)\n"
     )
     assert "amplify-federation[starlette]" in said
+
+
+async def test_new_tokens_that_wait_in_line_for_too_long_are_503(site):
+    settings = AuthSettings(clock=site.clock, timeout=0.1)
+    site.lifespan = users_lifespan(
+        lambda: FederatedUsers(
+            site.pool_id, http_client=site.client, store=site.store, settings=settings,
+            max_federations=1,
+        )
+    )  # fmt: skip
+    known, statuses = site.token("known"), []
+    async with site.asked(site.fastapi()) as browser:
+        assert (await browser.get("/me", headers=bearer(known))).status_code == 200
+        site.wire.before["GetId"] = Door()
+
+        async def ask(subject):
+            answer = await browser.get("/me", headers=bearer(site.token(subject)))
+            statuses.append((answer.status_code, answer.headers["Retry-After"]))
+
+        async with anyio.create_task_group() as tasks:
+            for subject in "abc":
+                tasks.start_soon(ask, subject)
+            await site.wire.before["GetId"].arrived.wait()
+            assert (await browser.get("/me", headers=bearer(known))).status_code == 200
+    assert statuses == [(503, "1")] * 3
