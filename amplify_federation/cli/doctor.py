@@ -71,8 +71,13 @@ async def _examine(target: Target, *, offline: bool) -> list[Finding]:
     if target.store_url is not None:
         findings.append(await redis_finding(target.store_url))
         return findings + (await reach_findings(pool) if pool and not offline else [])
+    try:
+        path = target.store().path
+    except AuthError as error:  # such as a user without a home
+        findings.append(from_error("store", error))
+        return findings + (await reach_findings(pool) if pool and not offline else [])
     findings += store_findings(target)
-    findings += folder_findings(target.store().path)
+    findings += folder_findings(path)
     findings.append(await key_finding(target))
     if pool is not None:
         findings.append(await lock_finding(target, pool))

@@ -24,6 +24,7 @@ _NO_POOL = (
     "Give --pool ID or --config FILE, or set AMPLIFY_FEDERATION_POOL_ID or "
     "AMPLIFY_FEDERATION_CONFIG."
 )
+_NO_HOME = "Give --store FOLDER, or set AMPLIFY_FEDERATION_HOME to a folder of this user."
 
 
 @frozen
@@ -52,8 +53,15 @@ class Target:
         raise ConfigurationError(fault, recovery_suggestion=_NO_POOL)
 
     def store(self) -> EncryptedFileStore:
-        """Return the store; it does no I/O before it is used."""
-        return EncryptedFileStore(self.folder)
+        """Return the store; it does no I/O before it is used.
+
+        Raises `ConfigurationError` if no folder is named and this user has no home.
+        """
+        try:
+            return EncryptedFileStore(self.folder)
+        except RuntimeError:  # pathlib's, for a user without an entry in passwd
+            fault = "This user has no home, so there is no default folder for sessions."
+        raise ConfigurationError(fault, recovery_suggestion=_NO_HOME)
 
     def open(self) -> FederatedAuth:
         """Return the session's handle, to be entered."""

@@ -1,6 +1,10 @@
 import base64
 import os
+import shutil
+import subprocess
+import sys
 import time
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -209,3 +213,32 @@ def test_commands_of_one_session_take_no_url(command):
     done = command("session", "--store", "redis://127.0.0.1")
     assert done.code == 2
     assert "`doctor` takes a URL" in done.everything
+
+
+@pytest.mark.parametrize("name", ["doctor", "session"])
+def test_a_user_without_a_home_is_told_where_to_keep_sessions(command, tmp_path, name):
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or os.geteuid() != 0:
+        pytest.skip("another user can be had by root alone, with setpriv")
+    uid = 54_321  # has no entry in passwd
+
+    def ask(*arguments):
+        env = command.environment()
+        del env["AMPLIFY_FEDERATION_HOME"]
+        env.pop("HOME", None)
+        return subprocess.run(
+            [setpriv, "--reuid", str(uid), "--clear-groups", sys.executable, "-m",
+             "amplify_federation.cli", name, *arguments],
+            env=env, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    done = ask()
+    if "Permission denied" in done.stderr:
+        pytest.skip("another user cannot run this Python")
+    assert done.returncode == 3, done
+    assert "--store FOLDER" in done.stdout + done.stderr
+    assert "has a fault" not in done.stdout + done.stderr
+    with TemporaryDirectory(dir="/var/tmp") as folder:  # entered by another user
+        os.chown(folder, uid, uid)
+        followed = ask("--store", f"{folder}/sessions")  # the advice, followed
+    assert followed.returncode == (0 if name == "doctor" else 4), followed
