@@ -2,6 +2,7 @@
 
 from amplify_federation.testing._service.credentials import IssuedCredentials
 from amplify_federation.testing._service.pools import DEFAULT_CLIENT_ID, PoolRoles
+from amplify_federation.testing._wire.control import ControlAccess
 from amplify_federation.testing._wire.faults import AWS_QUOTAS
 from amplify_federation.testing._wire.messages import Call
 from amplify_federation.testing.clock import ManualClock
@@ -13,6 +14,7 @@ __all__ = [
     "AWS_QUOTAS",
     "DEFAULT_CLIENT_ID",
     "Call",
+    "ControlAccess",
     "FakeCognito",
     "IssuedCredentials",
     "ManualClock",

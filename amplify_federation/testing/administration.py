@@ -13,8 +13,8 @@ from attrs import evolve
 from amplify_federation import AuthProvider
 from amplify_federation.testing._providers.issuers import Issuers, TokenOrder
 from amplify_federation.testing._service import credentials
-from amplify_federation.testing._service.checks import Login, TokenChecks
 from amplify_federation.testing._service.directory import Directory, Identity
+from amplify_federation.testing._service.errors import NOT_FOUND, ServiceRefusal
 from amplify_federation.testing._service.operations import Operations
 from amplify_federation.testing._service.pools import (
     Pool,
@@ -23,7 +23,7 @@ from amplify_federation.testing._service.pools import (
     Providers,
     client_ids_by_key,
 )
-from amplify_federation.testing._service.refusal import NOT_FOUND, Refusal
+from amplify_federation.testing._service.tokens import Login, TokenChecks
 from amplify_federation.testing._wire.issuer_pages import discovery_document, jwks
 from amplify_federation.testing.clock import ServerClock
 
@@ -43,7 +43,7 @@ class PoolAdministration:
         self._lock = threading.RLock()
         self._pools = Pools()
         self._issuers = Issuers(clock)
-        self._directory = Directory()
+        self._directory = Directory(clock.time)
         checks = TokenChecks(self._issuers, clock)
         self._operations = Operations(clock, self._pools, self._issuers, self._directory, checks)
 
@@ -55,6 +55,7 @@ class PoolAdministration:
         classic_flow: bool = False,
         roles: PoolRoles | None = None,
         region: str | None = None,
+        name: str = "test pool",
     ) -> str:
         """Create an identity pool and return its id.
 
@@ -65,7 +66,12 @@ class PoolAdministration:
         """
         pool_id = f"{region or self.region}:{uuid.uuid4()}"
         pool = Pool(
-            pool_id, client_ids_by_key(providers), guest_access, classic_flow, roles or PoolRoles()
+            pool_id,
+            client_ids_by_key(providers),
+            guest_access,
+            classic_flow,
+            roles or PoolRoles(),
+            name=name,
         )
         self._pools.put(pool)
         return pool_id
@@ -92,6 +98,11 @@ class PoolAdministration:
             if classic_flow is not None:
                 pool = evolve(pool, classic_flow=classic_flow)
             self._pools.put(evolve(pool, roles=roles or pool.roles))
+
+    def identity_pools(self) -> list[str]:
+        """Return the ids of all pools, oldest first."""
+        with self._lock:
+            return self._pools.ids()
 
     def delete_identity_pool(self, pool_id: str) -> None:
         """Delete a pool. Raises `LookupError` if there is none."""
@@ -149,7 +160,7 @@ class PoolAdministration:
                 message = f"The pool {pool_id} has no developer provider."
                 raise LookupError(message)
             login = Login(min(names), user, {})
-            identity = self._developer_identity(pool_id, login, identity_id)
+            identity = self._developer_identity(pool_id, user, identity_id)
             return identity.id, self._operations.cognito_token(identity, [login], lifetime)
 
     def deactivate_token(self, token: str) -> None:
@@ -171,16 +182,16 @@ class PoolAdministration:
         """
         return credentials.read(session_token)
 
-    def _developer_identity(self, pool_id: str, login: Login, identity_id: str | None) -> Identity:
+    def _developer_identity(self, pool_id: str, user: str, identity_id: str | None) -> Identity:
         try:
-            return self._operations.developer_identity(pool_id, login, identity_id)
-        except Refusal as refused:
+            return self._operations.developer_identity(self._pools.get(pool_id), user, identity_id)
+        except ServiceRefusal as refused:
             code, message = refused.code, refused.message
         raise LookupError(message) if code == NOT_FOUND else ValueError(message)
 
     def _pool(self, pool_id: str) -> Pool:
         try:
             return self._pools.get(pool_id)
-        except Refusal:
+        except ServiceRefusal:
             message = f"There is no identity pool {pool_id}."
         raise LookupError(message)

@@ -4,10 +4,12 @@ This file is the front desk: it owns nothing but the public calls. What the serv
 `_service`, how it is reached in `_wire`.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from amplify_federation.testing._service.dispatch import Dispatch
 from amplify_federation.testing._wire.endpoint import Endpoint
 from amplify_federation.testing._wire.faults import Fault, Quotas
 from amplify_federation.testing._wire.messages import Call
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import respx
 
     from amplify_federation.testing._wire.in_process import InProcessTransport
-    from amplify_federation.testing._wire.server import LoopbackServer
+    from amplify_federation.testing._wire.server import ControlServer, LoopbackServer
 
 
 class FakeCognito(PoolAdministration):
@@ -28,7 +30,8 @@ class FakeCognito(PoolAdministration):
     `region`: where its pools are, unless a pool says otherwise. `clock`: anything with `time()`,
     such as a `ManualClock` shared with the session under test; by default the machine's clock,
     which `advance` moves for the fake alone. `quotas`: calls per second by operation, none by
-    default; `AWS_QUOTAS` has those of AWS.
+    default; `AWS_QUOTAS` has those of AWS. `check_signatures`: whether an administrator's
+    operations need the form of an AWS signature (never verified: any access key will do).
 
     `calls` lists every call as a `Call`; clear it when a load test would make it long.
     """
@@ -39,12 +42,20 @@ class FakeCognito(PoolAdministration):
         region: str = "us-west-2",
         clock: TimeSource | None = None,
         quotas: Mapping[str, float] | None = None,
+        check_signatures: bool = True,
     ) -> None:
         self._clock = ServerClock(clock)
         super().__init__(region=region, clock=self._clock)
         self.calls: list[Call] = []
-        limits = Quotas(quotas or {}, self._clock)
-        self._endpoint = Endpoint(self._operations, limits, self._lock, self.calls.append)
+        self._quotas = Quotas(quotas or {}, self._clock)
+        self._endpoint = Endpoint(
+            Dispatch(self._operations),
+            self._quotas,
+            self._lock,
+            self.calls.append,
+            check_signatures=check_signatures,
+            region=region,
+        )
 
     def __repr__(self) -> str:
         return f"<FakeCognito {self.region}: {len(self._pools)} pools, {len(self.calls)} calls>"
@@ -78,6 +89,11 @@ class FakeCognito(PoolAdministration):
         """Forget the faults that have not happened yet."""
         with self._lock:
             self._endpoint.faults.clear()
+
+    def set_quotas(self, quotas: Mapping[str, float]) -> None:
+        """Replace the quotas: calls per second by operation; the empty mapping for none."""
+        with self._lock:
+            self._quotas.set(quotas)
 
     def time(self) -> float:
         """Return the server's time, in seconds since the epoch."""
@@ -127,6 +143,23 @@ class FakeCognito(PoolAdministration):
         )
 
         return LoopbackServer(self._endpoint.answer, host=host, port=port)
+
+    def serve_control(
+        self, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
+    ) -> "ControlServer":
+        """Serve the HTTP control API, for tests in other languages.
+
+        `async with fake.serve_control() as access`, or plain `with`; `access.url` is where it
+        listens, `access.token` the bearer token that every request needs: `token`, or a random
+        one. Needs the extra `testing`.
+        """
+        from amplify_federation.testing._wire.control import Control  # noqa: PLC0415  # rare
+        from amplify_federation.testing._wire.server import (  # noqa: PLC0415  # asyncio, sockets
+            ControlServer,
+        )
+
+        token = token or secrets.token_urlsafe(32)
+        return ControlServer(Control(self, token).answer, host=host, port=port, token=token)
 
     def serve_forever(
         self,

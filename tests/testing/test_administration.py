@@ -48,7 +48,10 @@ def test_developer_user_gets_no_identity_that_is_not_there_or_anothers(fake, poo
     alice, _ = fake.issue_developer_token(pool, "alice")
     with pytest.raises(LookupError, match="not found"):
         fake.issue_developer_token(pool, "bob", identity_id="us-west-2:0")
-    with pytest.raises(ValueError, match="already linked"):
+    with pytest.raises(ValueError, match="Logins don't match"):
+        fake.issue_developer_token(pool, "bob", identity_id=alice)
+    fake.issue_developer_token(pool, "bob")
+    with pytest.raises(ValueError, match="already registered"):
         fake.issue_developer_token(pool, "bob", identity_id=alice)
     assert fake.issue_developer_token(pool, "alice", identity_id=alice)[0] == alice
 

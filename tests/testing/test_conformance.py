@@ -348,8 +348,8 @@ def test_unknown_identity_is_not_found(server, client):
 
 
 @moto_lacks("the limits of inputs")
-def test_malformed_id_is_an_invalid_parameter(server, client):
-    with pytest.raises(client.exceptions.InvalidParameterException, match="identityId"):
+def test_malformed_id_is_a_validation_error(server, client):
+    with pytest.raises(botocore.exceptions.ClientError, match=r"ValidationException.*identityId"):
         credentials(client, "not-an-id")
 
 

@@ -1,4 +1,7 @@
-"""The four unsigned operations, and the signed one that a backend needs for developer users."""
+"""The unsigned operations: what an application calls for its user, and tokens for a backend's.
+
+Signed operations of administrators stand in `pool_operations` and `identity_operations`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,25 +9,25 @@ from typing import Any
 from attrs import frozen
 
 from amplify_federation.testing._providers.issuers import COGNITO, Issuers, TokenOrder
-from amplify_federation.testing._service import credentials, refusal, shapes
-from amplify_federation.testing._service.checks import Login, TokenChecks, strings_in
+from amplify_federation.testing._service import credentials, errors
 from amplify_federation.testing._service.directory import Directory, Identity
-from amplify_federation.testing._service.pools import Pool, Pools
-from amplify_federation.testing._service.refusal import (
-    Refusal,
+from amplify_federation.testing._service.errors import (
+    ServiceRefusal,
     forbidden,
-    no_identity,
-    no_pool,
     not_authorized,
 )
+from amplify_federation.testing._service.pools import Pool, Pools
+from amplify_federation.testing._service.roles import TAGS_CLAIM, principal_tags_of, role_of
+from amplify_federation.testing._service.tokens import Login, TokenChecks
 from amplify_federation.testing.clock import ServerClock
 
 OPEN_ID_TOKEN_LIFETIME = 600.0  # seconds
+DEVELOPER_TOKEN_LIFETIME = 900.0  # seconds, unless TokenDuration says otherwise
 
 
 @frozen
 class Operations:
-    """Cognito Identity: an operation and its input in, its output out, or a `Refusal`."""
+    """What the operations share: clock, pools, issuers, identities, and the checks of tokens."""
 
     clock: ServerClock
     pools: Pools
@@ -32,92 +35,135 @@ class Operations:
     directory: Directory
     checks: TokenChecks
 
-    def perform(self, operation: str, given: dict[str, Any], region: str | None) -> dict[str, Any]:
-        """Return the output of an operation, or raise `Refusal`.
+    def get_id(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the identity of the logins, or a new guest."""
+        pool, tokens = self.pools.get(given["IdentityPoolId"]), given.get("Logins", {})
+        if tokens:
+            if not pool.client_ids:
+                raise not_authorized(errors.NO_PROVIDERS)
+            return {"IdentityId": self.directory.find(pool, self.checks.logins(pool, tokens)).id}
+        if not pool.guest_access:
+            raise not_authorized(errors.NO_GUESTS)
+        return {"IdentityId": self.directory.create(pool).id}
 
-        `region` is the one whose endpoint was asked, if the host tells; it knows its own pools.
+    def get_credentials_for_identity(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return credentials of an identity, of the role and with the tags of its logins."""
+        identity, pool = self.known(given["IdentityId"])
+        tokens = dict(given.get("Logins", {}))
+        developer_token = tokens.pop(COGNITO, None)
+        if developer_token is None:
+            identity, logins = self._enter(identity, pool, tokens)
+            tags: dict[str, str] = {}
+        else:
+            logins, tags = self._enter_as_developer(identity, pool, developer_token, tokens)
+        guest = not logins and developer_token is None
+        role = role_of(pool, logins, given.get("CustomRoleArn"), guest=guest)
+        expiration = float(int(self.clock.time() + credentials.LIFETIME))
+        tags |= principal_tags_of(pool, logins)
+        return {
+            "IdentityId": identity.id,
+            "Credentials": credentials.issue(identity.id, role, expiration, tags),
+        }
+
+    def get_open_id_token(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return Cognito's own token for an identity, which STS takes in the classic flow."""
+        identity, pool = self.known(given["IdentityId"])
+        if pool.role_mappings:
+            raise ServiceRefusal(errors.INVALID_PARAMETER, errors.CLASSIC_FLOW_WITH_MAPPINGS)
+        if not pool.classic_flow:
+            raise ServiceRefusal(errors.INVALID_PARAMETER, errors.NO_CLASSIC_FLOW)
+        identity, logins = self._enter(identity, pool, given.get("Logins", {}))
+        token = self.cognito_token(identity, logins, OPEN_ID_TOKEN_LIFETIME)
+        return {"IdentityId": identity.id, "Token": token}
+
+    def unlink_identity(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Unlink providers of an identity that one of its logins proves."""
+        identity, pool = self.known(given["IdentityId"])
+        self.directory.expect_login(identity, self.checks.logins(pool, given["Logins"]))
+        self.directory.unlink(identity, given["LoginsToRemove"])
+        return {}
+
+    def get_open_id_token_for_developer_identity(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return identity and token of a backend's own user, linked with the other logins."""
+        pool = self.pools.get(given["IdentityPoolId"])
+        tokens = dict(given["Logins"])
+        names = [name for name in tokens if name in pool.developer_names]
+        if not pool.developer_names and not names:
+            raise ServiceRefusal(errors.INVALID_PARAMETER, errors.UNKNOWN_DEVELOPER_PROVIDER)
+        if len(names) != 1:
+            raise ServiceRefusal(errors.INVALID_PARAMETER, errors.NO_DEVELOPER_LOGIN)
+        user = Login(names[0], tokens.pop(names[0]), {})
+        logins = self.checks.logins(pool, tokens)
+        identity = self.developer_identity(pool, user.subject, given.get("IdentityId"), logins)
+        lifetime = float(given.get("TokenDuration", DEVELOPER_TOKEN_LIFETIME))
+        tags = given.get("PrincipalTags")
+        token = self.cognito_token(identity, [user, *logins], lifetime, tags=tags)
+        return {"IdentityId": identity.id, "Token": token}
+
+    def developer_identity(
+        self, pool: Pool, user: str, identity_id: str | None, logins: Sequence[Login] = ()
+    ) -> Identity:
+        """Return the identity of a backend's own user, made, linked or merged if need be.
+
+        An identity that has logins needs one of them, or this user; else NotAuthorizedException.
         """
-        shapes.validate(operation, given)
-        _expect_region(given, region)
-        tokens = given.get("Logins", {})
-        match operation:
-            case "GetId":
-                return {"IdentityId": self._get_id(given["IdentityPoolId"], tokens).id}
-            case "GetCredentialsForIdentity":
-                return self._get_credentials(given, tokens)
-            case "GetOpenIdToken":
-                return self._get_open_id_token(given["IdentityId"], tokens)
-            case _:
-                self._unlink(given["IdentityId"], tokens, given["LoginsToRemove"])
-                return {}
-
-    def developer_identity(self, pool_id: str, user: Login, identity_id: str | None) -> Identity:
-        """Return the identity of a backend's own user, as GetOpenIdTokenForDeveloperIdentity."""
-        pool = self.pools.get(pool_id)
+        owner = self.directory.developer_identity(pool.id, user)
         if identity_id is None:
-            return self.directory.find(pool, [user])
-        return self.directory.link(self.directory.get(identity_id), [user])
+            identity = owner
+            if identity is None:
+                identity = (
+                    self.directory.find(pool, logins) if logins else self.directory.create(pool)
+                )
+        else:
+            identity = self.directory.get(identity_id)
+            if identity.pool_id != pool.id:
+                raise not_authorized(errors.LOGINS_DO_NOT_MATCH)
+            if identity.disabled:
+                raise forbidden(identity.id)
+            if owner not in (None, identity):
+                raise ServiceRefusal(errors.ALREADY_REGISTERED, errors.ALREADY_REGISTERED_TEXT)
+            if not identity.is_guest and owner is None:
+                self.directory.expect_login(identity, logins)
+        if logins:
+            identity = self.directory.link(identity, logins)
+        self.directory.register(identity, user)
+        return identity
 
-    def cognito_token(self, identity: Identity, logins: Sequence[Login], lifetime: float) -> str:
-        """Return Cognito's own token for an identity."""
+    def cognito_token(
+        self,
+        identity: Identity,
+        logins: Sequence[Login],
+        lifetime: float,
+        *,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return Cognito's own token for an identity, with the principal tags of a backend."""
         methods = ["authenticated" if logins else "unauthenticated"]
         for login in logins:
             proof = f"{login.login_key}:{login.claims.get('aud', identity.pool_id)}"
             methods += [login.login_key, f"{proof}:{login.subject}"]
-        claims = {"amr": methods}
+        claims: dict[str, Any] = {"amr": methods}
+        if tags:
+            claims[TAGS_CLAIM] = {"principal_tags": {name: [tags[name]] for name in tags}}
         order = TokenOrder(COGNITO, identity.id, identity.pool_id, lifetime, claims)
         return self.issuers.issue(order)
 
-    def _get_id(self, pool_id: str, tokens: Mapping[str, str]) -> Identity:
-        pool = self.pools.get(pool_id)
-        if tokens:
-            return self.directory.find(pool, self.checks.logins(pool, tokens))
-        if not pool.guest_access:
-            raise not_authorized(refusal.NO_GUESTS)
-        return self.directory.create(pool)
-
-    def _get_credentials(self, given: dict[str, Any], tokens: dict[str, str]) -> dict[str, Any]:
-        identity, pool = self._known(given["IdentityId"])
-        tokens = dict(tokens)
-        developer_token = tokens.pop(COGNITO, None)
-        if developer_token is None:
-            identity, logins = self._enter(identity, pool, tokens)
-        else:
-            logins = self._enter_as_developer(identity, pool, developer_token, tokens)
-        guest = not logins and developer_token is None
-        role = _role_of(pool, logins, given.get("CustomRoleArn"), guest=guest)
-        expiration = float(int(self.clock.time() + credentials.LIFETIME))
-        return {
-            "IdentityId": identity.id,
-            "Credentials": credentials.issue(identity.id, role, expiration),
-        }
-
-    def _get_open_id_token(self, identity_id: str, tokens: Mapping[str, str]) -> dict[str, Any]:
-        identity, pool = self._known(identity_id)
-        if not pool.classic_flow:
-            raise Refusal(refusal.INVALID_PARAMETER, refusal.NO_CLASSIC_FLOW)
-        identity, logins = self._enter(identity, pool, tokens)
-        token = self.cognito_token(identity, logins, OPEN_ID_TOKEN_LIFETIME)
-        return {"IdentityId": identity.id, "Token": token}
-
-    def _unlink(self, identity_id: str, tokens: Mapping[str, str], remove: list[str]) -> None:
-        identity, pool = self._known(identity_id)
-        self.directory.expect_login(identity, self.checks.logins(pool, tokens))
-        self.directory.unlink(identity, remove)
-
-    def _known(self, identity_id: str) -> tuple[Identity, Pool]:
+    def known(self, identity_id: str) -> tuple[Identity, Pool]:
+        """Return an identity and its pool, or refuse with ResourceNotFoundException."""
         identity = self.directory.get(identity_id)
         return identity, self.pools.get(identity.pool_id)
 
     def _enter(
         self, identity: Identity, pool: Pool, tokens: Mapping[str, str]
     ) -> tuple[Identity, list[Login]]:
+        if tokens and not pool.client_ids:
+            raise not_authorized(errors.LOGINS_DO_NOT_MATCH)
         logins = self.checks.logins(pool, tokens)
-        if identity.disabled or (identity.logins and not logins):
+        if identity.disabled or (identity.has_logins and not logins):
             raise forbidden(identity.id)
         if not logins:
             if not pool.guest_access:
-                raise not_authorized(refusal.NO_GUESTS)
+                raise not_authorized(errors.NO_GUESTS)
             return identity, logins
         if not identity.is_guest:
             self.directory.expect_login(identity, logins)
@@ -125,33 +171,13 @@ class Operations:
 
     def _enter_as_developer(
         self, identity: Identity, pool: Pool, developer_token: str, tokens: Mapping[str, str]
-    ) -> list[Login]:
-        if self.checks.cognito_identity(pool, developer_token) != identity.id:
-            raise not_authorized(refusal.LOGINS_DO_NOT_MATCH)
+    ) -> tuple[list[Login], dict[str, str]]:
+        developer = self.checks.cognito_login(pool, developer_token)
+        if developer.subject != identity.id:
+            raise not_authorized(errors.LOGINS_DO_NOT_MATCH)
         if identity.disabled:
             raise forbidden(identity.id)
         logins = self.checks.logins(pool, tokens)
         self.directory.link(identity, logins)
-        return logins
-
-
-def _expect_region(given: dict[str, Any], region: str | None) -> None:
-    pool_id = given.get("IdentityPoolId")
-    asked_for = pool_id or given["IdentityId"]
-    if region is not None and asked_for.partition(":")[0] != region:
-        raise no_pool(asked_for) if pool_id else no_identity(asked_for)
-
-
-def _role_of(pool: Pool, logins: Sequence[Login], custom: str | None, *, guest: bool) -> str:
-    offered = {role for login in logins for role in strings_in(login.claims, "cognito:roles")}
-    if custom is not None and custom in offered:
-        return custom
-    if custom is not None and offered:
-        message = "CustomRoleArn is not one of the roles of the token."
-        raise not_authorized(message)
-    preferred = (login.claims.get("cognito:preferred_role") for login in logins)
-    usual = pool.roles.unauthenticated if guest else pool.roles.authenticated
-    role = next((one for one in preferred if one), usual)
-    if role is None:
-        raise Refusal(refusal.BAD_POOL, refusal.NO_ROLE)
-    return str(role)
+        tags: dict[str, list[str]] = developer.claims.get(TAGS_CLAIM, {}).get("principal_tags", {})
+        return logins, {name: values[0] for name, values in tags.items()}

@@ -13,10 +13,11 @@ from typing import Any
 
 from attrs import evolve
 
-from amplify_federation.testing._service import refusal
-from amplify_federation.testing._service.operations import Operations
-from amplify_federation.testing._service.refusal import Refusal
-from amplify_federation.testing._service.shapes import OPERATIONS, decode
+from amplify_federation.testing._service import errors
+from amplify_federation.testing._service.dispatch import Dispatch
+from amplify_federation.testing._service.errors import ServiceRefusal
+from amplify_federation.testing._service.signatures import check_signature
+from amplify_federation.testing._service.validation import OPERATIONS, decode
 from amplify_federation.testing._wire.faults import Fault, Faults, Quotas
 from amplify_federation.testing._wire.issuer_pages import issuer_page
 from amplify_federation.testing._wire.messages import Call, WireAnswer, WireRequest
@@ -29,6 +30,12 @@ _FAULT_STATUS = {"InternalErrorException": 500, "ServiceUnavailableException": 5
 # The hosts that the published rules give for `cognito-identity`.
 ENDPOINT_HOST = re.compile(r"cognito-identity(?:-fips)?\.([a-z0-9-]+)\.[a-z0-9.-]+", re.ASCII)
 _NO_FAULT = Fault(None)
+# Seen in public logs of browsers, on every answer.
+_CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date",
+}
+_PREFLIGHT_AGE = "172800"  # seconds; what AWS's services answer
 
 
 class Endpoint:
@@ -36,27 +43,44 @@ class Endpoint:
 
     def __init__(
         self,
-        operations: Operations,
+        dispatch: Dispatch,
         quotas: Quotas,
         lock: AbstractContextManager[object],
         record: Callable[[Call], None],
+        *,
+        check_signatures: bool,
+        region: str,
     ) -> None:
         self.faults = Faults()
         self._lock = lock
-        self._operations = operations
+        self._dispatch = dispatch
         self._quotas = quotas
         self._record = record
+        self._default_region = region
+        self._check_signatures = check_signatures
         self._date = (0, "")
 
     def answer(self, request: WireRequest) -> WireAnswer:
         """Return the answer of the service."""
         with self._lock:
-            if request.method == "GET" and (page := issuer_page(request)):
-                return self._stamped(200, "application/json", json.dumps(page).encode())
-            content_type = request.headers.get("content-type", "")
-            if request.method != "POST" or content_type.partition(";")[0].strip() != CONTENT_TYPE:
+            if request.method == "OPTIONS":
+                return self._preflight(request)
+            if request.method in ("GET", "HEAD") and (page := issuer_page(request)):
+                answer = self._stamped(200, "application/json", _compact(page))
+                return evolve(answer, body=b"") if request.method == "HEAD" else answer
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+            if request.method != "POST" or media_type.lower() != CONTENT_TYPE:
                 return self._stamped(404, "application/xml", _UNKNOWN_BODY)
             return self._call(request)
+
+    def _preflight(self, request: WireRequest) -> WireAnswer:
+        """Return what a browser asks for before it sends a request of another origin."""
+        answer = self._stamped(200, "text/plain", b"")
+        asked = request.headers.get("access-control-request-headers", "*")
+        answer.headers["access-control-allow-methods"] = "GET, HEAD, POST, OPTIONS"
+        answer.headers["access-control-allow-headers"] = asked
+        answer.headers["access-control-max-age"] = _PREFLIGHT_AGE
+        return answer
 
     def _call(self, request: WireRequest) -> WireAnswer:
         target = request.headers.get("x-amz-target", "")
@@ -69,9 +93,8 @@ class Endpoint:
             if fault.code is None and fault.status is not None:
                 answer = self._foreign_page(fault.status)
             else:
-                region = region_of(request.host)
-                answer = self._success(self._perform(operation, given, fault, region))
-        except Refusal as refused:
+                answer = self._success(self._perform(operation, given, fault, request))
+        except ServiceRefusal as refused:
             code = refused.code
             answer = self._failure(refused)
         if fault is not _NO_FAULT:
@@ -94,18 +117,30 @@ class Endpoint:
         return decode(body) if operation in OPERATIONS else None
 
     def _perform(
-        self, operation: str, given: dict[str, Any] | None, fault: Fault, region: str | None
+        self, operation: str, given: dict[str, Any] | None, fault: Fault, request: WireRequest
     ) -> dict[str, Any]:
         if given is None:
-            raise Refusal(refusal.UNKNOWN_OPERATION)
+            raise ServiceRefusal(errors.UNKNOWN_OPERATION)
+        region = self._region(operation, request)
         if not self._quotas.allow(operation):
-            raise Refusal(refusal.THROTTLED, refusal.RATE_EXCEEDED)
+            raise ServiceRefusal(errors.THROTTLED, errors.RATE_EXCEEDED)
         if fault.code is not None:
-            raise Refusal(fault.code, fault.message or f"Injected {fault.code}.")
-        return self._operations.perform(operation, given, region)
+            raise ServiceRefusal(fault.code, fault.message or f"Injected {fault.code}.")
+        return self._dispatch.perform(operation, given, region, self._default_region)
+
+    def _region(self, operation: str, request: WireRequest) -> str | None:
+        """Return the region that was asked, by host or by signature, which is looked at here."""
+        region = region_of(request.host)
+        if not OPERATIONS[operation].signed:
+            return region
+        if self._check_signatures:
+            signed_for = check_signature(request.headers)
+            # A loopback address is no region's: the caller's own stands in the signature.
+            return region or signed_for.region
+        return region
 
     def _success(self, output: dict[str, Any]) -> WireAnswer:
-        return self._stamped(200, CONTENT_TYPE, json.dumps(output).encode())
+        return self._stamped(200, CONTENT_TYPE, _compact(output))
 
     def _foreign_page(self, status: int) -> WireAnswer:
         """Return what a proxy says in the service's place."""
@@ -113,16 +148,19 @@ class Endpoint:
         del page.headers["x-amzn-requestid"]
         return page
 
-    def _failure(self, refused: Refusal) -> WireAnswer:
+    def _failure(self, refused: ServiceRefusal) -> WireAnswer:
         body = {"__type": refused.code}
         if refused.message is not None:
             body["message"] = refused.message
         status = _FAULT_STATUS.get(refused.code, _BAD_REQUEST)
-        answer = self._stamped(status, CONTENT_TYPE, json.dumps(body).encode())
-        return evolve(answer, headers={**answer.headers, "x-amzn-errortype": f"{refused.code}:"})
+        answer = self._stamped(status, CONTENT_TYPE, _compact(body))
+        answer.headers["x-amzn-errortype"] = f"{refused.code}:"
+        if refused.message is not None:
+            answer.headers["x-amzn-errormessage"] = _header_text(refused.message)
+        return answer
 
     def _stamped(self, status: int, content_type: str, body: bytes) -> WireAnswer:
-        now = int(self._operations.clock.time())
+        now = int(self._dispatch.clock.time())
         if self._date[0] != now:
             self._date = (now, formatdate(now, usegmt=True))
         headers = {
@@ -130,6 +168,7 @@ class Endpoint:
             "content-length": str(len(body)),
             "date": self._date[1],
             "x-amzn-requestid": str(uuid.uuid4()),
+            **_CORS,
         }
         return WireAnswer(status, headers, body)
 
@@ -138,6 +177,15 @@ def region_of(host: str) -> str | None:
     """Return the region whose endpoint a host is, or `None` for any other host."""
     found = ENDPOINT_HOST.fullmatch(host)
     return found and found[1]
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _header_text(message: str) -> str:
+    # A header holds one line of printable ASCII; a caller's value in the message may be anything.
+    return re.sub(r"[^\x20-\x7e]", "?", message)
 
 
 def _altered(answer: WireAnswer, fault: Fault) -> WireAnswer:

@@ -64,8 +64,12 @@ class Quotas:
     """A token bucket for each operation; a full one holds one second's worth of calls."""
 
     def __init__(self, rates: Mapping[str, float], clock: ServerClock) -> None:
-        now = clock.time()
         self._clock = clock
+        self.set(rates)
+
+    def set(self, rates: Mapping[str, float]) -> None:
+        """Replace all quotas; every bucket is full again."""
+        now = self._clock.time()
         self._buckets = {name: _Bucket(rate, rate, now) for name, rate in rates.items()}
 
     def allow(self, operation: str) -> bool:

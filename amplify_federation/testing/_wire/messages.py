@@ -28,14 +28,18 @@ class WireAnswer:
     cut: bool = False
 
 
-def _masked(value: Mapping[str, Any] | None) -> str:
+def _without_tokens(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if not value or "Logins" not in value:
-        return repr(value)
+        return value
     logins: Any = value["Logins"]
     shown = dict.fromkeys(
         cast("dict[str, Any]", logins) if isinstance(logins, dict) else (), "[secure]"
     )
-    return repr({**value, "Logins": shown})
+    return {**value, "Logins": shown}
+
+
+def _masked(value: Mapping[str, Any] | None) -> str:
+    return repr(_without_tokens(value))
 
 
 @frozen
@@ -55,3 +59,8 @@ class Call:
     code: str | None
     request_id: str | None
     cut: bool = False
+
+    @property
+    def masked_input(self) -> Mapping[str, Any] | None:
+        """The input with `[secure]` in place of every token, for logs."""
+        return _without_tokens(self.input)

@@ -98,7 +98,7 @@ def test_calls_are_recorded_with_what_was_sent_and_answered(call, fake, pool):
     call("Surprise")
     assert [(one.operation, one.status, one.code) for one in fake.calls] == [
         ("GetId", 200, None),
-        ("GetId", 400, "InvalidParameterException"),
+        ("GetId", 400, "ValidationException"),
         ("GetId", 400, "SerializationException"),
         ("Surprise", 400, "UnknownOperationException"),
     ]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito, ManualClock
-from amplify_federation.testing._service.refusal import Refusal
+from amplify_federation.testing._service.errors import ServiceRefusal
 
 GOOGLE = AuthProvider.GOOGLE
 OIDC = AuthProvider.oidc("https://login.example.com/tenant/")
@@ -223,7 +223,7 @@ def test_token_with_one_other_character_is_never_taken(position, character):
     other = token[:position] + character + token[position + 1 :]
     checks = fake._operations.checks
     if other != token:
-        with pytest.raises(Refusal):
+        with pytest.raises(ServiceRefusal):
             checks.logins(fake._pools.get(pool), {GOOGLE.login_key: other})
     assert checks.logins(fake._pools.get(pool), {GOOGLE.login_key: token})
 
@@ -237,7 +237,7 @@ def test_odd_claims_do_no_harm(call, fake, roles):
 
 
 def test_many_tokens_do_not_fill_the_memory(call, fake, monkeypatch):
-    monkeypatch.setattr("amplify_federation.testing._service.checks._REMEMBERED", 2)
+    monkeypatch.setattr("amplify_federation.testing._service.tokens._REMEMBERED", 2)
     pool = fake.create_identity_pool()
     tokens = [fake.issue_token(GOOGLE, str(number)) for number in range(5)]
     first = [call.identity(pool, {GOOGLE.login_key: token}) for token in tokens]

@@ -1,0 +1,118 @@
+import httpx
+import pytest
+
+from amplify_federation.testing import FakeCognito, ManualClock
+from amplify_federation.testing._wire.control import Control, provider_named
+
+
+@pytest.fixture(scope="module")
+def served():
+    fake = FakeCognito(clock=ManualClock())
+    with (
+        fake.serve() as url,
+        fake.serve_control() as access,
+        httpx.Client(
+            base_url=access.url, headers={"authorization": f"Bearer {access.token}"}
+        ) as client,
+    ):
+        yield fake, url, client
+
+
+def get_id(url, pool, token):
+    return httpx.post(
+        url,
+        json={"IdentityPoolId": pool, "Logins": {"accounts.google.com": token}},
+        headers={
+            "content-type": "application/x-amz-json-1.1",
+            "x-amz-target": "AWSCognitoIdentityService.GetId",
+        },
+    )
+
+
+def test_suite_of_another_language_administers_the_fake(served):
+    fake, url, control = served
+    settings = {"providers": {"google": ["web"]}, "guest_access": True}
+    pool = control.post("/pools", json=settings).json()["identity_pool_id"]
+    assert pool in control.get("/state").json()["pools"]
+    order = {"provider": "google", "subject": "alice", "claims": {"email": "a@example.com"}}
+    issued = control.post("/tokens", json=order).json()
+    assert issued["login_key"] == "accounts.google.com"
+    assert get_id(url, pool, issued["token"]).status_code == 200
+    control.post("/faults", json={"code": "TooManyRequestsException", "times": 2})
+    assert get_id(url, pool, issued["token"]).json()["__type"] == "TooManyRequestsException"
+    control.delete("/faults")
+    before = control.get("/state").json()["time"]
+    assert control.post("/clock", json={"advance": 7200}).json() == {"time": before + 7200}
+    assert "Token expired" in get_id(url, pool, issued["token"]).json()["message"]
+    calls = control.get("/calls").json()
+    assert [call["code"] for call in calls["calls"]][-3:] == [
+        None, "TooManyRequestsException", "NotAuthorizedException",
+    ]  # fmt: skip
+    assert issued["token"] not in str(calls)
+    assert control.get(f"/calls/{calls['next']}").json()["calls"] == []
+    assert control.patch(f"/pools/{pool}", json={"providers": ["apple"]}).status_code == 200
+    control.put("/quotas", json={"GetId": 1.0})
+    assert [get_id(url, pool, "x").json()["__type"] for _ in range(2)] == [
+        "NotAuthorizedException", "TooManyRequestsException",
+    ]  # fmt: skip
+    control.put("/quotas", json={})
+    control.request("DELETE", "/tokens", json={"token": issued["token"]})
+    control.delete("/calls")
+    assert not fake.calls
+    assert control.delete(f"/pools/{pool}").status_code == 200
+    assert control.delete(f"/pools/{pool}").status_code == 404
+
+
+def test_developer_and_session_tokens_are_read_over_it(served):
+    fake, _, control = served
+    providers = {"developer": ["backend"]}
+    pool = control.post("/pools", json={"providers": providers}).json()["identity_pool_id"]
+    order = {"identity_pool_id": pool, "user": "u-1"}
+    given = control.post("/developer-tokens", json=order).json()
+    credentials = fake._operations.get_credentials_for_identity(
+        {
+            "IdentityId": given["identity_id"],
+            "Logins": {"cognito-identity.amazonaws.com": given["token"]},
+        }
+    )["Credentials"]
+    read = control.post("/session-tokens", json={"session_token": credentials["SessionToken"]})
+    assert read.json()["identity_id"] == given["identity_id"]
+    assert control.delete(f"/identities/{given['identity_id']}").status_code == 200
+
+
+@pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic x", "Bearer é"])
+def test_nobody_without_the_token_is_let_in(served, header):
+    _, _, control = served
+    reply = control.get("/state", headers={"authorization": header.encode("latin-1")})
+    assert reply.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "text"),
+    [
+        ("GET", "/nothing", None, 404, "no GET /nothing"),
+        ("POST", "/tokens", b"[]", 400, "no JSON object"),
+        ("POST", "/tokens", b"{}", 400, "missing: 'provider'"),
+        ("POST", "/pools", b'{"providers": "google"}', 400, "`providers`"),
+        ("POST", "/pools", b'{"colour": 1}', 400, "colour"),
+        ("POST", "/clock", b'{"advance": -1}', 400, "forward only"),
+        ("POST", "/session-tokens", b'{"session_token": "x"}', 400, "not issued"),
+        ("PATCH", "/pools/us-west-2:0", b"{}", 404, "no identity pool"),
+    ],
+)
+def test_request_that_cannot_be_carried_out_says_why(served, method, path, body, status, text):
+    _, _, control = served
+    reply = control.request(method, path, content=body)
+    assert (reply.status_code, text in reply.json()["error"]) == (status, True), reply.text
+
+
+def test_providers_have_short_names_or_login_keys():
+    assert provider_named("google").login_key == "accounts.google.com"
+    assert provider_named("login.example.com").login_key == "login.example.com"
+
+
+def test_token_of_the_control_api_is_not_shown():
+    with FakeCognito().serve_control(token="canary") as access:
+        assert access.token == "canary"
+        assert "canary" not in repr(access)
+    assert Control.__name__ in repr(Control(FakeCognito(), "canary"))
