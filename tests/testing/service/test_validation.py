@@ -70,11 +70,11 @@ def test_all_that_is_wrong_is_told_at_once(call):
         "ValidationException",
         (
             "3 validation errors detected: Value '{graph.facebook.com=}' at 'logins' failed to"
-            " satisfy constraint: Map value must satisfy constraint: [Member must have length less"
-            " than or equal to 50000, Member must have length greater than or equal to 1]; Value '' at"
-            " 'identityPoolId' failed to satisfy constraint: Member must have length greater than"
-            " or equal to 1; Value '' at 'identityPoolId' failed to satisfy constraint: Member must"
-            r" satisfy regular expression pattern: [\w-]+:[0-9a-f-]+"
+            " satisfy constraint: Map value must satisfy constraint: [Member must have length"
+            " less than or equal to 50000, Member must have length greater than or equal to 1];"
+            " Value '' at 'identityPoolId' failed to satisfy constraint: Member must have length"
+            " greater than or equal to 1; Value '' at 'identityPoolId' failed to satisfy"
+            r" constraint: Member must satisfy regular expression pattern: [\w-]+:[0-9a-f-]+"
         ),
     )
 
