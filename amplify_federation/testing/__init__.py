@@ -2,9 +2,10 @@
 
 from amplify_federation.testing._service.credentials import IssuedCredentials
 from amplify_federation.testing._service.pools import DEFAULT_CLIENT_ID, PoolRoles
-from amplify_federation.testing._wire.control import ControlAccess
+from amplify_federation.testing._wire.control import ControlAccess, serve_control
 from amplify_federation.testing._wire.faults import AWS_QUOTAS
 from amplify_federation.testing._wire.messages import Call
+from amplify_federation.testing.cassettes import cassette_settings
 from amplify_federation.testing.clock import ManualClock
 from amplify_federation.testing.cognito import FakeCognito
 from amplify_federation.testing.sessions import make_session
@@ -20,5 +21,7 @@ __all__ = [
     "ManualClock",
     "PoolRoles",
     "StoreContract",
+    "cassette_settings",
     "make_session",
+    "serve_control",
 ]

@@ -4,7 +4,6 @@ This file is the front desk: it owns nothing but the public calls. What the serv
 `_service`, how it is reached in `_wire`.
 """
 
-import secrets
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import respx
 
     from amplify_federation.testing._wire.in_process import InProcessTransport
-    from amplify_federation.testing._wire.server import ControlServer, LoopbackServer
+    from amplify_federation.testing._wire.server import LoopbackServer
 
 
 class FakeCognito(PoolAdministration):
@@ -143,23 +142,6 @@ class FakeCognito(PoolAdministration):
         )
 
         return LoopbackServer(self._endpoint.answer, host=host, port=port)
-
-    def serve_control(
-        self, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
-    ) -> "ControlServer":
-        """Serve the HTTP control API, for tests in other languages.
-
-        `async with fake.serve_control() as access`, or plain `with`; `access.url` is where it
-        listens, `access.token` the bearer token that every request needs: `token`, or a random
-        one. Needs the extra `testing`.
-        """
-        from amplify_federation.testing._wire.control import Control  # noqa: PLC0415  # rare
-        from amplify_federation.testing._wire.server import (  # noqa: PLC0415  # asyncio, sockets
-            ControlServer,
-        )
-
-        token = token or secrets.token_urlsafe(32)
-        return ControlServer(Control(self, token).answer, host=host, port=port, token=token)
 
     def serve_forever(
         self,

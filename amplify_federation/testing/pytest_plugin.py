@@ -1,28 +1,55 @@
 """Fixtures for applications that federate; pytest finds them by the installed entry point.
 
 Nothing heavy is imported until a fixture is used. Sessions of every test are kept away from the
-user's own: `AMPLIFY_FEDERATION_HOME` is a temporary folder.
+user's own: `AMPLIFY_FEDERATION_HOME` is a temporary folder, for the whole run and for each test.
 """
 
 import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from amplify_federation import FederatedAuth
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    import httpx
+
+    from amplify_federation import AuthProvider, FederatedAuth, FederatedUsers
     from amplify_federation.testing import FakeCognito, ManualClock
+
+    SignedInClient = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 _HOME = "AMPLIFY_FEDERATION_HOME"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the sessions of the whole run away from the user's own, from here on.
+
+    Fixtures of a session or module run outside every test; they write under this folder. It is
+    named and not made, since most runs never write there.
+    """
+    patch = pytest.MonkeyPatch()
+    name = f"amplify_federation-{os.urandom(8).hex()}"
+    home = os.path.join(tempfile.gettempdir(), name)  # noqa: PTH118  # pathlib gains nothing here
+    patch.setenv(_HOME, home)
+
+    def undo() -> None:
+        patch.undo()
+        shutil.rmtree(home, ignore_errors=True)
+
+    config.add_cleanup(undo)
+
+
 @pytest.fixture(autouse=True)
 def _isolated_sessions(  # pyright: ignore[reportUnusedFunction]  # pytest uses it
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # One path a test, named and not made: most tests never write there.
-    home = tmp_path_factory.getbasetemp() / f"amplify_federation-{os.urandom(8).hex()}"
-    monkeypatch.setenv(_HOME, str(home))
+    # One folder a test, below the run's, where nothing can be that an earlier test left.
+    monkeypatch.setenv(_HOME, f"{os.environ[_HOME]}/{os.urandom(8).hex()}")
 
 
 @pytest.fixture
@@ -64,3 +91,45 @@ def federated_auth(
     return FederatedAuth(
         identity_pool, http_client=client, settings=AuthSettings(clock=manual_clock)
     )
+
+
+@pytest.fixture
+def federated_users(
+    identity_pool: str, fake_cognito: "FakeCognito", manual_clock: "ManualClock"
+) -> "FederatedUsers":
+    """`FederatedUsers` of `identity_pool` in memory, whose calls `fake_cognito` answers.
+
+    Give it to the application under test in place of its own.
+    """
+    import httpx  # noqa: PLC0415  # 100 ms, only when used
+
+    from amplify_federation import (  # noqa: PLC0415  # with it
+        AuthSettings,
+        FederatedUsers,
+        MemoryStore,
+    )
+
+    client = httpx.AsyncClient(transport=fake_cognito.transport)
+    return FederatedUsers(
+        identity_pool,
+        store=MemoryStore(),
+        http_client=client,
+        settings=AuthSettings(clock=manual_clock),
+    )
+
+
+@pytest.fixture
+def signed_in_client(fake_cognito: "FakeCognito") -> "SignedInClient":
+    """A test client of a Starlette or FastAPI application, with a signed-in user.
+
+    `async with signed_in_client(app, user="alice") as client: await client.get("/me")`. Not an
+    async fixture, so that it serves pytest-asyncio and anyio alike.
+    """
+    from amplify_federation.testing.asgi import signed_in_client  # noqa: PLC0415  # when used
+
+    def connect(
+        app: object, user: str = "alice", provider: "AuthProvider | None" = None
+    ) -> "AbstractAsyncContextManager[httpx.AsyncClient]":
+        return signed_in_client(app, fake_cognito, user=user, provider=provider)
+
+    return connect

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -47,9 +48,9 @@ async def test_fault_reaches_the_session(federated_auth, fake_cognito):
     assert isinstance(federated_auth.state, SignedOut)
 
 
-def test_sessions_of_tests_are_kept_from_the_users_own(tmp_path_factory):
+def test_sessions_of_tests_are_kept_from_the_users_own():
     home = Path(os.environ["AMPLIFY_FEDERATION_HOME"])
-    assert home.is_relative_to(tmp_path_factory.getbasetemp())
+    assert home.is_relative_to(tempfile.gettempdir())
     assert not home.exists()
     store = EncryptedFileStore()
     anyio.run(partial(store.compare_and_set, "name", b"data", expected=None))
@@ -71,6 +72,63 @@ def test_each_test_has_a_folder_of_its_own(tmp_path):
         check=False,
     )
     assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+@pytest.mark.parametrize("scope", ["session", "module"])
+def test_fixture_of_a_wider_scope_writes_nowhere_of_the_users(tmp_path, workers, scope):
+    if workers:
+        pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    (tmp_path / "test_scope.py").write_text(
+        "import anyio, functools, os, pytest\n"
+        "from amplify_federation import EncryptedFileStore\n"
+        f"@pytest.fixture(scope={scope!r})\n"
+        "def written():\n"
+        "    store = EncryptedFileStore()\n"
+        "    write = functools.partial(store.compare_and_set, 'n', b'd', expected=None)\n"
+        "    anyio.run(write)\n"
+        "    return os.environ['AMPLIFY_FEDERATION_HOME']\n"
+        "def test_one(written): assert os.path.isdir(written)\n"
+        "def test_two(written): print(written)\n"
+    )
+    users_own = tmp_path / "own"
+    environment = os.environ | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "AMPLIFY_FEDERATION_HOME": str(users_own),
+    }
+    plugin = ["-p", "amplify_federation.testing.pytest_plugin"]
+    xdist = ["-p", "xdist", *workers] if workers else []
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugin, *xdist],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert not users_own.exists()
+
+
+async def test_signed_in_client_reaches_an_application(
+    federated_users, signed_in_client, fake_cognito
+):
+    fastapi = pytest.importorskip("fastapi", reason="fastapi is not installed")
+    starlette = pytest.importorskip(
+        "amplify_federation.integrations.starlette", reason="starlette is not installed"
+    )
+    app = fastapi.FastAPI(lifespan=starlette.users_lifespan(lambda: federated_users))
+    bearer = fastapi.Depends(starlette.BearerSession(AuthProvider.GOOGLE))
+
+    @app.get("/me")
+    async def me(session=bearer):
+        return session.identity_id
+
+    async with signed_in_client(app, user="alice") as client:
+        alice = (await client.get("/me")).json()
+        assert (await client.get("/me", headers={"Authorization": ""})).status_code == 401
+    assert fake_cognito.calls[0].operation == "GetId"
+    assert alice.startswith("us-west-2:")
 
 
 def test_plugin_loads_nothing_heavy():

@@ -7,17 +7,16 @@ know which HTTP server it is.
 
 import hmac
 import json
+import secrets
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import unquote
 
 from attrs import field, frozen
 
 from amplify_federation import AuthProvider, ValidationError
 from amplify_federation.testing._wire.messages import Call, WireAnswer, WireRequest
-
-if TYPE_CHECKING:
-    from amplify_federation.testing.cognito import FakeCognito
+from amplify_federation.testing.cognito import FakeCognito
 
 _Arguments = dict[str, Any]
 _NAMED_PROVIDERS = {
@@ -38,6 +37,42 @@ class ControlAccess:
     token: str = field(repr=False)
 
 
+def serve_control(
+    fake: FakeCognito, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
+) -> "ControlServer":
+    """Serve the HTTP control API of a fake, for tests in other languages.
+
+    `async with serve_control(fake) as access`, or plain `with`; `access.url` is where it listens,
+    `access.token` the bearer token that every request needs: `token`, or a random one. Needs the
+    extra `testing`.
+    """
+    return ControlServer(fake, host=host, port=port, token=token or secrets.token_urlsafe(32))
+
+
+class ControlServer:
+    """A control API that lives as long as its block, which gives a `ControlAccess`."""
+
+    def __init__(self, fake: FakeCognito, *, host: str, port: int, token: str) -> None:
+        from amplify_federation.testing._wire.server import (  # noqa: PLC0415  # asyncio, sockets
+            LoopbackServer,
+        )
+
+        self._server = LoopbackServer(Control(fake, token).answer, host=host, port=port)
+        self._token = token
+
+    def __enter__(self) -> ControlAccess:
+        return ControlAccess(self._server.__enter__(), self._token)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.__exit__(*exc_info)
+
+    async def __aenter__(self) -> ControlAccess:
+        return ControlAccess(await self._server.__aenter__(), self._token)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._server.__aexit__(*exc_info)
+
+
 class _BadRequestError(Exception):
     """A control request that cannot be carried out: status and text of the answer."""
 
@@ -49,7 +84,7 @@ class _BadRequestError(Exception):
 class Control:
     """Carries out control requests on one fake."""
 
-    def __init__(self, fake: "FakeCognito", token: str) -> None:
+    def __init__(self, fake: FakeCognito, token: str) -> None:
         self._fake = fake
         self._token = token
         self._routes: dict[tuple[str, str], Callable[[str, _Arguments], object]] = {

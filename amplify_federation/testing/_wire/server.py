@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from amplify_federation.testing._wire.control import ControlAccess
 from amplify_federation.testing._wire.messages import WireAnswer, WireRequest
 
 if TYPE_CHECKING:
@@ -54,26 +53,6 @@ class LoopbackServer:
     async def __aexit__(self, *exc_info: object) -> None:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self.__exit__)
-
-
-class ControlServer:
-    """A control API that lives as long as its block, which gives a `ControlAccess`."""
-
-    def __init__(self, answer: Answerer, *, host: str, port: int, token: str) -> None:
-        self._server = LoopbackServer(answer, host=host, port=port)
-        self._token = token
-
-    def __enter__(self) -> ControlAccess:
-        return ControlAccess(self._server.__enter__(), self._token)
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._server.__exit__(*exc_info)
-
-    async def __aenter__(self) -> ControlAccess:
-        return ControlAccess(await self._server.__aenter__(), self._token)
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._server.__aexit__(*exc_info)
 
 
 def serve_forever(

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from amplify_federation.testing import FakeCognito, ManualClock
+from amplify_federation.testing import FakeCognito, ManualClock, serve_control
 from amplify_federation.testing._wire.control import Control, provider_named
 
 
@@ -10,7 +10,7 @@ def served():
     fake = FakeCognito(clock=ManualClock())
     with (
         fake.serve() as url,
-        fake.serve_control() as access,
+        serve_control(fake) as access,
         httpx.Client(
             base_url=access.url, headers={"authorization": f"Bearer {access.token}"}
         ) as client,
@@ -112,7 +112,7 @@ def test_providers_have_short_names_or_login_keys():
 
 
 def test_token_of_the_control_api_is_not_shown():
-    with FakeCognito().serve_control(token="canary") as access:
+    with serve_control(FakeCognito(), token="canary") as access:
         assert access.token == "canary"
         assert "canary" not in repr(access)
     assert Control.__name__ in repr(Control(FakeCognito(), "canary"))
