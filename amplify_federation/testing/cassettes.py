@@ -61,7 +61,8 @@ def _masked_body(body: bytes | str) -> bytes:
 
 def _masked(value: Any) -> Any:  # noqa: ANN401  # JSON
     if isinstance(value, list):
-        return [_masked(part) for part in cast("list[Any]", value)]
+        parts: list[Any] = value
+        return list(map(_masked, parts))
     if not isinstance(value, dict):
         return value
     masked: dict[str, Any] = {}

@@ -307,8 +307,8 @@ def _expect_types(name: str, shape: Shape, value: Any) -> None:  # noqa: ANN401 
     if value is None:
         return
     # In Python a boolean is an integer; in JSON it is not.
-    boolean = isinstance(value, bool)
-    if not isinstance(value, _JSON_TYPES[type(shape)]) or boolean != isinstance(shape, Flag):
+    fits: bool = isinstance(value, _JSON_TYPES[type(shape)])
+    if not fits or isinstance(value, bool) != isinstance(shape, Flag):
         message = f"{name} has the wrong JSON type."
         raise ServiceRefusal(errors.SERIALIZATION, message)
     match shape:
