@@ -134,6 +134,7 @@ async def _run(
             if not _sent_by_terminal(number):
                 process.send_signal(number)
 
+    code = 0
     async with process, anyio.create_task_group() as group:
         group.start_soon(pass_on)
         code = await process.wait()
