@@ -199,14 +199,15 @@ import os, pty, sys, time
 program = [sys.executable, "-m", "amplify_federation.cli", "serve", sys.executable, "-c", '''
 import time
 count = 0
-print("ready", flush=True)
-began = time.monotonic()
-while time.monotonic() - began < 60:
-    try:
-        time.sleep(1 if count else 60)
-        if count: break
-    except KeyboardInterrupt:
-        count += 1
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    count += 1
+try:
+    time.sleep(1)
+except KeyboardInterrupt:
+    count += 1
 print("interrupted", count, "times", flush=True)
 ''']
 pid, terminal = pty.fork()
