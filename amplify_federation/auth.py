@@ -12,9 +12,7 @@ from amplify_federation._cognito.requests import (
     checked_provider,
     checked_token,
 )
-from amplify_federation._http.channel import Channel
-from amplify_federation._http.line import Line
-from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.values import Secret
@@ -69,12 +67,12 @@ class FederatedAuth:
         self._pool = checked_pool(pool)
         check_session_name(session_name)
         check_settings(settings)
-        self._line = Line(self._pool.endpoint, http_client)
+        self._client = CognitoClient(self._pool.endpoint, http_client, settings)
         self._session = Session(
             self._pool,
             settings,
             store=default_store() if store is None else store,
-            channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
+            client=self._client,
             name=f"{self._pool.identity_pool_id}/{session_name}",
             sources=Sources(token_source, user_pool),
         )
@@ -117,7 +115,7 @@ class FederatedAuth:
         try:
             await self._session.close()
         finally:
-            await self._line.aclose()
+            await self._client.aclose()
 
     async def federate_to_identity_pool(
         self,

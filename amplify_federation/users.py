@@ -11,9 +11,7 @@ from typing import Any, Self
 
 from amplify_federation._async.background import Background
 from amplify_federation._cognito.requests import checked_token
-from amplify_federation._http.channel import Channel
-from amplify_federation._http.line import Line
-from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.results.session import AuthSession
 from amplify_federation._model.settings import AuthSettings
@@ -100,11 +98,11 @@ class FederatedUsers:
         if user_pool is not None and not callable(user_pool):
             message = "`user_pool` must be a callable that returns the user pool of a user id."
             raise ValidationError(message)
-        self._line = Line(checked.endpoint, http_client)
+        self._client = CognitoClient(checked.endpoint, http_client, settings)
         self._factory = SessionFactory(
             pool=checked,
             settings=settings,
-            channel=Channel(self._line, ServerClock(settings.clock), settings.max_attempts),
+            client=self._client,
             max_leases=max_federations,
         )
         self._cache = SessionCache(max_users)
@@ -138,7 +136,7 @@ class FederatedUsers:
         self._factory.closed = True
         for session in self._cache:
             await session.close()
-        await self._line.aclose()
+        await self._client.aclose()
 
     def auth(self, user_id: str) -> FederatedAuth:
         """Return a handle of the user's own session; handles of one user share it.

@@ -1,5 +1,7 @@
 """Settings of every test, and the AWS that several rooms of tests talk to."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -8,6 +10,20 @@ from tests.sizes import advice
 # No test depends on how fast the machine is.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+# What ships is what is tested; tests of mocks ask for httpx, which the plugin would set.
+os.environ.setdefault("AMPLIFY_FEDERATION_TRANSPORT", "lean")
+
+
+# TEST_LOOP=uvloop runs on that loop what runs on asyncio's and trio's otherwise.
+LOOPS = {
+    "uvloop": [pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")],
+    "": ["asyncio", "trio"],
+}[os.environ.get("TEST_LOOP", "")]
+
+
+@pytest.fixture(scope="module", params=LOOPS)
+def anyio_backend(request):
+    return request.param
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -49,8 +49,7 @@ from amplify_federation import (
     ValidationError,
     errors,
 )
-from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.exchange import HttpAnswer
+from amplify_federation._cognito.decoding import Answer, Reply
 from amplify_federation._cognito.requests import get_id
 from amplify_federation._model.claims import peek
 from amplify_federation._model.state import Grant, Login
@@ -131,7 +130,7 @@ HELD = {
 SHOWN_ONLY = {
     "call": get_id(POOL, {GOOGLE: Secret(CANARY)}),
     "claims": peek(Secret(JWT)),
-    "HTTP answer": HttpAnswer(200, {}, CANARY.encode()),
+    "HTTP answer": Reply(200, {}, CANARY.encode()),
     "record": Record("1", CANARY.encode()),
     "sealed store": Sealed(MemoryStore(), key=CANARY.ljust(32).encode()),
     "file store": EncryptedFileStore("folder", key=CANARY.ljust(32).encode()),

@@ -103,7 +103,7 @@ async def test_the_least_recently_used_user_is_dropped(world):
 async def test_all_users_share_one_retry_quota(world):
     users = world.users()
     alice, bob = users.auth("alice")._session, users.auth("bob")._session
-    assert alice.context.channel is bob.context.channel
+    assert alice.context.client is bob.context.client
 
 
 async def test_many_callers_of_one_user_cause_one_renewal(world):

@@ -1,34 +1,105 @@
 """Bytes in -> a typed answer, or a typed error. Nothing that Cognito did not promise is believed.
 
-This file owns what a whole answer is. It must not know how the bytes came.
+This file owns what a whole answer is, and how much of one is read. It must not know how the bytes
+came.
 """
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Never, cast
+from typing import NamedTuple, Never, cast
 
-from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.exchange import MAX_BODY, HttpAnswer
 from amplify_federation._cognito.faults import Refusal, blotted, error_code, error_message, error_of
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID, Call
 from amplify_federation._model.values import AWSCredentials, Secret
 from amplify_federation.errors import MalformedResponseError, ServiceError
 
+MAX_BODY = 262_144  # bytes after decoding; a real answer has about 2,000
 _MAX_DEPTH = 32  # nested objects and arrays; a real answer has 2
 _OK = 200
+_HOOK_ADVICE = (
+    "A response hook of the `http_client` raised before the answer was read: let it read the "
+    "answer first (`await response.aread()`), or leave it out of this client."
+)
+
+
+class Answer(NamedTuple):
+    """A whole answer: the identity, where promised the credentials, or an OpenID token."""
+
+    identity_id: str = ""
+    credentials: AWSCredentials | None = None
+    open_id_token: Secret | None = None
+
+
+class Reply:
+    """An HTTP answer. `body` is None if it was over the cap; `unread` if a hook kept it back.
+
+    `headers` finds names in any case.
+    """
+
+    __slots__ = ("body", "headers", "status", "unread")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        unread: bool = False,  # noqa: FBT001, FBT002  # positional for speed
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.unread = unread
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}>"  # the body may hold credentials
+
+
+class UndecodableError(Exception):
+    """The content coding cannot be undone; the text says why and holds nothing of the answer."""
+
+
+def plain(coding: str | None, body: bytes) -> bytes | None:
+    """Return a body without its content coding, or `None` if it is over the cap before or after.
+
+    Identity was asked for; a proxy that compresses all the same is understood, a bomb is not: httpx
+    would inflate each 64 KiB of it to 64 MiB at once. Raises `UndecodableError`.
+    """
+    if len(body) > MAX_BODY:
+        return None
+    coding = (coding or "identity").strip().lower()
+    if coding == "identity":
+        return body
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        message = "the answer has a content coding that was not asked for"
+        raise UndecodableError(message)
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # a gzip or a zlib header
+    try:
+        inflated = inflater.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        inflated = None
+    if inflated is not None and len(inflated) > MAX_BODY:
+        return None
+    if inflated is None or not inflater.eof:
+        message = "the content coding of the answer is broken"
+        raise UndecodableError(message)
+    return inflated
 
 
 class _UnfitError(Exception):
     """The answer lacks something; the text says what and holds nothing of the answer."""
 
 
-def decode(call: Call, http: HttpAnswer) -> Answer | ServiceError:
+def decode(call: Call, http: Reply) -> Answer | ServiceError:
     """Return the answer of a call, or the error that it is."""
     members = _members(http.body)
     if http.status != _OK and not 200 <= http.status < 300:  # noqa: PLR2004  # HTTP's own classes
-        return error_of(call, _refusal(call, http, members or {}))
+        error = error_of(call, _refusal(call, http, members or {}))
+        if http.unread and error.code is None:
+            error.recovery_suggestion = _HOOK_ADVICE
+        return error
     try:
         if http.status != _OK:
             _fail(f"status {http.status} is none that Cognito gives")
@@ -44,12 +115,12 @@ def decode(call: Call, http: HttpAnswer) -> Answer | ServiceError:
     )
 
 
-def _refusal(call: Call, http: HttpAnswer, members: Mapping[str, object]) -> Refusal:
+def _refusal(call: Call, http: Reply, members: Mapping[str, object]) -> Refusal:
     code = error_code(members, http.headers)
     return Refusal(http.status, code, error_message(members), _request_id(call, http))
 
 
-def _request_id(call: Call, http: HttpAnswer) -> str | None:
+def _request_id(call: Call, http: Reply) -> str | None:
     said = http.headers.get("x-amzn-requestid")
     return said and blotted(call, said)
 

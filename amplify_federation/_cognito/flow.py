@@ -7,7 +7,7 @@ What it returns is the answer that counts. This file owns the order of calls.
 from collections.abc import Generator
 from typing import NamedTuple
 
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.requests import (
     Call,
     Logins,

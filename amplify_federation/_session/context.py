@@ -13,8 +13,8 @@ from amplify_federation.errors import InvalidStateError
 if TYPE_CHECKING:
     from amplify_federation._async.background import Background
     from amplify_federation._async.broadcast import Broadcast
-    from amplify_federation._cognito.answers import Answer
-    from amplify_federation._http.channel import Channel
+    from amplify_federation._cognito.decoding import Answer
+    from amplify_federation._http.client import CognitoClient
     from amplify_federation._http.server_clock import ServerClock
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.results.events import AuthEvent
@@ -59,7 +59,7 @@ class Context:
     pool: IdentityPool
     settings: AuthSettings
     store: SessionStore
-    channel: Channel
+    client: CognitoClient
     keeper: Keeper
     events: Broadcast[AuthEvent]
     token_source: TokenSource | None = field(default=None)
@@ -68,7 +68,7 @@ class Context:
     @property
     def clock(self) -> ServerClock:
         """The time as Cognito has it."""
-        return self.channel.clock
+        return self.client.clock
 
     def grant_from(self, answer: Answer) -> Grant:
         """Return what Cognito gave, issued now. The identity is the answer's: identities merge."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from amplify_federation._async.turns import Turns
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import (
     Flow,
     by_identity,
@@ -75,7 +75,7 @@ class Federations:
         await keeper.look(now=True)
         base = _Base(keeper.record, keeper.replaced, keeper.version)
         flow = self._flow(token, provider, identity_id)
-        outcome = await self._context.channel.converse(flow)
+        outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             raise outcome
         grant = self._context.grant_from(outcome)

@@ -6,7 +6,7 @@ a strange login is linked, merged (the answer's identity then is another) or ref
 
 from functools import partial
 
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_identity, unlinking
 from amplify_federation._model.machine import FederationSucceeded
 from amplify_federation._model.providers import AuthProvider
@@ -40,7 +40,7 @@ class Linking:
         admit = self._context.same_session()
         logins = {**self._proof(state), provider: token}
         flow = by_identity(self._context.pool.members, state.identity_id, logins)
-        outcome = await self._context.channel.converse(flow)
+        outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             raise outcome
         others = tuple(login for login in state.held if login.provider != provider)
@@ -63,7 +63,7 @@ class Linking:
             )
         admit = self._context.same_session()
         flow = unlinking(state.identity_id, self._proof(state), provider)
-        outcome = await self._context.channel.converse(flow)
+        outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             raise outcome
         keeper = self._context.keeper

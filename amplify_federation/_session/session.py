@@ -39,7 +39,7 @@ from amplify_federation.errors import (
 )
 
 if TYPE_CHECKING:
-    from amplify_federation._http.channel import Channel
+    from amplify_federation._http.client import CognitoClient
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.results.events import AuthEvent
     from amplify_federation._model.results.federation import FederationResult
@@ -65,19 +65,19 @@ class Session:
         settings: AuthSettings,
         *,
         store: SessionStore,
-        channel: Channel,
+        client: CognitoClient,
         name: str,
         sources: Sources = NO_SOURCES,
     ) -> None:
         events: Broadcast[AuthEvent] = Broadcast()
-        keeper = Keeper(store, name, channel.clock, events)
-        self.context = Context(pool, settings, store, channel, keeper, events, sources.token_source)
+        keeper = Keeper(store, name, client.clock, events)
+        self.context = Context(pool, settings, store, client, keeper, events, sources.token_source)
         self._keeper = keeper
         self._parts = Parts(self.context)
         self._user_pool = self._parts.user_pool(sources.user_pool)
-        self._home = channel.line.home
+        self._home = client.home
         self._closed = False
-        self._fresh = FreshView(channel.clock)
+        self._fresh = FreshView(client.clock)
 
     @property
     def linking(self) -> Linking:

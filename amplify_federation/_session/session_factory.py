@@ -8,7 +8,7 @@ import anyio
 from attrs import define, field
 
 from amplify_federation._async.background import Background
-from amplify_federation._http.channel import Channel
+from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._session.context import NO_SOURCES, Sources
 from amplify_federation._session.session import Session
@@ -26,7 +26,7 @@ class SessionFactory:
 
     pool: IdentityPool
     settings: AuthSettings
-    channel: Channel
+    client: CognitoClient
     max_leases: int
     background: Background | None = None  # there while inside `async with`
     closed: bool = False
@@ -45,7 +45,7 @@ class SessionFactory:
             pool or self.pool,
             self.settings,
             store=store,
-            channel=self.channel,
+            client=self.client,
             name=name,
             sources=sources,
         )

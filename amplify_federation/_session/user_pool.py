@@ -12,7 +12,7 @@ import anyio
 from attrs import frozen
 
 from amplify_federation._async.flight import Flight
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._model.claims import peek, same_subject, subject_digest
@@ -134,7 +134,7 @@ class UserPoolSession:
             flow = by_known_identity(members, identity_id, logins)
         else:
             flow = by_login(members, logins)
-        outcome = await self._context.channel.converse(flow)
+        outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             return outcome
         clock = self._context.clock

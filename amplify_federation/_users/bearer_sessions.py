@@ -94,7 +94,7 @@ class BearerSessions:
         self._pool = evolve(factory.pool, guest_access=False)
         self._federations: Flights[Session | AuthError] = Flights()
         self._rejected = RejectedTokens(factory.settings.clock)
-        self._compactor = Compactor(factory.channel.clock, factory.settings, records)
+        self._compactor = Compactor(factory.client.clock, factory.settings, records)
 
     def bearer(self, token: Secret, provider: AuthProvider) -> Bearer:
         """Return a token with the name of its record."""
@@ -148,7 +148,7 @@ class BearerSessions:
         self, name: str, cached: CachedSession, *, accepted: bool
     ) -> AuthSession | StoreError | None:
         """Return a cached session as it is shown, or the trouble (if any) that loads it."""
-        self._factory.channel.line.home.check()
+        self._factory.client.home.check()
         found = await self._compactor.look(name, cached)
         if not isinstance(found, CachedSession):
             return found

@@ -1,7 +1,9 @@
 """Fixtures for applications that federate; pytest finds them by the installed entry point.
 
-Nothing heavy is imported until a fixture is used. Sessions of every test are kept away from the
-user's own: `AMPLIFY_FEDERATION_HOME` is a temporary folder, for the whole run and for each test.
+Nothing heavy is imported until a fixture is used. For the whole run, fixtures of any scope too,
+sessions are kept away from the user's own (`AMPLIFY_FEDERATION_HOME` is a temporary folder), and
+calls go over httpx's own transport (`AMPLIFY_FEDERATION_TRANSPORT`, unless it is set), so that
+respx, pytest-httpx and vcrpy intercept them.
 """
 
 import os
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
     SignedInClient = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 _HOME = "AMPLIFY_FEDERATION_HOME"
+_TRANSPORT = "AMPLIFY_FEDERATION_TRANSPORT"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the sessions of the whole run away from the user's own, from here on.
+    """Set the variables of the whole run, in each worker of pytest-xdist too.
 
     Fixtures of a session or module run outside every test; they write under this folder. It is
     named and not made, since most runs never write there.
@@ -36,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     name = f"amplify_federation-{os.urandom(8).hex()}"
     home = os.path.join(tempfile.gettempdir(), name)  # noqa: PTH118  # pathlib gains nothing here
     patch.setenv(_HOME, home)
+    if not os.environ.get(_TRANSPORT):
+        patch.setenv(_TRANSPORT, "httpx")
 
     def undo() -> None:
         patch.undo()

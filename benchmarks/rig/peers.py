@@ -90,24 +90,23 @@ async def sdk_users(url: str) -> AsyncIterator[Federate]:
 
 
 @asynccontextmanager
-async def exchange(url: str) -> AsyncIterator[Federate]:
-    """Our network layer alone, with the JSON and nothing else."""
-    from amplify_federation._http.lean.exchange import LeanExchange
-    from amplify_federation._http.lean_tls import shared_tls_context
+async def lean_transport(url: str) -> AsyncIterator[Federate]:
+    """`LeanTransport` under an `httpx.AsyncClient`, with the JSON and nothing else."""
+    import httpx
 
-    lean = LeanExchange(url, ssl_context_factory=shared_tls_context)
+    from amplify_federation.transport import LeanTransport
 
-    async def federate() -> object:
-        found = await lean.post(_GET_ID, _get_id_body())
-        identity = json.loads(found.body or b"")["IdentityId"]
-        answer = await lean.post(_GET_CREDENTIALS, _get_credentials_body(identity))
-        _check(json.loads(answer.body or b""))
-        return answer
+    client = httpx.AsyncClient(transport=LeanTransport(), timeout=None)  # noqa: S113  # a closed loop
+    async with client:
 
-    try:
+        async def federate() -> object:
+            found = await client.post(url, headers=_GET_ID, content=_get_id_body())
+            body = _get_credentials_body(found.json()["IdentityId"])
+            answer = await client.post(url, headers=_GET_CREDENTIALS, content=body)
+            _check(answer.json())
+            return answer
+
         yield federate
-    finally:
-        await lean.aclose()
 
 
 @asynccontextmanager
@@ -240,7 +239,7 @@ async def floor(url: str) -> AsyncIterator[Federate]:
 PEERS = {
     "amplify_federation": sdk,
     "its FederatedUsers": sdk_users,
-    "its exchange alone": exchange,
+    "httpx over LeanTransport": lean_transport,
     "aiobotocore": aiobotocore,
     "boto3 in threads": boto3_threads,
     "httpx, tuned": httpx_tuned,
@@ -250,7 +249,7 @@ PEERS = {
 MODULES: dict[str, tuple[str, ...]] = {
     "amplify_federation": ("anyio",),
     "its FederatedUsers": ("anyio",),
-    "its exchange alone": ("anyio",),
+    "httpx over LeanTransport": ("httpx",),
     "aiobotocore": ("aiobotocore",),
     "boto3 in threads": ("boto3",),
     "httpx, tuned": ("httpx",),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from amplify_federation._cognito.exchange import HttpAnswer
+from amplify_federation._cognito.decoding import Reply
 from amplify_federation._cognito.requests import Call, get_credentials, get_id
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.values import Secret
@@ -25,7 +25,7 @@ GIVEN = {
 }
 
 
-def http(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+def http(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """Return an HTTP answer; a body that is no bytes is written as JSON."""
     raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    return HttpAnswer(status, headers or {}, raw)
+    return Reply(status, headers or {}, raw)

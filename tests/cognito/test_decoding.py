@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amplify_federation._cognito.answers import Answer
-from amplify_federation._cognito.decoding import decode
-from amplify_federation._cognito.exchange import MAX_BODY
+from amplify_federation._cognito.decoding import MAX_BODY, Answer, decode
 from amplify_federation._cognito.requests import get_open_id_token, unlink_identity
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.values import AWSCredentials, Secret

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import (
     PoolMembers,
     by_good_logins,

@@ -247,7 +247,7 @@ ERROR_PAGES = [
 ]
 
 SLOW = [
-    Case(name, script, errors.CallTimeoutError)
+    Case(name, script, (errors.NetworkError, errors.CallTimeoutError))
     for name, script in {
         "silence": lambda peer: peer.hang(),
         "silence after the request": hang_after(),

@@ -20,16 +20,12 @@ from amplify_federation import (
     IdentityPool,
     MemoryStore,
 )
-from amplify_federation._http import lean_gate
-from amplify_federation._http.lean import exchange as lean_exchange
-from amplify_federation._http.reading.plain_reader import PlainReader
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.fire.server import CREDENTIALS
 
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
-# What a user gets without a client, over both parsers (on asyncio and on trio over wires of their
-# own); the same where httpx must be asked; and a client of one's own.
-PATHS = ("lean httptools", "lean h11", "default client", "httpx", "httpx2")
+# LeanTransport, which a user gets without a client, and a stock client of one's own.
+PATHS = ("lean", "httpx")
 
 
 @cache
@@ -44,11 +40,7 @@ class Way:
         self.path = path
         self._authorities = authorities
         monkeypatch.setenv("SSL_CERT_FILE", authorities)
-        if path == "lean httptools":
-            pytest.importorskip("httptools", reason="the extra `fast` is not installed")
-        monkeypatch.setattr(lean_gate, "lean_applies", lambda _url: path.startswith("lean"))
-        if path == "lean h11":
-            monkeypatch.setattr(lean_exchange, "_reader_class", lambda: PlainReader)
+        monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", "lean")
 
     @asynccontextmanager
     async def auth(

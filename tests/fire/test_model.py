@@ -26,7 +26,7 @@ from amplify_federation import (
     MemoryStore,
     SignedOut,
 )
-from amplify_federation._http import conversation
+from amplify_federation._http import calls
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.fire.reference import GRACE, Handle, Model, Time
 from tests.session.kit import Wire
@@ -58,8 +58,8 @@ class Sessions(RuleBasedStateMachine):
         super().__init__()
         self._portal_manager = start_blocking_portal(self.backend)
         self._portal = self._portal_manager.__enter__()
-        self._chance = conversation.random
-        conversation.random = SimpleNamespace(random=lambda: 0.0)  # no waiting between attempts
+        self._chance = calls.random
+        calls.random = SimpleNamespace(random=lambda: 0.0)  # no waiting between attempts
         self.service = ManualClock(time=START)
         self.local = ManualClock(time=START)
         self.fake = FakeCognito(clock=self.service)
@@ -78,7 +78,7 @@ class Sessions(RuleBasedStateMachine):
         self._federate(0, "alice", "google", lifetime)
 
     def teardown(self) -> None:
-        conversation.random = self._chance
+        calls.random = self._chance
         for auth in self.auths:
             self._portal.call(auth.aclose)
         self._portal_manager.__exit__(None, None, None)

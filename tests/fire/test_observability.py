@@ -78,7 +78,7 @@ async def test_a_renewal_that_gave_way_to_another_process_says_so(world, told):
 
 
 async def test_a_retry_is_one_line_with_its_fields(world, told, monkeypatch):
-    monkeypatch.setattr("amplify_federation._http.conversation.random.random", lambda: 0.0)
+    monkeypatch.setattr("amplify_federation._http.calls.random.random", lambda: 0.0)
     async with world.auth() as auth:
         world.fake.fail_next("InternalErrorException", times=2)
         await federate(auth, world.token())
@@ -173,6 +173,7 @@ async def test_instrumentation_that_patches_httpx_sees_the_calls_of_a_default_cl
     # What OpenTelemetry's httpx instrumentation does: it wraps the transport's method in place.
     world = World()
     world.fake = type(world.fake)()  # on the real clock, as the session is
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", "httpx")
     pool_id = world.fake.create_identity_pool()
     seen = []
     original = httpx.AsyncHTTPTransport.handle_async_request
@@ -191,7 +192,8 @@ async def test_instrumentation_that_patches_httpx_sees_the_calls_of_a_default_cl
     assert seen == [*BOTH, GET_CREDENTIALS]
 
 
-async def test_opentelemetrys_instrumentation_traces_the_calls_of_a_default_client():
+async def test_opentelemetrys_instrumentation_traces_the_calls_of_a_default_client(monkeypatch):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", "httpx")
     instrumentation = pytest.importorskip(
         "opentelemetry.instrumentation.httpx", reason="OpenTelemetry is not installed"
     )

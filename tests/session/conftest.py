@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from amplify_federation._http import conversation
+from amplify_federation._http import calls
 from tests.session.kit import World
 
 
@@ -13,4 +13,4 @@ def world():
 
 @pytest.fixture(autouse=True)
 def _retries_wait_for_nothing(monkeypatch):
-    monkeypatch.setattr(conversation, "random", SimpleNamespace(random=lambda: 0.0))
+    monkeypatch.setattr(calls, "random", SimpleNamespace(random=lambda: 0.0))

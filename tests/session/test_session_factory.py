@@ -10,7 +10,7 @@ def test_all_sessions_share_the_way_to_cognito_and_the_settings(world):
     bearer = users._bearers.bearer(Secret("t"), AuthProvider.GOOGLE)
     sessions = users._user_session("alice"), users._bearers._new(bearer)
     for session in sessions:
-        assert session.context.channel is users._factory.channel
+        assert session.context.client is users._factory.client
         assert session.context.settings is users._factory.settings
 
 

@@ -7,6 +7,11 @@ from amplify_federation.testing import FakeCognito, ManualClock
 from amplify_federation.testing._wire.messages import WireAnswer, WireRequest
 
 
+@pytest.fixture(autouse=True)
+def _mocks_intercept(monkeypatch):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", "httpx")  # as the plugin would
+
+
 @frozen
 class Reply:
     status: int

@@ -57,7 +57,7 @@ async def test_a_cached_session_is_no_object_but_a_record(stored):
     mine = [
         each
         for each in gc.get_objects()
-        if type(each) is Session and each.context.channel is users._factory.channel
+        if type(each) is Session and each.context.client is users._factory.client
     ]
     assert mine == []
 

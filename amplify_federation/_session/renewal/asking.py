@@ -7,7 +7,7 @@ when it fails. It is asked under the single flight and the lease of all processe
 import os
 from contextvars import ContextVar
 
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import Flow, another_user, by_identity, by_same_identity
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._cognito.verdicts import is_about_the_token
@@ -62,7 +62,7 @@ class Asking:
         except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
             return self._failed(error)
         admit()  # before the token leaves: a clear may have come while the source was at work
-        outcome = await self._context.channel.converse(flow)
+        outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             of_no_use = isinstance(outcome, InvalidStateError) or is_about_the_token(outcome)
             return self._failed(outcome) if of_no_use else outcome

@@ -5,7 +5,7 @@ This file owns what a refusal means for the tokens and for the session.
 
 from collections.abc import Callable
 
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_good_logins
 from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._model.machine import CredentialsRenewed, Lapsed, TokenRefused
@@ -39,7 +39,7 @@ class FederatedRenewal:
         refused: list[AuthProvider] = []
         state, keeper = self._signed_in(), self._context.keeper
         admit = self._context.same_session()
-        outcome = await self._context.channel.converse(
+        outcome = await self._context.client.converse(
             by_good_logins(self._context.pool.members, state.identity_id, tokens, refused=refused)
         )
         if isinstance(outcome, Answer):

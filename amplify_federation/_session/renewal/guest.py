@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from amplify_federation._cognito.answers import Answer
+from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._model.machine import GuestArrived
 from amplify_federation._model.state import SignedOut
@@ -36,7 +36,7 @@ class GuestRenewal:
         else:
             flow = by_known_identity(members, guest.identity_id, {})
         admit = self._still_signed_out()
-        outcome = await self._context.channel.converse(flow)
+        outcome = await self._context.client.converse(flow)
         if isinstance(outcome, Answer):
             grant = self._context.grant_from(outcome)
             await keeper.commit(GuestArrived(grant), keeper.record.lineage, admit)

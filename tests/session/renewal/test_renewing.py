@@ -296,7 +296,7 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_waiting_for_
 
 
 async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(world, monkeypatch):
-    monkeypatch.setattr("amplify_federation._http.conversation.random.random", lambda: 1.0)
+    monkeypatch.setattr("amplify_federation._http.calls.random.random", lambda: 1.0)
     async with world.auth(timeout=10.0) as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)

@@ -4,9 +4,7 @@ import pytest
 
 from amplify_federation import AuthProvider, AuthSettings, IdentityPool, MemoryStore
 from amplify_federation._async.broadcast import Broadcast
-from amplify_federation._http.channel import Channel
-from amplify_federation._http.line import Line
-from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.state import Expired, Federated, SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.keeper import Keeper
@@ -37,14 +35,14 @@ def standing():
     def make(state, later=0.0, *, guests=False, asks=False):
         local = ManualClock(time=ISSUED, monotonic=50.0)
         pool = IdentityPool(ALICE, guest_access=guests)
-        clock, events = ServerClock(local), Broadcast()
-        keeper = Keeper(MemoryStore(), "name", clock, events)
+        settings, events = AuthSettings(clock=local), Broadcast()
+        client = CognitoClient(pool.endpoint, None, settings)
+        keeper = Keeper(MemoryStore(), "name", client.clock, events)
         keeper.record = SessionRecord(state, generation=1, lineage="a")
         keeper.ahead = 50.0 - ISSUED
         local.advance(later)
-        channel = Channel(Line(pool.endpoint, None), clock, 3)
         token_source = source if asks else None
-        return Context(pool, AuthSettings(), keeper._store, channel, keeper, events, token_source)
+        return Context(pool, settings, keeper._store, client, keeper, events, token_source)
 
     return make
 

@@ -4,12 +4,11 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from amplify_federation._http.lean import pool as pool_module
-from amplify_federation._http.lean.pool import Pool
-from amplify_federation._http.reading.answer import NoAnswer
+from amplify_federation._http import pool as pool_module
+from amplify_federation._http.pool import ConnectionFailure, Pool
 
 
-class FakeWire:
+class FakeConnection:
     def __init__(self, number: int) -> None:
         self.number = number
         self.closed = False
@@ -24,17 +23,17 @@ class FakeWire:
 
 
 class Dialler:
-    """Dials fake wires; holds every call while `gate` is not set."""
+    """Dials fake connections; holds every call while `gate` is not set."""
 
     def __init__(self) -> None:
-        self.wires: list[FakeWire] = []
+        self.connections: list[FakeConnection] = []
         self.calls = 0
         self.waiting = 0
-        self.failures: list[NoAnswer] = []
+        self.failures: list[ConnectionFailure] = []
         self.gate = anyio.Event()
         self.gate.set()
 
-    async def __call__(self) -> FakeWire:
+    async def __call__(self, _connect_timeout) -> FakeConnection:
         self.calls += 1
         self.waiting += 1
         try:
@@ -43,8 +42,8 @@ class Dialler:
             self.waiting -= 1
         if self.failures:
             raise self.failures.pop()
-        self.wires.append(FakeWire(len(self.wires)))
-        return self.wires[-1]
+        self.connections.append(FakeConnection(len(self.connections)))
+        return self.connections[-1]
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ async def settle():
         await checkpoint()
 
 
-async def test_the_wire_used_last_is_taken_first(pool):
+async def test_the_connection_used_last_is_taken_first(pool):
     first, second = await take(pool), await take(pool)
     pool.give_back(first)
     pool.give_back(second)
@@ -81,7 +80,7 @@ async def test_the_wire_used_last_is_taken_first(pool):
     assert pool.idle() is None
 
 
-async def test_a_wire_that_the_server_left_is_closed_and_passed_over(pool):
+async def test_a_connection_that_the_server_left_is_closed_and_passed_over(pool):
     first, second = await take(pool), await take(pool)
     pool.give_back(first)
     pool.give_back(second)
@@ -90,15 +89,15 @@ async def test_a_wire_that_the_server_left_is_closed_and_passed_over(pool):
     assert second.closed
 
 
-async def test_a_closed_wire_is_forgotten(pool, dialler):
-    wire = await take(pool)
-    wire.close()
-    pool.give_back(wire)
-    assert await take(pool) is not wire
+async def test_a_closed_connection_is_forgotten(pool, dialler):
+    connection = await take(pool)
+    connection.close()
+    pool.give_back(connection)
+    assert await take(pool) is not connection
     assert repr(pool) == "<Pool: 1 open, 0 idle, 0 waiting>"
 
 
-async def test_no_more_wires_are_opened_than_the_bound(narrow, dialler):
+async def test_no_more_connections_are_opened_than_the_bound(narrow, dialler):
     pool = Pool(dialler)
     taken = []
     async with anyio.create_task_group() as group:
@@ -150,14 +149,14 @@ async def test_few_dial_at_once_and_the_others_follow(narrow, dialler):
 async def test_a_failed_dial_lets_the_next_in_line_dial(narrow, dialler):
     pool = Pool(dialler)
     dialler.gate = anyio.Event()
-    dialler.failures = [NoAnswer("ConnectError", "refused")]
+    dialler.failures = [ConnectionFailure("ConnectError", "refused")]
     outcomes = []
     async with anyio.create_task_group() as group:
 
         async def hold():
             try:
                 outcomes.append(await take(pool))
-            except NoAnswer as error:
+            except ConnectionFailure as error:
                 outcomes.append(error.kind)
 
         group.start_soon(hold)
@@ -165,10 +164,10 @@ async def test_a_failed_dial_lets_the_next_in_line_dial(narrow, dialler):
         group.start_soon(hold)
         await settle()
         dialler.gate.set()
-    assert outcomes == ["ConnectError", dialler.wires[0]]
+    assert outcomes == ["ConnectError", dialler.connections[0]]
 
 
-async def test_a_wire_that_closes_makes_room_for_the_next_in_line(narrow, dialler):
+async def test_a_connection_that_closes_makes_room_for_the_next_in_line(narrow, dialler):
     pool = Pool(dialler)
     held = [await take(pool), await take(pool)]
     async with anyio.create_task_group() as group:
@@ -190,7 +189,7 @@ async def test_who_is_cancelled_in_line_is_passed_over(narrow, dialler):
     assert pool.idle() is held[0]
 
 
-@pytest.mark.parametrize("closing", [False, True], ids=["a wire", "room to dial"])
+@pytest.mark.parametrize("closing", [False, True], ids=["a connection", "room to dial"])
 async def test_what_was_given_to_a_cancelled_one_is_not_lost(narrow, dialler, closing):
     pool = Pool(dialler)
     held = [await take(pool), await take(pool)]
@@ -205,7 +204,7 @@ async def test_what_was_given_to_a_cancelled_one_is_not_lost(narrow, dialler, cl
         pool.give_back(held[0])  # given, but its holder has not run yet
         group.cancel_scope.cancel()
     with anyio.fail_after(1):
-        assert await take(pool) is (dialler.wires[-1] if closing else held[0])
+        assert await take(pool) is (dialler.connections[-1] if closing else held[0])
     assert repr(pool) == "<Pool: 2 open, 0 idle, 0 waiting>"
 
 
@@ -216,13 +215,13 @@ async def test_a_cancelled_dial_frees_its_room(narrow, dialler):
         with anyio.move_on_after(0):
             await take(pool)
     dialler.gate.set()
-    assert await take(pool) is dialler.wires[0]
+    assert await take(pool) is dialler.connections[0]
 
 
-async def test_without_descriptors_callers_share_the_open_wires(pool, dialler):
-    wire = await take(pool)
-    crowded = NoAnswer("ConnectError", "Too many open files", crowded=True)
-    dialler.failures = [crowded, crowded]
+async def test_without_descriptors_callers_share_the_open_connections(pool, dialler):
+    connection = await take(pool)
+    no_descriptor = ConnectionFailure("ConnectError", "Too many open files", no_descriptor=True)
+    dialler.failures = [no_descriptor, no_descriptor]
     shared = []
     async with anyio.create_task_group() as group:
 
@@ -233,19 +232,21 @@ async def test_without_descriptors_callers_share_the_open_wires(pool, dialler):
         group.start_soon(hold)
         await settle()
         for _ in range(2):
-            pool.give_back(wire)
+            pool.give_back(connection)
             await settle()
-    assert shared == [wire, wire]
+    assert shared == [connection, connection]
 
 
-async def test_without_descriptors_and_wires_the_caller_hears_it(pool, dialler):
-    dialler.failures = [NoAnswer("ConnectError", "Too many open files", crowded=True)]
-    with pytest.raises(NoAnswer, match="Too many open files"):
+async def test_without_descriptors_and_connections_the_caller_hears_it(pool, dialler):
+    dialler.failures = [
+        ConnectionFailure("ConnectError", "Too many open files", no_descriptor=True)
+    ]
+    with pytest.raises(ConnectionFailure, match="Too many open files"):
         await take(pool)
-    assert await take(pool) is dialler.wires[0]
+    assert await take(pool) is dialler.connections[0]
 
 
-async def test_a_wire_that_idles_for_long_is_closed(pool, monkeypatch):
+async def test_a_connection_that_idles_for_long_is_closed(pool, monkeypatch):
     now = 1_000.0
     monkeypatch.setattr(pool_module, "monotonic", lambda: now)
     old, young = await take(pool), await take(pool)
@@ -256,7 +257,7 @@ async def test_a_wire_that_idles_for_long_is_closed(pool, monkeypatch):
     assert pool.idle() is young
 
 
-async def test_closing_closes_idle_wires_now_and_used_ones_when_given_back(pool):
+async def test_closing_closes_idle_connections_now_and_used_ones_when_given_back(pool):
     used, idle = await take(pool), await take(pool)
     pool.give_back(idle)
     pool.close()

@@ -8,15 +8,14 @@ import pytest
 import trio
 import trio.testing
 
-from amplify_federation._cognito.answers import Answer
 from amplify_federation._cognito.backoff import QUOTA, RetryQuota
-from amplify_federation._cognito.exchange import HttpAnswer
+from amplify_federation._cognito.decoding import Answer, Reply
 from amplify_federation._cognito.flow import PoolMembers, by_known_identity, by_login
-from amplify_federation._http.conversation import Conversation
-from amplify_federation._http.line import Line
+from amplify_federation._http.calls import _call, run
+from amplify_federation._http.client import CognitoClient
 from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.values import Secret
-from amplify_federation._version import VERSION
 from amplify_federation.errors import (
     ConfigurationError,
     ExternalServiceError,
@@ -45,40 +44,41 @@ BROKEN = bad("InternalErrorException", 500)
 REFUSED = bad("NotAuthorizedException")
 
 
-class ScriptedLine:
-    """A line, and its own exchange, that gives what it was told; the last stays."""
+class ScriptedClient:
+    """A client, and its own sender, that gives what it was told; the last stays."""
 
     def __init__(self, *script):
         self.script = list(script)
         self.quota = RetryQuota()
+        self.max_attempts = 3
+        self.clock = ServerClock(ManualClock(time=1_800_000_000.0))
         self.sent = []
+        self.bounds = []
         self.times = []
 
-    async def exchange(self):
+    async def sender(self):
         return self
 
-    async def post(self, headers, body):
-        self.sent.append((dict(headers), body))
+    async def send(self, call, marks, bound):
+        self.sent.append((marks, call.body))
+        self.bounds.append(bound)
         self.times.append(anyio.current_time())
         given = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        if isinstance(given, HttpAnswer):
+        if isinstance(given, Reply):
             return given
         if callable(given):
             return await given()
         raise given
 
 
-def conversation_over(line, *, max_attempts=3, time=1_800_000_000.0):
-    return Conversation(line, ServerClock(ManualClock(time=time)), max_attempts)
-
-
-def called(line, *, seconds=1e6, **arguments):
+def called(client, *, seconds=1e6, max_attempts=3):
     """Make one call in a loop whose time jumps; return its outcome and the seconds it took."""
 
     async def main():
         began = trio.current_time()
         with trio.move_on_after(seconds):
-            outcome = await conversation_over(line, **arguments).call(GET_ID)
+            client.max_attempts = max_attempts
+            outcome = await _call(GET_ID, client)
             return outcome, trio.current_time() - began
         return None, trio.current_time() - began
 
@@ -89,25 +89,6 @@ def called(line, *, seconds=1e6, **arguments):
 def chance(monkeypatch):
     """Let the dice fall on one half."""
     monkeypatch.setattr(random, "random", lambda: 0.5)
-
-
-def test_a_call_goes_out_with_the_headers_of_an_aws_sdk():
-    line = ScriptedLine(GOOD)
-    outcome, _ = called(line)
-    assert outcome == Answer(IDENTITY)
-    [(headers, body)] = line.sent
-    assert body == GET_ID.body
-    invocation = headers.pop("amz-sdk-invocation-id")
-    assert len(invocation) == 36
-    assert headers == {
-        "Content-Type": "application/x-amz-json-1.1",
-        "X-Amz-Target": "AWSCognitoIdentityService.GetId",
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",
-        "Cache-Control": "no-store",
-        "User-Agent": f"amplify_federation/{VERSION}",
-        "amz-sdk-request": "attempt=1; max=3",
-    }
 
 
 @pytest.mark.parametrize(
@@ -125,35 +106,35 @@ def test_a_call_goes_out_with_the_headers_of_an_aws_sdk():
     ],
 )
 def test_trouble_is_tried_as_often_as_it_may_help(trouble, kind, attempts):
-    line = ScriptedLine(trouble)
-    outcome, _ = called(line)
+    client = ScriptedClient(trouble)
+    outcome, _ = called(client)
     assert type(outcome) is kind
-    assert len(line.sent) == attempts
+    assert len(client.sent) == attempts
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 10])
 def test_the_number_of_attempts_is_the_callers(attempts):
-    line = ScriptedLine(BROKEN)
-    called(line, max_attempts=attempts)
-    assert len(line.sent) == attempts
-    assert line.sent[-1][0]["amz-sdk-request"] == f"attempt={attempts}; max={attempts}"
+    client = ScriptedClient(BROKEN)
+    called(client, max_attempts=attempts)
+    assert len(client.sent) == attempts
+    assert client.sent[-1][0][1] == f"attempt={attempts}; max={attempts}"
 
 
 def test_all_attempts_of_one_call_share_an_invocation_and_count():
-    line = ScriptedLine(BROKEN, BROKEN, GOOD)
-    outcome, _ = called(line)
+    client = ScriptedClient(BROKEN, BROKEN, GOOD)
+    outcome, _ = called(client)
     assert outcome == Answer(IDENTITY)
-    assert len({headers["amz-sdk-invocation-id"] for headers, _ in line.sent}) == 1
-    counted = [headers["amz-sdk-request"] for headers, _ in line.sent]
+    assert len({marks[0] for marks, _ in client.sent}) == 1
+    counted = [marks[1] for marks, _ in client.sent]
     assert counted == [f"attempt={n}; max=3" for n in (1, 2, 3)]
-    assert len({body for _, body in line.sent}) == 1
+    assert len({body for _, body in client.sent}) == 1
 
 
 def test_two_calls_have_two_invocations():
-    line = ScriptedLine(GOOD)
-    called(line)
-    called(line)
-    assert len({headers["amz-sdk-invocation-id"] for headers, _ in line.sent}) == 2
+    client = ScriptedClient(GOOD)
+    called(client)
+    called(client)
+    assert len({marks[0] for marks, _ in client.sent}) == 2
 
 
 @pytest.mark.parametrize(
@@ -168,58 +149,60 @@ def test_two_calls_have_two_invocations():
     ],
 )
 def test_between_attempts_it_waits_as_aws_has_it(trouble, waits):
-    line = ScriptedLine(trouble)
-    _, seconds = called(line)
-    assert [b - a for a, b in zip(line.times, line.times[1:], strict=False)] == pytest.approx(waits)
+    client = ScriptedClient(trouble)
+    _, seconds = called(client)
+    assert [b - a for a, b in zip(client.times, client.times[1:], strict=False)] == pytest.approx(
+        waits
+    )
     assert seconds == pytest.approx(sum(waits))
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun_and_the_last_error_counts():
-    line = ScriptedLine(bad("SlowDown", **{"x-amz-retry-after": "3000"}))
-    outcome, seconds = called(line, seconds=4.0)
+    client = ScriptedClient(bad("SlowDown", **{"x-amz-retry-after": "3000"}))
+    outcome, seconds = called(client, seconds=4.0)
     assert type(outcome) is TooManyRequestsError
-    assert len(line.sent) == 2
+    assert len(client.sent) == 2
     assert seconds == pytest.approx(3.0)
 
 
 def test_the_deadline_ends_an_attempt_that_hangs():
-    outcome, seconds = called(ScriptedLine(trio.sleep_forever), seconds=4.0)
+    outcome, seconds = called(ScriptedClient(trio.sleep_forever), seconds=4.0)
     assert outcome is None
     assert seconds == pytest.approx(4.0)
 
 
 def test_retries_are_paid_for_and_a_success_gives_the_last_cost_back():
-    line = ScriptedLine(BROKEN, THROTTLED, GOOD)
-    line.quota.left = 100
-    called(line)
-    assert line.quota.left == 100 - 14 - 5 + 5
+    client = ScriptedClient(BROKEN, THROTTLED, GOOD)
+    client.quota.left = 100
+    called(client)
+    assert client.quota.left == 100 - 14 - 5 + 5
 
 
 def test_a_first_success_gives_back_one():
-    line = ScriptedLine(GOOD)
-    line.quota.left = 100
-    called(line)
-    assert line.quota.left == 101
+    client = ScriptedClient(GOOD)
+    client.quota.left = 100
+    called(client)
+    assert client.quota.left == 101
 
 
 def test_without_quota_it_fails_at_once():
-    line = ScriptedLine(BROKEN)
-    line.quota.left = 13
-    outcome, seconds = called(line)
+    client = ScriptedClient(BROKEN)
+    client.quota.left = 13
+    outcome, seconds = called(client)
     assert type(outcome) is InternalServiceError
-    assert (len(line.sent), seconds, line.quota.left) == (1, 0.0, 13)
+    assert (len(client.sent), seconds, client.quota.left) == (1, 0.0, 13)
 
 
 def test_a_fleet_in_trouble_stops_retrying():
-    line = ScriptedLine(BROKEN)
+    client = ScriptedClient(BROKEN)
     for _ in range(100):
-        called(line)
-    assert len(line.sent) == 100 + QUOTA // 14
+        called(client)
+    assert len(client.sent) == 100 + QUOTA // 14
 
 
 def test_a_retry_is_logged_without_a_secret(caplog):
     with caplog.at_level(logging.INFO, "amplify_federation"):
-        called(ScriptedLine(THROTTLED, GOOD))
+        called(ScriptedClient(THROTTLED, GOOD))
     [record] = caplog.records
     assert (record.event, record.operation, record.attempt) == ("retry", "GetId", 2)
     assert (record.error, record.delay) == ("TooManyRequestsError", 0.5)
@@ -239,55 +222,55 @@ def test_a_retry_is_logged_without_a_secret(caplog):
 )
 def test_the_time_is_learned_from_answers_that_are_cognitos(answer, learned):
     async def main():
-        conversation = conversation_over(ScriptedLine(answer), time=1_800_000_000.0 - 3600)
-        await conversation.call(GET_ID)
-        return conversation.clock.offset
+        client = ScriptedClient(answer)
+        client.clock = ServerClock(ManualClock(time=1_800_000_000.0 - 3600))
+        await _call(GET_ID, client)
+        return client.clock.offset
 
     assert trio.run(main) == (3600.0 if learned else 0.0)
 
 
-async def test_a_conversation_is_held_to_its_end():
-    line = ScriptedLine(GOOD, http(GIVEN))
-    outcome = await conversation_over(line).hold(by_login(MEMBERS, LOGINS))
+async def test_a_flow_is_held_to_its_end():
+    client = ScriptedClient(GOOD, http(GIVEN))
+    outcome = await run(by_login(MEMBERS, LOGINS), client)
     assert isinstance(outcome, Answer)
     assert outcome.credentials is not None
-    targets = [headers["X-Amz-Target"].partition(".")[2] for headers, _ in line.sent]
-    assert targets == ["GetId", "GetCredentialsForIdentity"]
+    assert len(client.sent) == 2
 
 
-async def test_a_conversation_hears_of_errors_and_may_go_on():
+async def test_a_flow_hears_of_errors_and_may_go_on():
     lost = bad("ResourceNotFoundException")
-    line = ScriptedLine(lost, GOOD, http(GIVEN))
-    outcome = await conversation_over(line).hold(by_known_identity(MEMBERS, IDENTITY, LOGINS))
+    client = ScriptedClient(lost, GOOD, http(GIVEN))
+    outcome = await run(by_known_identity(MEMBERS, IDENTITY, LOGINS), client)
     assert isinstance(outcome, Answer)
-    assert len(line.sent) == 3
+    assert len(client.sent) == 3
 
 
 @pytest.mark.parametrize("trouble", [REFUSED, NetworkError("cut")])
-async def test_a_conversation_that_fails_returns_an_error_without_a_past(trouble):
-    outcome = await conversation_over(ScriptedLine(trouble), max_attempts=1).hold(
-        by_login(MEMBERS, LOGINS)
-    )
+async def test_a_flow_that_fails_returns_an_error_without_a_past(trouble):
+    client = ScriptedClient(trouble)
+    client.max_attempts = 1
+    outcome = await run(by_login(MEMBERS, LOGINS), client)
     assert isinstance(outcome, NotAuthorizedError | NetworkError)
     assert outcome.__traceback__ is None
     assert outcome.__context__ is None
 
 
-async def test_a_conversation_that_cannot_begin_returns_its_error():
+async def test_a_flow_that_cannot_begin_returns_its_error():
     crowd = {type(p)(f"p{n}.test"): Secret("t") for n, p in enumerate([*LOGINS] * 11)}
-    outcome = await conversation_over(ScriptedLine(GOOD)).hold(by_login(MEMBERS, crowd))
+    outcome = await run(by_login(MEMBERS, crowd), ScriptedClient(GOOD))
     assert isinstance(outcome, ValidationError)
 
 
-async def test_a_line_that_cannot_be_opened_is_an_error_like_others():
-    line = ScriptedLine(ConfigurationError("no CA file"))
-    outcome = await conversation_over(line).hold(by_login(MEMBERS, LOGINS))
+async def test_a_client_that_cannot_be_opened_is_an_error_like_others():
+    client = ScriptedClient(ConfigurationError("no CA file"))
+    outcome = await run(by_login(MEMBERS, LOGINS), client)
     assert isinstance(outcome, ConfigurationError)
 
 
 async def test_what_nobody_expected_comes_through():
     with pytest.raises(LookupError):
-        await conversation_over(ScriptedLine(LookupError())).hold(by_login(MEMBERS, LOGINS))
+        await run(by_login(MEMBERS, LOGINS), ScriptedClient(LookupError()))
 
 
 async def test_the_quota_is_shared_by_all_sessions_over_one_client():
@@ -295,12 +278,13 @@ async def test_the_quota_is_shared_by_all_sessions_over_one_client():
         return httpx.Response(500)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
-        lines = [Line(f"https://{host}.test", client) for host in ("a", "b")]
-        lines[0].quota.left = 14 + 13
-        for line in lines:
-            await conversation_over(line).call(GET_ID)
-        assert lines[0].quota is lines[1].quota
-        assert lines[0].quota.left == 13
+        settings = AuthSettings()
+        clients = [CognitoClient(f"https://{host}.test", client, settings) for host in ("a", "b")]
+        clients[0].quota.left = 14 + 13
+        for each in clients:
+            await _call(GET_ID, each)
+        assert clients[0].quota is clients[1].quota
+        assert clients[0].quota.left == 13
 
 
 async def test_a_refusal_over_http_is_typed_and_silent():
@@ -310,7 +294,17 @@ async def test_a_refusal_over_http_is_typed_and_silent():
         return httpx.Response(400, json=body, headers={"x-amzn-requestid": "r-1"})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
-        outcome = await conversation_over(Line("https://x.test", client)).call(GET_ID)
+        cognito = CognitoClient("https://x.test", client, AuthSettings())
+        outcome = await _call(GET_ID, cognito)
     assert isinstance(outcome, NotAuthorizedError)
     assert outcome.message == "GetId: Bad [secure]"
     assert outcome.request_id == "r-1"
+
+
+def test_each_attempt_leaves_time_for_those_after_it():
+    client = ScriptedClient(NetworkError("silent"))
+    called(client, seconds=30.0)
+    first, second, last = client.bounds
+    assert first == pytest.approx(10.0)
+    assert second == pytest.approx((30.0 - 0.025) / 2)
+    assert last is None  # the deadline of the call ends it

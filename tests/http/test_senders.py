@@ -7,13 +7,17 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from amplify_federation._cognito.exchange import MAX_BODY
-from amplify_federation._http.httpx_exchange import HttpxExchange, default_client
+from amplify_federation._cognito.decoding import MAX_BODY
+from amplify_federation._cognito.requests import TARGET_PREFIX, Call
+from amplify_federation._http.senders import ClientSender
+from amplify_federation._model.values import Secret
+from amplify_federation._version import VERSION
 from amplify_federation.errors import ConfigurationError, NetworkError
 from tests.http.served import Reply, serving
 
 CANARY = b"canary-of-a-token"
-SENT = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "T.GetId"}
+CALL = Call("GetId", CANARY, (Secret(CANARY.decode()),))
+MARKS = ("an-invocation", "attempt=1; max=3")
 
 
 @pytest.fixture(params=["httpx", "httpx2"])
@@ -36,11 +40,11 @@ def serve():
 
 async def posted(library, url, **client_arguments):
     async with library.AsyncClient(**client_arguments) as client:
-        exchange = HttpxExchange(client, f"{url}/", owned=False)
+        sender = ClientSender(client, url, owned=False)
         try:
-            return await exchange.post(SENT, CANARY)
+            return await sender.send(CALL, MARKS, None)
         finally:
-            await exchange.aclose()
+            await sender.aclose()
             assert not client.is_closed
 
 
@@ -57,8 +61,19 @@ async def test_bytes_go_out_and_bytes_come_back(library, serve):
     assert answer.headers["x-amzn-requestid"] == "r-1"
     [asked] = server.asked
     assert (asked.method, asked.path, asked.body) == ("POST", "/", CANARY)
-    assert asked.headers["x-amz-target"] == "T.GetId"
-    assert asked.headers["content-type"] == "application/x-amz-json-1.1"
+    sent = {name.lower(): value for name, value in asked.headers.items()}
+    assert sent.pop("host")
+    assert sent == {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": f"{TARGET_PREFIX}GetId",
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "cache-control": "no-store",
+        "user-agent": f"amplify_federation/{VERSION}",
+        "amz-sdk-invocation-id": MARKS[0],
+        "amz-sdk-request": MARKS[1],
+        "content-length": str(len(CANARY)),
+    }
 
 
 async def test_a_callers_client_lends_none_of_its_defaults(library, serve):
@@ -75,8 +90,9 @@ async def test_a_callers_client_lends_none_of_its_defaults(library, serve):
     )
     [asked] = server.asked
     assert asked.path == "/"
-    for name in ("authorization", "cookie", "x-mine", "user-agent"):
+    for name in ("authorization", "cookie", "x-mine"):
         assert name not in asked.headers
+    assert asked.headers["user-agent"] != "mine"
 
 
 async def test_a_callers_client_lends_its_transport_and_its_hooks(library):
@@ -161,9 +177,9 @@ async def test_the_cap_counts_what_a_coded_answer_becomes(library, serve, coding
 async def test_the_client_serves_on_after_an_answer_over_the_cap(library, serve):
     server = serve(Reply(200, b"a" * 5_000_000), Reply(200, b"small"))
     async with library.AsyncClient() as client:
-        exchange = HttpxExchange(client, server.url, owned=False)
-        assert (await exchange.post(SENT, CANARY)).body is None
-        assert (await exchange.post(SENT, CANARY)).body == b"small"
+        sender = ClientSender(client, server.url, owned=False)
+        assert (await sender.send(CALL, MARKS, None)).body is None
+        assert (await sender.send(CALL, MARKS, None)).body == b"small"
 
 
 async def test_a_connection_that_is_cut_is_trouble_with_the_network(library, serve):
@@ -182,7 +198,7 @@ async def test_a_port_that_nobody_listens_on_is_trouble_with_the_network(library
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     error = await failure(library, f"http://127.0.0.1:{port}")
-    assert error.message == "ConnectError from 127.0.0.1."
+    assert error.message == "ConnectError from 127.0.0.1: Connection refused."
 
 
 @pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-4]])
@@ -252,9 +268,9 @@ async def test_a_handshake_that_is_cancelled_leaves_no_socket_open(library):
 
         async with library.AsyncClient(trust_env=False) as client:
             url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-            exchange = HttpxExchange(client, url, owned=False)
+            sender = ClientSender(client, url, owned=False)
             async with anyio.create_task_group() as group:
-                group.start_soon(exchange.post, SENT, CANARY)
+                group.start_soon(sender.send, CALL, MARKS, None)
                 connection = await anyio.to_thread.run_sync(greeted)
                 group.cancel_scope.cancel()
             assert await anyio.to_thread.run_sync(farewell, connection)
@@ -271,7 +287,7 @@ async def test_what_is_no_fault_of_the_network_comes_through(library):
 async def test_a_client_of_ours_is_closed_and_a_lent_one_is_not(library):
     for owned in (True, False):
         async with library.AsyncClient() as client:
-            await HttpxExchange(client, "https://x.test", owned=owned).aclose()
+            await ClientSender(client, "https://x.test", owned=owned).aclose()
             assert client.is_closed is owned
 
 
@@ -279,7 +295,7 @@ def test_a_clients_subclass_serves():
     class AsyncClient(httpx.AsyncClient):
         pass
 
-    assert HttpxExchange(AsyncClient(), "https://x.test", owned=False)
+    assert ClientSender(AsyncClient(), "https://x.test", owned=False)
 
 
 class AsyncClient:
@@ -289,25 +305,18 @@ class AsyncClient:
 @pytest.mark.parametrize("client", [object(), "client", AsyncClient(), httpx.Timeout(1)])
 def test_what_is_no_client_is_refused(client):
     with pytest.raises(ConfigurationError, match="AsyncClient"):
-        HttpxExchange(client, "https://x.test", owned=False)
+        ClientSender(client, "https://x.test", owned=False)
 
 
 def test_a_client_that_blocks_is_refused():
     with httpx.Client() as client, pytest.raises(ConfigurationError, match="AsyncClient"):
-        HttpxExchange(client, "https://x.test", owned=False)
-
-
-async def test_a_client_of_our_own_waits_as_long_as_the_call_may():
-    client = default_client()
-    assert client.timeout == httpx.Timeout(None)
-    assert not client.follow_redirects
-    await client.aclose()
+        ClientSender(client, "https://x.test", owned=False)
 
 
 async def test_a_closed_client_is_told_as_such_and_not_as_a_fault_of_the_network(library):
     client = library.AsyncClient()
     await client.aclose()
-    exchange = HttpxExchange(client, "http://127.0.0.1:9/", owned=False)
+    sender = ClientSender(client, "http://127.0.0.1:9", owned=False)
     with pytest.raises(ConfigurationError, match="is closed") as caught:
-        await exchange.post({}, b"canary")
+        await sender.send(CALL, MARKS, None)
     assert caught.value.__context__ is None

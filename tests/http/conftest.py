@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from amplify_federation._http.lean import exchange as exchange_module
-from amplify_federation._http.reading.plain_reader import PlainReader
+from amplify_federation._http import anyio_connection, asyncio_connection
+from amplify_federation._http.h11_parser import H11Parser
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -136,5 +136,6 @@ def parser(request, monkeypatch):
     if request.param == "httptools":
         pytest.importorskip("httptools", reason="the extra `fast` is not installed")
     else:
-        monkeypatch.setattr(exchange_module, "_reader_class", lambda: PlainReader)
+        for module in (anyio_connection, asyncio_connection):
+            monkeypatch.setattr(module, "parser_class", lambda: H11Parser)
     return request.param

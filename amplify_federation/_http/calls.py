@@ -1,0 +1,155 @@
+"""One call to Cognito: its attempts, the delays between them, the retry quota.
+
+It must not know states or stores. Failures are returned, not raised, so that no traceback passes
+the frames that had the request in hand.
+"""
+
+import logging
+import math
+import os
+import random
+from collections.abc import Mapping
+from typing import Protocol
+
+import anyio
+
+from amplify_federation._cognito.backoff import RetryQuota, cost_of, delay_before, may_retry
+from amplify_federation._cognito.decoding import Answer, Reply, decode
+from amplify_federation._cognito.flow import Flow
+from amplify_federation._cognito.requests import Call
+from amplify_federation._http.server_clock import ServerClock
+from amplify_federation.errors import (
+    AuthError,
+    ConfigurationError,
+    MalformedResponseError,
+    NetworkError,
+    UnknownServiceError,
+)
+
+logger = logging.getLogger("amplify_federation")
+Outcome = Answer | AuthError
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class Sender(Protocol):
+    """Sends one attempt of a call; no retry, no redirect."""
+
+    async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
+        """Send a call's request and return the whole answer.
+
+        `marks` are the values of `amz-sdk-invocation-id` and `amz-sdk-request`; `bound` is how
+        many seconds the server may be silent. Raises `NetworkError` if there is no answer, or
+        `ConfigurationError`; neither carries the request or a cause that does.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what was opened here, and nothing that a caller lent."""
+        ...
+
+
+class Client(Protocol):
+    """What the calls over one client have in common; `CognitoClient` is one."""
+
+    clock: ServerClock
+    quota: RetryQuota
+    max_attempts: int
+
+    async def sender(self) -> Sender:
+        """Return what sends the next attempt; raises `ConfigurationError`."""
+        ...
+
+
+async def run(flow: Flow, client: Client) -> Outcome:
+    """Drive a flow to its end; return its answer, or the error that it ended with."""
+    try:
+        call = next(flow)
+        while True:
+            outcome = await _call(call, client)
+            if isinstance(outcome, AuthError):
+                call = flow.throw(outcome)
+                continue
+            call = flow.send(outcome)
+    except StopIteration as done:
+        answer: Answer = done.value
+        return answer
+    except AuthError as error:
+        return error.fresh_copy()
+
+
+async def _call(call: Call, client: Client) -> Outcome:
+    """Make one call, with retries as AWS's standard mode has them."""
+    invocation = _uuid4()
+    cost: int | None = None
+    attempt = 1
+    while True:
+        marks = invocation, f"attempt={attempt}; max={client.max_attempts}"
+        outcome, headers = await _attempt(call, client, marks, client.max_attempts - attempt)
+        if isinstance(outcome, Answer):
+            client.quota.give_back(cost)
+            return outcome
+        if attempt >= client.max_attempts or not may_retry(outcome, attempt):
+            return outcome
+        chance = random.random()  # noqa: S311  # jitter, not a secret
+        delay = delay_before(attempt, outcome, chance=chance, headers=headers)
+        # Sleeping past the deadline would only hide this error behind a timeout.
+        if anyio.current_time() + delay >= anyio.current_effective_deadline():
+            return outcome
+        cost = cost_of(outcome)
+        if not client.quota.take(cost):
+            return outcome
+        _log_retry(call, outcome, attempt, delay)
+        await anyio.sleep(delay)
+        attempt += 1
+
+
+async def _attempt(
+    call: Call, client: Client, marks: tuple[str, str], attempts_left: int
+) -> tuple[Outcome, Mapping[str, str]]:
+    try:
+        sender = await client.sender()
+        reply = await sender.send(call, marks, _bound(attempts_left))
+    except (NetworkError, ConfigurationError) as error:
+        return error.fresh_copy(), _NO_HEADERS
+    outcome = decode(call, reply)
+    if isinstance(outcome, Answer) or (
+        outcome.code is not None
+        and not isinstance(outcome, MalformedResponseError | UnknownServiceError)
+    ):
+        client.clock.learn(reply.headers.get("date"))
+    return outcome, reply.headers
+
+
+def _bound(attempts_left: int) -> float | None:
+    """Return how long the server may be silent, so that the attempts left have their share.
+
+    A kept connection that a NAT has forgotten would eat the whole deadline otherwise. The last
+    attempt may take what is left.
+    """
+    if not attempts_left:
+        return None
+    remaining = anyio.current_effective_deadline() - anyio.current_time()
+    return None if remaining == math.inf else max(remaining, 0.0) / (attempts_left + 1)
+
+
+def _uuid4() -> str:
+    # The module `uuid` takes 3 ms to load, and five times as long for an id.
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def _log_retry(call: Call, error: AuthError, attempt: int, delay: float) -> None:
+    logger.info(
+        "%s failed with %s; attempt %d follows in %.3f s.",
+        call.operation,
+        type(error).__name__,
+        attempt + 1,
+        delay,
+        extra={
+            "event": "retry",
+            "operation": call.operation,
+            "error": type(error).__name__,
+            "attempt": attempt + 1,
+            "delay": delay,
+        },
+    )

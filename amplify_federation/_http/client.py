@@ -1,0 +1,81 @@
+"""CognitoClient: Cognito Identity on the other end of the network, as sessions know it.
+
+What a call needs is loaded at the first call: a process that restarts with a stored session makes
+none, and httpx alone takes 100 ms to load.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import anyio
+
+from amplify_federation._async.loops import HomeLoop
+from amplify_federation._cognito.backoff import RetryQuota
+from amplify_federation._http.server_clock import ServerClock
+
+if TYPE_CHECKING:
+    from amplify_federation._cognito.decoding import Answer
+    from amplify_federation._cognito.flow import Flow
+    from amplify_federation._http.calls import Sender
+    from amplify_federation._model.settings import AuthSettings
+    from amplify_federation.errors import AuthError
+
+# One quota for each client object, however many sessions share it.
+_QUOTAS: Final[WeakKeyDictionary[object, RetryQuota]] = WeakKeyDictionary()
+
+
+class CognitoClient:
+    """Makes the calls of any number of sessions to one endpoint.
+
+    `http_client` is a caller's own `httpx.AsyncClient`, which is never closed here. Raises
+    `ConfigurationError` for anything else.
+    """
+
+    __slots__ = ("_endpoint", "_sender", "clock", "home", "max_attempts", "quota")
+
+    def __init__(
+        self,
+        endpoint: str,
+        http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
+        settings: AuthSettings,
+    ) -> None:
+        self._endpoint = endpoint
+        self._sender: Sender | None = None
+        self.clock = ServerClock(settings.clock)
+        self.home = HomeLoop()  # connections live in one loop, so all sessions over them do
+        self.max_attempts = settings.max_attempts
+        self.quota = RetryQuota()
+        if http_client is not None:
+            from amplify_federation._http.senders import ClientSender  # noqa: PLC0415  # see above
+
+            self._sender = ClientSender(http_client, endpoint, owned=False)
+            self.quota = _QUOTAS.setdefault(http_client, self.quota)
+
+    async def converse(self, flow: Flow) -> Answer | AuthError:
+        """Drive a flow of calls to its end; return its answer, or the error that it ended with.
+
+        Failures are returned, so that no traceback passes the frames that had the request in hand.
+        """
+        from amplify_federation._http.calls import run  # noqa: PLC0415  # see above
+
+        return await run(flow, self)
+
+    async def sender(self) -> Sender:
+        """Return what sends the next attempt.
+
+        Raises `ConfigurationError` where the variables that choose it are wrong.
+        """
+        if self._sender is None:
+            from amplify_federation._http.senders import default_sender  # noqa: PLC0415  # see above
+
+            self._sender = await default_sender(self._endpoint)
+        return self._sender
+
+    async def aclose(self) -> None:
+        """Close what was opened here, even if the caller is cancelled."""
+        sender, self._sender = self._sender, None  # shared: closing twice would close another's
+        if sender is not None:
+            with anyio.CancelScope(shield=True):
+                await sender.aclose()

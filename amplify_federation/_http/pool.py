@@ -1,0 +1,212 @@
+"""The open connections to one origin: a stack of idle ones, and a queue of requests that wait.
+
+This file owns how many connections there are and which request gets one. All its steps take O(1).
+The last connection used is the first one taken, so those that a burst left behind go idle together,
+and the oldest at the bottom are closed. It must not know what is sent over a connection.
+
+Two bounds keep a burst from failing: open connections (file descriptors, ours and the server's)
+and simultaneous dialling (the server's accept backlog; a full one costs the caller a second). A
+request that finds neither an idle connection nor room to dial waits, under its own deadline.
+"""
+
+import errno
+from collections import deque
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Generic, Protocol, TypeVar
+
+import anyio
+
+MAX_OPEN = 256  # connections; below macOS's and Windows' small default limits with some luck
+MAX_DIALLING = 64  # connections; below the smallest usual accept backlog, 100
+# Seconds. Load balancers close after 60 s at the earliest, but a NAT may forget after 30 s and say
+# nothing: then a request would wait for an answer that never comes.
+MAX_IDLE = 20.0
+
+
+class ConnectionFailure(Exception):  # noqa: N818  # what happened, not yet an error of anybody's
+    """A connection could not be made or broke; `kind` names httpx's class for it.
+
+    `detail` says why without the request. `stale`: a kept connection ended before the first byte
+    of an answer. `no_descriptor`: the process has no file descriptor left.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, *, stale: bool = False, no_descriptor: bool = False
+    ) -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+        self.stale = stale
+        self.no_descriptor = no_descriptor
+
+
+class Connection(Protocol):
+    """One open connection, as far as the pool knows."""
+
+    closed: bool
+    idle_since: float
+
+    def usable(self) -> bool:
+        """Tell whether nothing has come, and the server holds its end open, as far as is seen."""
+        ...
+
+    def close(self) -> None:
+        """Close at once."""
+        ...
+
+
+C = TypeVar("C", bound=Connection)
+
+
+class _Waiter(Generic[C]):
+    """A place in the queue, and what it is given: a connection, or `None` for room to dial."""
+
+    __slots__ = ("called", "connection", "left")
+
+    def __init__(self) -> None:
+        self.called = anyio.Event()
+        self.connection: C | None = None
+        self.left = False
+
+
+class Pool(Generic[C]):
+    """Hands out connections and takes them back."""
+
+    def __init__(self, dial: Callable[[float | None], Awaitable[C]]) -> None:
+        self._dial = dial
+        self._idle: deque[C] = deque()
+        self._queue: deque[_Waiter[C]] = deque()
+        self._limit = MAX_OPEN
+        self._open = 0
+        self._dialling = 0
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Pool: {self._open} open, {len(self._idle)} idle, {len(self._queue)} waiting>"
+
+    def idle(self) -> C | None:
+        """Take the connection that was used last, if one is idle and may still be used."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.idle_since >= monotonic() - MAX_IDLE and connection.usable():
+                return connection
+            self._open -= 1
+            connection.close()
+        return None
+
+    async def fresh(self, connect_timeout: float | None = None) -> C:
+        """Dial a new connection, or wait for one that is given back.
+
+        Raises `ConnectionFailure`.
+        """
+        connection: C | None = None
+        if self._has_room():
+            self._reserve()
+            connection = await self._dialled(connect_timeout)
+        while connection is None:
+            connection = await self._in_queue() or await self._dialled(connect_timeout)
+        return connection
+
+    def give_back(self, connection: C) -> None:
+        """Take a connection back: for the next in the queue, or onto the stack."""
+        if connection.closed or self._closed:
+            connection.close()
+            self._open -= 1
+            self._call_dialler()
+        elif (waiter := self._next_in_queue()) is not None:
+            self._call(waiter, connection)
+        else:
+            self._limit = MAX_OPEN
+            connection.idle_since = now = monotonic()
+            self._idle.append(connection)
+            if self._idle[0].idle_since < now - MAX_IDLE:
+                self._open -= 1
+                self._idle.popleft().close()
+
+    def close_idle(self) -> None:
+        """Close what is idle: a silent connection makes its neighbours suspect."""
+        while self._idle:
+            self._open -= 1
+            self._idle.pop().close()
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use once it is given back."""
+        self._closed = True
+        self.close_idle()
+
+    def _has_room(self) -> bool:
+        return self._open < self._limit and self._dialling < MAX_DIALLING
+
+    def _reserve(self) -> None:
+        self._open += 1
+        self._dialling += 1
+
+    async def _dialled(self, connect_timeout: float | None) -> C | None:
+        """Dial in reserved room; `None` if there is no descriptor left but for open connections."""
+        connection = None
+        try:
+            connection = await self._dial(connect_timeout)
+        except ConnectionFailure as failure:
+            if not failure.no_descriptor or self._open == 1:
+                raise
+            self._limit = self._open - 1
+        finally:
+            self._dialling -= 1
+            if connection is None:
+                self._open -= 1
+            self._call_dialler()
+        return connection
+
+    async def _in_queue(self) -> C | None:
+        waiter: _Waiter[C] = _Waiter()
+        self._queue.append(waiter)
+        try:
+            await waiter.called.wait()
+        except BaseException:
+            self._leave(waiter)
+            raise
+        return waiter.connection
+
+    def _leave(self, waiter: _Waiter[C]) -> None:
+        if not waiter.called.is_set():
+            waiter.left = True  # passed over later: a removal would cost O(n) each
+        elif waiter.connection is not None:
+            self.give_back(waiter.connection)
+        else:
+            self._open -= 1
+            self._dialling -= 1
+            self._call_dialler()
+
+    def _call_dialler(self) -> None:
+        if self._queue and self._has_room() and (waiter := self._next_in_queue()) is not None:
+            self._reserve()
+            self._call(waiter, None)
+
+    def _next_in_queue(self) -> _Waiter[C] | None:
+        while self._queue:
+            waiter = self._queue.popleft()
+            if not waiter.left:
+                return waiter
+        return None
+
+    def _call(self, waiter: _Waiter[C], connection: C | None) -> None:
+        waiter.connection = connection
+        waiter.called.set()
+
+
+def dialling_failure(error: BaseException) -> ConnectionFailure:
+    """Return the failure of a connection that could not be made; it says no more than the cause."""
+    several: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # one for each address
+    error = several[0] if several else error
+    number = getattr(error, "errno", None)
+    detail = (
+        getattr(error, "verify_message", None)  # of a certificate
+        or getattr(error, "strerror", None)
+        or (str(error) if isinstance(error, OSError) else "the host name is not one")
+        or type(error).__name__
+    )
+    return ConnectionFailure(
+        "ConnectError", detail, no_descriptor=number in {errno.EMFILE, errno.ENFILE}
+    )

@@ -1,1 +1,0 @@
-"""How an answer is read: the parsers, the limits, the content coding."""

@@ -1,0 +1,390 @@
+"""A call as an `httpx.Request`, its answer from an `httpx.Response`, over a transport or a client.
+
+This file owns how httpx is asked and how what it raises is understood. The request is built here
+and not by a client, so that a caller's client lends its transport, proxy, timeouts and hooks, but
+none of its default headers, cookies, auth, params or base URL. Clients are known by shape rather
+than by class: one of httpx2 serves as well.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import anyio
+import httpx
+from anyio.lowlevel import current_token
+
+from amplify_federation._cognito.decoding import MAX_BODY, Reply, UndecodableError, plain
+from amplify_federation._cognito.requests import TARGET_PREFIX, Call
+from amplify_federation._http.transport import REPEATABLE, LeanTransport
+from amplify_federation._http.trust import (
+    authorities,
+    proxy_for,
+    tls_context,
+    transport_for,
+    wants_httpx,
+)
+from amplify_federation._version import VERSION
+from amplify_federation.errors import ConfigurationError, NetworkError
+
+logger = logging.getLogger("amplify_federation")
+
+# Calls at once over one client. Beyond its connections httpx looks at every waiting request for
+# each that ends, and lets them time out: of 600 at once 429 failed, of 2,000 in line none.
+MAX_AT_ONCE = 32
+# Names in the classes of httpx and httpx2 alike; their exceptions share no ancestor.
+_NETWORK_NAMES = frozenset({"RequestError", "StreamError", "InvalidURL", "HTTPError"})
+_FINAL_NAMES = frozenset({"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"})
+_limiters: Final[WeakKeyDictionary[object, anyio.CapacityLimiter]] = WeakKeyDictionary()
+
+
+class _Requests:
+    """The requests to one endpoint, prepared as far as they are alike."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.url = httpx.URL(f"{endpoint_url}/")
+        self._prepared: dict[str, httpx.Headers] = {}
+
+    def headers(self, call: Call, marks: tuple[str, str]) -> httpx.Headers:
+        """Return a call's headers, in which the transports find all that they need."""
+        prepared = self._prepared.get(call.operation)
+        if prepared is None:
+            prepared = self._prepared[call.operation] = httpx.Headers(
+                {
+                    "Host": self.url.netloc.decode("ascii"),
+                    "Content-Type": "application/x-amz-json-1.1",
+                    "Accept": "*/*",
+                    "Accept-Encoding": "identity",
+                    "Cache-Control": "no-store",
+                    "User-Agent": f"amplify_federation/{VERSION}",
+                    "X-Amz-Target": TARGET_PREFIX + call.operation,
+                }
+            )
+        headers = httpx.Headers(prepared)
+        headers["amz-sdk-invocation-id"], headers["amz-sdk-request"] = marks
+        headers["Content-Length"] = str(len(call.body))
+        return headers
+
+
+class _SharedTransport:
+    """The transport of all sessions of a loop that trust the same authorities.
+
+    A thousand sessions share a few warm connections so, instead of keeping one each. That is safe
+    because a connection carries nothing of a session: no cookie, no signature, no lasting header.
+    """
+
+    def __init__(self, transport: LeanTransport) -> None:
+        self.transport = transport
+        self.users = 1
+
+    async def aclose(self) -> None:
+        self.users -= 1
+        if not self.users:
+            await self.transport.aclose()
+
+
+# Loops and transports are held by those who use them, never by these tables.
+_shared: WeakKeyDictionary[object, WeakValueDictionary[tuple[str, str], _SharedTransport]] = (
+    WeakKeyDictionary()
+)
+
+
+class TransportSender:
+    """Sends over a transport directly: an `httpx.AsyncClient` would double the cost of a call."""
+
+    def __init__(self, endpoint_url: str, shared: _SharedTransport) -> None:
+        self._requests = _Requests(endpoint_url)
+        self._shared = shared
+        self._transport = shared.transport
+
+    def __repr__(self) -> str:
+        return f"<TransportSender to {self._requests.url.host}: {self._transport!r}>"
+
+    async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
+        """Send a call and return the whole answer; see `Sender`."""
+        timeouts = {"connect": bound, "read": bound, "write": bound, "pool": None}
+        request = httpx.Request(
+            "POST",
+            self._requests.url,
+            headers=self._requests.headers(call, marks),
+            stream=httpx.ByteStream(call.body),
+            extensions={"timeout": timeouts, REPEATABLE: True},
+        )
+        del call  # this frame may stand in a traceback
+        failure: BaseException
+        try:
+            response = await self._transport.handle_async_request(request)
+            body = await _read_capped(response)
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            # LeanTransport says why itself, and nothing of the request.
+            failure = _network_error(error, self._requests.url.host, None, str(error)) or error
+        else:
+            return Reply(response.status_code, response.headers, body)
+        # Outside the handler, and without the frames that hold the request.
+        del request
+        raise failure.with_traceback(None)
+
+    async def aclose(self) -> None:
+        """Let the transport go; the last session closes it."""
+        await self._shared.aclose()
+
+
+class ClientSender:
+    """Sends through an `httpx.AsyncClient`, a caller's own or one made here."""
+
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401  # duck-typed
+        endpoint_url: str,
+        *,
+        owned: bool,
+        proxy: str | None = None,
+    ) -> None:
+        self._client = client
+        self._url = f"{endpoint_url}/"
+        self._owned = owned
+        self._proxy = proxy
+        self._requests = _Requests(endpoint_url)
+        self._request_class = _request_class_of(client)
+        self._host = urlsplit(endpoint_url).hostname or endpoint_url
+
+    async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
+        """Send a call and return the whole answer; see `Sender`."""
+        watch = _HandshakeWatch()
+        request = self._request_class(
+            "POST",
+            self._url,
+            headers=self._requests.headers(call, marks).raw,
+            content=call.body,
+            extensions={"trace": watch, "timeout": self._timeouts(bound)},
+        )
+        del call  # this frame may stand in a traceback
+        failure: BaseException
+        try:
+            async with self._limiter():
+                return await self._exchange(request)
+        except Exception as error:  # noqa: BLE001  # each is told apart
+            told = _leaf(error)
+            reply = _reply_of_hook(told)
+            if reply is not None:
+                return reply
+            failure = (
+                self._closed()
+                or _network_error(told, self._host, self._proxy)
+                or _without_causes(told)
+            )
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            await watch.close()
+            failure = error
+        # Outside the handler, and without the frames that hold the request.
+        del request
+        raise failure.with_traceback(None)
+
+    async def aclose(self) -> None:
+        """Close the client if it is ours."""
+        if self._owned:
+            await self._client.aclose()
+
+    async def _exchange(self, request: Any) -> Reply:  # noqa: ANN401  # duck-typed
+        response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+        try:
+            body = await _read_capped(response)
+        finally:
+            await response.aclose()
+        return Reply(response.status_code, response.headers, body)
+
+    def _timeouts(self, bound: float | None) -> dict[str, float | None]:
+        """Return the client's own timeouts; where it has none, what leaves time for a retry."""
+        timeouts: dict[str, float | None] = dict.fromkeys(("connect", "read", "write"), bound)
+        own = getattr(self._client, "timeout", None)
+        for name in timeouts:
+            if (value := getattr(own, name, None)) is not None:
+                timeouts[name] = value
+        return {**timeouts, "pool": None}  # in line under the deadline of the call
+
+    def _limiter(self) -> anyio.CapacityLimiter:
+        limiter = _limiters.get(self._client)
+        if limiter is None:
+            limiter = _limiters[self._client] = anyio.CapacityLimiter(MAX_AT_ONCE)
+        return limiter
+
+    def _closed(self) -> ConfigurationError | None:
+        if not getattr(self._client, "is_closed", False):
+            return None
+        message = "The `http_client` of this session is closed."
+        return ConfigurationError(
+            message, recovery_suggestion="Keep the client open for as long as the session is used."
+        )
+
+
+class _HandshakeWatch:
+    """Closes the socket of a TLS handshake that was cancelled, which httpcore forgets to do.
+
+    It is httpcore's trace extension, told of each step of a request. On asyncio a forgotten socket
+    stays open for as long as its server likes: one for each call to a server that hangs.
+    """
+
+    def __init__(self) -> None:
+        self._socket: Any = None
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"]
+        elif event.endswith(".start_tls.complete"):
+            self._socket = None  # the connection is httpcore's, and may serve others too
+
+    async def close(self) -> None:
+        """Close what was opened and is not known to stand."""
+        if self._socket is not None:
+            with anyio.CancelScope(shield=True):
+                await self._socket.aclose()
+
+
+async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
+    """Return what sends where no client was given.
+
+    Raises `ConfigurationError` where the environment's proxy or certificate authorities are wrong.
+    """
+    proxy = proxy_for(endpoint_url)
+    context = await anyio.to_thread.run_sync(tls_context) if endpoint_url[:6] == "https:" else None
+    logger.debug(
+        "Calls to %s go over %s.",
+        endpoint_url,
+        chosen := transport_for(endpoint_url),
+        extra={"event": "transport_chosen", "transport": chosen},
+    )
+    if proxy is None and not wants_httpx():
+        here = _shared.setdefault(current_token().native_token, WeakValueDictionary())
+        shared = here.get(authorities())
+        if shared is None or not shared.users:
+            shared = here[authorities()] = _SharedTransport(
+                LeanTransport(verify=True if context is None else context)
+            )
+        else:
+            shared.users += 1
+        return TransportSender(endpoint_url, shared)
+    try:
+        # In a thread: httpx reads the proxies of the system.
+        client = await anyio.to_thread.run_sync(lambda: _client(context))
+    except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
+        message = f"The HTTP client could not be made: {type(error).__name__}."
+    else:
+        return ClientSender(client, endpoint_url, owned=True, proxy=proxy)
+    raise ConfigurationError(message, recovery_suggestion="Check the proxy variables.")
+
+
+def _client(context: Any) -> httpx.AsyncClient:  # noqa: ANN401  # an SSLContext; ssl is not loaded
+    # No timeouts: each attempt brings its own, and the deadline of the call ends what drips.
+    return httpx.AsyncClient(
+        timeout=None,  # noqa: S113  # see above
+        verify=True if context is None else context,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_AT_ONCE),
+    )
+
+
+async def _read_capped(response: Any) -> bytes | None:  # noqa: ANN401  # duck-typed
+    if isinstance(response.stream, httpx.ByteStream):
+        raw = b"".join(response.stream)
+        return plain(response.headers.get("content-encoding"), raw)
+    if response.is_stream_consumed:  # a hook read it, or a mock brought it whole
+        content: bytes = await response.aread()
+        return content if len(content) <= MAX_BODY else None
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in response.aiter_raw(65_536):  # raw: httpx would inflate without a bound
+            size += len(chunk)
+            if size <= MAX_BODY:
+                chunks.append(chunk)
+            else:
+                # Then the iterators, which httpx nests, run dry at once; trio complains of those
+                # that are left in the middle.
+                await response.aclose()
+    except Exception:
+        if size <= MAX_BODY:
+            raise
+    if size > MAX_BODY:
+        return None
+    return plain(response.headers.get("content-encoding"), b"".join(chunks))
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """Return what an exception group holds."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _names(error: BaseException) -> set[str]:
+    return {ancestor.__name__ for ancestor in type(error).__mro__}
+
+
+def _reply_of_hook(error: BaseException) -> Reply | None:
+    """Return the answer that a response hook raised: `raise_for_status` is the documented one."""
+    response: Any = getattr(error, "response", None)
+    if "HTTPStatusError" not in _names(error) or response is None:
+        return None
+    read = response.is_stream_consumed
+    return Reply(
+        response.status_code, response.headers, response.content if read else b"", not read
+    )
+
+
+def _network_error(
+    error: BaseException, host: str, proxy: str | None, detail: str = ""
+) -> NetworkError | None:
+    if isinstance(error, UndecodableError):
+        return NetworkError(f"DecodingError from {host}: {error}.")
+    names = _names(error)
+    # trio raises a bare UnicodeError for a host that cannot be a name.
+    if not isinstance(error, OSError | UnicodeError | OverflowError) and not names & _NETWORK_NAMES:
+        return None
+    where = f"{host}, through the proxy {proxy}" if proxy else host
+    detail = detail or _detail(error)
+    failure = NetworkError(f"{type(error).__name__} from {where}{detail and f': {detail}'}.")
+    failure.retryable = not names & _FINAL_NAMES
+    return failure
+
+
+def _detail(error: BaseException) -> str:
+    """Return why, from the first of an error's causes that says so without the request."""
+    if "ProxyError" in _names(error):  # the status of CONNECT, and its reason
+        return str(error)[:100] if str(error)[:3].isdigit() else ""
+    cause: BaseException | None = error
+    seen: set[int] = set()  # respx makes a circle of them
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        cause = _leaf(cause)  # anyio groups the failures of all addresses
+        if reason := getattr(cause, "verify_message", None):  # of a certificate
+            return str(reason)
+        if (number := getattr(cause, "errno", None)) and isinstance(cause, OSError):
+            return os.strerror(number)
+        cause = cause.__cause__ or cause.__context__
+    return ""  # a text of anybody's may quote what was sent
+
+
+def _without_causes(error: BaseException) -> BaseException:
+    """Return an error that is nobody's answer, without causes, and with a note of its place."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None:
+        code = trace.tb_frame.f_code
+        error.add_note(f"Raised in {code.co_qualname}, {code.co_filename}:{trace.tb_lineno}.")
+    error.__cause__ = error.__context__ = None
+    return error
+
+
+def _request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed
+    for ancestor in type(client).__mro__:
+        package = sys.modules.get(ancestor.__module__.partition(".")[0])
+        if ancestor.__name__ == "AsyncClient" and hasattr(package, "Request"):
+            return getattr(package, "Request")  # noqa: B009  # pyright: a module's attribute
+    message = (
+        f"`http_client` must be an httpx.AsyncClient (or httpx2's), not {type(client).__name__}."
+    )
+    raise ConfigurationError(message)

@@ -1,0 +1,255 @@
+"""LeanTransport: an httpx transport for many requests to few origins, over HTTP/1.1.
+
+This file owns the life of one request over a pool: which connection, when a second one, and how
+what happened is told in httpx's own exceptions. It must not know Cognito, retries or sessions.
+"""
+
+import sys
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+from anyio.lowlevel import cancel_shielded_checkpoint, current_token
+
+from amplify_federation._http.pool import ConnectionFailure, Pool
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from amplify_federation._http.anyio_connection import AnyioConnection
+    from amplify_federation._http.asyncio_connection import AsyncioConnection
+
+    Wire = AnyioConnection | AsyncioConnection
+
+_PORTS = {"http": 80, "https": 443}
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110, 9.2.2
+# A request extension: the request may be sent again if a kept connection ended before any answer.
+REPEATABLE = "amplify_federation.repeatable"
+MAX_REPEATS = 2  # a connection that waits in line for another request may be dead, too
+
+
+class LeanTransport(httpx.AsyncBaseTransport):
+    """An HTTP/1.1 transport whose cost for a request does not grow with those under way.
+
+    Give it to a client: `httpx.AsyncClient(transport=LeanTransport())`. It runs on asyncio, uvloop
+    and trio, keeps up to 256 connections to each origin, and reuses none that was idle for 20 s or
+    on which something came unasked. Requests beyond 256 wait in line; httpx's `pool` timeout ends
+    that, `connect`, `read` and `write` what their names say. There are no proxies, no HTTP/2, no
+    redirects. httptools parses where it is installed (extra `fast`), else h11.
+
+    A request that meets a kept connection which the server has just closed is sent once more, if
+    its method is idempotent (RFC 9110).
+
+    Args:
+        verify: an `ssl.SSLContext`, or what `httpx.create_ssl_context` takes: `True` for the
+            authorities of `SSL_CERT_FILE` or `SSL_CERT_DIR`, else certifi's; `False` for none.
+    """
+
+    def __init__(self, *, verify: "SSLContext | bool" = True) -> None:
+        self._verify = verify if isinstance(verify, bool) else True
+        self._context = None if isinstance(verify, bool) else verify
+        self._pools: dict[tuple[str, str, int | None], Pool[Wire]] = {}
+
+    def __repr__(self) -> str:
+        return f"<LeanTransport: {list(self._pools.values())}>"
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return its answer, whose body is read as it is iterated.
+
+        Raises httpx's `TransportError`s.
+        """
+        url = request.url
+        pool = self._pools.get((url.scheme, url.host, url.port))
+        if pool is None:
+            pool = self._pool_for(request)
+        data, body = _serialized(request)
+        timeouts: dict[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
+        try:
+            return await self._exchange(pool, request, data, body, timeouts)
+        except ConnectionFailure as failure:
+            if failure.kind == "ReadTimeout":
+                pool.close_idle()
+            error = _httpx_error(failure, request)
+        del data, body
+        raise error
+
+    async def aclose(self) -> None:
+        """Close idle connections now, and those in use once their answers are read."""
+        for pool in self._pools.values():
+            pool.close()
+        await cancel_shielded_checkpoint()  # the loop closes sockets on its next turn
+
+    async def _exchange(
+        self,
+        pool: "Pool[Wire]",
+        request: httpx.Request,
+        data: bytes,
+        body: AsyncIterable[bytes] | None,
+        timeouts: dict[str, float | None],
+    ) -> httpx.Response:
+        connection = pool.idle() or await self._fresh(pool, timeouts)
+        repeatable = body is None and (
+            request.method in _IDEMPOTENT or REPEATABLE in request.extensions
+        )
+        repeats = 0
+        while True:
+            try:
+                head = await connection.request(
+                    request.method, data, body, read_timeout=timeouts.get("read")
+                )
+            except ConnectionFailure as failure:
+                pool.give_back(connection)
+                if not failure.stale or not repeatable or repeats == MAX_REPEATS:
+                    raise
+            except BaseException:
+                pool.give_back(connection)
+                raise
+            else:
+                break
+            # The server closed a kept connection before the first byte of an answer, which nearly
+            # always means that it never read the request.
+            repeats += 1
+            connection = await self._fresh(pool, timeouts)
+        extensions = {"http_version": b"HTTP/" + head.version, "reason_phrase": head.reason}
+        stream: httpx.AsyncByteStream
+        if connection.complete:
+            stream = httpx.ByteStream(b"".join(connection.finish()))
+            pool.give_back(connection)
+        else:
+            stream = _Body(pool, connection, request, timeouts.get("read"))
+        return httpx.Response(
+            head.status, headers=head.headers, stream=stream, extensions=extensions
+        )
+
+    async def _fresh(self, pool: "Pool[Wire]", timeouts: dict[str, float | None]) -> "Wire":
+        connect, patience = timeouts.get("connect"), timeouts.get("pool")
+        if patience is None:
+            return await pool.fresh(connect)
+        with anyio.move_on_after(max(patience, connect or 0.0)):
+            return await pool.fresh(connect)
+        kind, detail = "PoolTimeout", f"all connections were in use for {patience:g} s"
+        raise ConnectionFailure(kind, detail)
+
+    def _pool_for(self, request: httpx.Request) -> "Pool[Wire]":
+        url = request.url
+        if url.scheme not in _PORTS:
+            message = f"The URL must begin with http:// or https://, not {url.scheme!r}."
+            raise httpx.UnsupportedProtocol(message, request=request)
+        if not url.host:
+            message = "The URL has no host."
+            raise httpx.UnsupportedProtocol(message, request=request)
+        port = url.port or _PORTS[url.scheme]
+
+        async def dial(seconds: float | None) -> "Wire":
+            context = await self._tls() if url.scheme == "https" else None
+            with anyio.move_on_after(seconds):
+                return await _dial_of_the_loop()(url.host, port, context)
+            kind, detail = "ConnectTimeout", "the server is silent"
+            raise ConnectionFailure(kind, detail)
+
+        pool = self._pools[url.scheme, url.host, url.port] = Pool(dial)
+        return pool
+
+    async def _tls(self) -> "SSLContext":
+        if self._context is None:
+            # 25 to 45 ms of parsing certificates, during which the loop would stand still.
+            verify = self._verify
+            self._context = await anyio.to_thread.run_sync(lambda: _ssl_context(verify=verify))
+        return self._context
+
+
+class _Body(httpx.AsyncByteStream):
+    """The rest of an answer, read from its connection."""
+
+    def __init__(
+        self, pool: "Pool[Wire]", connection: "Wire", request: httpx.Request, timeout: float | None
+    ) -> None:
+        self._pool = pool
+        self._connection: Wire | None = connection
+        self._request = request
+        self._timeout = timeout
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (connection := self._connection) is not None:
+            try:
+                chunks = await connection.more(self._timeout)
+            except ConnectionFailure as failure:
+                error = _httpx_error(failure, self._request)
+            else:
+                if connection.complete:
+                    chunks += connection.finish()
+                    self._release()
+                for chunk in chunks:
+                    yield chunk
+                continue
+            await self.aclose()
+            raise error
+
+    async def aclose(self) -> None:
+        """Close the connection, unless its answer is whole."""
+        if self._connection is not None:
+            self._connection.close()
+            self._release()
+
+    def _release(self) -> None:
+        if self._connection is not None:
+            self._pool.give_back(self._connection)
+            self._connection = None
+
+
+_NO_TIMEOUTS: dict[str, float | None] = {}
+
+
+def _serialized(request: httpx.Request) -> tuple[bytes, AsyncIterable[bytes] | None]:
+    """Return the bytes of a request, and what of its body comes later."""
+    if request.method == "CONNECT":
+        message = "There are no tunnels here."
+        raise httpx.UnsupportedProtocol(message, request=request)
+    pairs = request.headers.raw
+    parts = [request.method.encode("ascii"), b" ", request.url.raw_path, b" HTTP/1.1\r\n"]
+    for name, value in pairs:
+        parts += (name, b": ", value, b"\r\n")
+    head = b"".join(parts)
+    lines = len(pairs) + 1
+    if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\x00" in head:
+        message = "A header has characters that no header has."
+        raise httpx.LocalProtocolError(message, request=request)
+    stream = request.stream
+    if isinstance(stream, httpx.ByteStream):
+        return b"".join((head, b"\r\n", *stream)), None
+    if not isinstance(stream, AsyncIterable):
+        message = "The body must be bytes or an asynchronous stream."
+        raise httpx.LocalProtocolError(message, request=request)
+    if "transfer-encoding" in request.headers:
+        return head + b"\r\n", _chunked(stream)
+    return head + b"\r\n", stream
+
+
+async def _chunked(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async for piece in stream:
+        if piece:
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
+
+
+def _httpx_error(failure: ConnectionFailure, request: httpx.Request) -> httpx.TransportError:
+    kind: type[httpx.TransportError] = getattr(httpx, failure.kind)
+    return kind(f"{failure.detail}", request=request)
+
+
+def _ssl_context(*, verify: bool) -> "SSLContext":
+    context = httpx.create_ssl_context(verify=verify)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _dial_of_the_loop() -> "Callable[[str, int, SSLContext | None], Awaitable[Wire]]":
+    asyncio: Any = sys.modules.get("asyncio")  # loaded if it is the loop
+    if asyncio is not None and isinstance(current_token().native_token, asyncio.AbstractEventLoop):
+        from amplify_federation._http import asyncio_connection  # noqa: PLC0415  # see there
+
+        return asyncio_connection.dial
+    from amplify_federation._http import anyio_connection  # noqa: PLC0415  # not on asyncio
+
+    return anyio_connection.dial

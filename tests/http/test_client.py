@@ -1,0 +1,316 @@
+"""The client as sessions know it: over which transport a call goes, and what is shared."""
+
+import asyncio
+import http.client
+import logging
+import socket
+import threading
+from contextlib import contextmanager
+
+import anyio
+import httpx
+import pytest
+
+from amplify_federation import (
+    AuthProvider,
+    AuthSettings,
+    CallTimeoutError,
+    ConfigurationError,
+    FederatedAuth,
+    IdentityPool,
+    MemoryStore,
+    NetworkError,
+    NotAuthorizedError,
+    UnknownServiceError,
+)
+from amplify_federation._cognito.requests import get_id
+from amplify_federation._http.client import CognitoClient
+from amplify_federation._http.senders import ClientSender, TransportSender
+from amplify_federation._model.values import Secret
+from amplify_federation.testing import FakeCognito
+from tests.fire.authority import Authority
+
+GOOGLE = AuthProvider.GOOGLE
+POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+CANARY = "canary-token-that-nobody-sees"
+
+
+def flow():
+    return (yield get_id(POOL_ID, {GOOGLE: Secret(CANARY)}))
+
+
+def client_for(url, http_client=None, **settings):
+    return CognitoClient(url, http_client, AuthSettings(**settings))
+
+
+@pytest.fixture
+async def served():
+    fake = FakeCognito()
+    async with fake.serve() as url:
+        yield fake, IdentityPool(fake.create_identity_pool(), endpoint_url=url)
+
+
+async def test_a_default_client_goes_over_the_lean_transport(caplog):
+    client = client_for("http://127.0.0.1:9")
+    with caplog.at_level(logging.DEBUG, "amplify_federation"):
+        assert isinstance(await client.sender(), TransportSender)
+    [record] = caplog.records
+    assert (record.event, record.transport) == ("transport_chosen", "LeanTransport")
+    await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AMPLIFY_FEDERATION_TRANSPORT", "httpx"), ("HTTP_PROXY", "http://127.0.0.1:9")],
+)
+async def test_it_goes_over_httpx_where_that_is_asked_for(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    client = client_for("http://cognito.test")
+    assert isinstance(await client.sender(), ClientSender)
+    await client.aclose()
+
+
+async def test_sessions_of_one_loop_share_connections_until_the_last_closes():
+    first, second = client_for("http://a.test"), client_for("http://b.test")
+    one, two = await first.sender(), await second.sender()
+    assert one._transport is two._transport
+    await first.aclose()
+    await first.aclose()  # a second time closes nobody else's
+    third = client_for("http://c.test")
+    assert (await third.sender())._transport is two._transport
+    await second.aclose()
+    await third.aclose()
+    fourth = client_for("http://d.test")
+    assert (await fourth.sender())._transport is not one._transport
+    await fourth.aclose()
+
+
+async def test_what_is_no_client_is_refused_at_once():
+    with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient"):
+        client_for("http://a.test", object())
+
+
+async def test_more_federations_than_connections_wait_in_line(served):
+    fake, pool = served
+    tokens = [fake.issue_token(GOOGLE, f"user-{number}") for number in range(150)]
+    limits = httpx.Limits(max_connections=4)
+    async with httpx.AsyncClient(limits=limits, timeout=0.5) as http_client:
+
+        async def federate(number):
+            auth = FederatedAuth(
+                pool, store=MemoryStore(), http_client=http_client, session_name=f"s{number}"
+            )
+            await auth.federate_to_identity_pool(tokens[number], GOOGLE)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(len(tokens)):
+                tasks.start_soon(federate, number)
+    assert len(fake.calls) == 2 * len(tokens)
+
+
+async def test_a_refusal_that_a_hook_raises_is_a_refusal():
+    async def raising(response):
+        response.raise_for_status()
+
+    def respond(_request):
+        return httpx.Response(
+            400, headers={"x-amzn-errortype": "NotAuthorizedException:"}, stream=Unread()
+        )
+
+    transport = httpx.MockTransport(respond)
+    async with httpx.AsyncClient(
+        transport=transport, event_hooks={"response": [raising]}
+    ) as http_client:
+        outcome = await client_for("http://a.test", http_client).converse(flow())
+    assert type(outcome) is NotAuthorizedError
+    assert outcome.status == 400
+
+
+async def test_a_page_that_a_hook_raises_names_the_hook():
+    async def raising(response):
+        response.raise_for_status()
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(403, stream=Unread()))
+    async with httpx.AsyncClient(
+        transport=transport, event_hooks={"response": [raising]}
+    ) as http_client:
+        outcome = await client_for("http://a.test", http_client).converse(flow())
+    assert type(outcome) is UnknownServiceError
+    assert "response hook" in outcome.recovery_suggestion
+
+
+class Unread(httpx.AsyncByteStream):
+    async def __aiter__(self):
+        yield b"never read"
+
+
+async def test_an_error_of_a_hook_comes_out_without_the_request():
+    async def broken(request):
+        assert request.content
+        raise LookupError("a hook's bug")
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200))
+    async with httpx.AsyncClient(
+        transport=transport, event_hooks={"request": [broken]}
+    ) as http_client:
+        with pytest.raises(LookupError) as caught:
+            await client_for("http://a.test", http_client).converse(flow())
+    frames = []
+    trace = caught.value.__traceback__.tb_next
+    while trace is not None:
+        frames.append(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+    assert CANARY not in str(frames)
+    assert "broken" in str(caught.value.__notes__)  # where to look
+
+
+@contextmanager
+def proxy(answer):
+    """Run a proxy that answers each CONNECT in its own way."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+async def test_a_proxy_that_wants_a_password_says_so(monkeypatch):
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    with proxy(refusal) as address:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@{address}")
+        client = client_for("https://cognito.test", max_attempts=1)
+        outcome = await client.converse(flow())
+        await client.aclose()
+    assert type(outcome) is NetworkError
+    assert "407 Proxy Authentication Required" in outcome.message
+    assert f"through the proxy {address}" in outcome.message
+    assert CANARY not in outcome.message
+
+
+async def test_a_dead_proxy_is_named(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    client = client_for("https://cognito.test", max_attempts=1)
+    outcome = await client.converse(flow())
+    await client.aclose()
+    assert f"through the proxy 127.0.0.1:{port}: Connection refused" in outcome.message
+
+
+async def test_a_file_of_authorities_that_is_missing_is_not_retried(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    client = client_for("https://cognito.test")
+    outcome = await client.converse(flow())
+    assert type(outcome) is ConfigurationError
+    assert "SSL_CERT_FILE" in outcome.message
+
+
+def relaying(url, answers=1_000):
+    """Return a script that passes requests on to a server; after so many answers it is silent."""
+
+    def script(peer):
+        upstream = http.client.HTTPConnection(url.removeprefix("http://"))
+        for _ in range(answers):
+            head, _, body = peer.request().partition(b"\r\n\r\n")
+            if not head:
+                break
+            headers = dict(line.decode().split(": ", 1) for line in head.split(b"\r\n")[1:])
+            upstream.request("POST", "/", body, headers)
+            answer = upstream.getresponse()
+            content = answer.read()
+            date = f"Date: {answer.headers['Date']}\r\nContent-Length: {len(content)}\r\n\r\n"
+            peer.send(f"HTTP/1.1 {answer.status} X\r\n{date}".encode() + content)
+        else:
+            peer.wait_for_farewell()
+        upstream.close()
+
+    return script
+
+
+@pytest.mark.parametrize("transport", ["lean", "httpx"])
+async def test_a_kept_connection_that_went_silent_leaves_time_for_a_fresh_one(
+    served, serve, monkeypatch, transport
+):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
+    fake, pool = served
+    relay = serve(relaying(pool.endpoint, 2), relaying(pool.endpoint))
+    there = IdentityPool(pool.identity_pool_id, endpoint_url=relay.url)
+    settings = AuthSettings(timeout=3.0)
+    async with FederatedAuth(there, store=MemoryStore(), settings=settings) as auth:
+        token = fake.issue_token(GOOGLE, "alice")
+        await auth.federate_to_identity_pool(token, GOOGLE)
+        session = await auth.fetch_auth_session(force_refresh=True)
+        assert session.renewal_error is None
+    assert relay.accepted == 2
+
+
+async def test_a_server_that_is_silent_on_every_connection_ends_with_the_deadline():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pool = IdentityPool(POOL_ID, endpoint_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        settings = AuthSettings(timeout=1.0)
+        async with FederatedAuth(pool, store=MemoryStore(), settings=settings) as auth:
+            with anyio.fail_after(10), pytest.raises((CallTimeoutError, NetworkError)):
+                await auth.federate_to_identity_pool(CANARY, GOOGLE)
+
+
+@pytest.mark.parametrize("transport", ["lean", "httpx"])
+async def test_a_certificate_that_is_not_trusted_is_told_in_its_own_words(
+    tmp_path, monkeypatch, serve, transport
+):
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+    ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    server = serve(lambda peer: peer.request(), wrap=ours.server_context("localhost").wrap_socket)
+    monkeypatch.setenv("SSL_CERT_FILE", theirs.path)
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
+    client = client_for(f"https://localhost:{server.port}", max_attempts=1)
+    outcome = await client.converse(flow())
+    await client.aclose()
+    assert type(outcome) is NetworkError
+    assert "unable to get local issuer certificate" in outcome.message
+
+
+def run_everywhere(main):
+    """Run on uvloop, and under eager tasks where the Python has them."""
+    anyio.run(main, backend_options={"use_uvloop": True})
+    if hasattr(asyncio, "eager_task_factory"):
+
+        async def eager():
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+            await main()
+
+        anyio.run(eager)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_federation_works_on_uvloop_and_with_eager_tasks(tmp_path, monkeypatch, serve, tls):
+    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", authority.path)
+    fake = FakeCognito()
+    pool_id = fake.create_identity_pool()
+    with fake.serve() as url:
+        wrap = authority.server_context("localhost").wrap_socket if tls else None
+        relay = serve(relaying(url), wrap=wrap)
+        scheme = "https" if tls else "http"
+        pool = IdentityPool(pool_id, endpoint_url=f"{scheme}://localhost:{relay.port}")
+
+        async def main():
+            async with FederatedAuth(pool, store=MemoryStore()) as auth:
+                for number in range(3):
+                    token = fake.issue_token(GOOGLE, f"user-{number}")
+                    await auth.federate_to_identity_pool(token, GOOGLE)
+
+        run_everywhere(main)

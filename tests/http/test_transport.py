@@ -1,0 +1,555 @@
+"""Calls over real sockets, to servers that behave and to servers that do not."""
+
+import datetime as dt
+import gc
+import socket
+import ssl
+import threading
+
+import anyio
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from amplify_federation._http.transport import REPEATABLE
+from amplify_federation.transport import LeanTransport
+from tests.fire.authority import key_usage
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CANARY = b"the-token-that-nobody-may-see"
+
+pytestmark = pytest.mark.usefixtures("parser")
+
+
+class Caller:
+    """A client of httpx over a `LeanTransport`, for POSTs to one URL."""
+
+    def __init__(self, url, context=None):
+        self.transport = LeanTransport(verify=True if context is None else context)
+        self._client = httpx.AsyncClient(transport=self.transport, timeout=None)  # noqa: S113
+        self._url = url
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *args):
+        await self.aclose()
+
+    async def aclose(self):
+        await self._client.aclose()
+
+    async def post(self, headers, body):
+        return await self._client.post(
+            self._url, headers=headers, content=body, extensions={REPEATABLE: True}
+        )
+
+
+@pytest.fixture
+def open_caller():
+    return Caller
+
+
+def answering(peer):
+    while peer.request():
+        peer.send(OK)
+
+
+async def post(caller, body=b"{}"):
+    with anyio.fail_after(10):
+        return await caller.post({"X-Amz-Target": "Service.Operation"}, body)
+
+
+async def failure_of(caller):
+    with pytest.raises(httpx.TransportError) as caught:
+        await post(caller, CANARY)
+    return caught.value
+
+
+async def test_a_call_brings_the_answer(serve, open_caller):
+    seen = []
+
+    def script(peer):
+        seen.append(peer.request())
+        peer.send(b"HTTP/1.1 400 Bad\r\nX-Amzn-RequestId: r\r\nContent-Length: 2\r\n\r\n{}")
+
+    server = serve(script)
+    async with open_caller(server.url + "/base/") as caller:
+        answer = await post(caller, b"hello")
+    assert (answer.status_code, answer.content) == (400, b"{}")
+    assert answer.headers["x-amzn-requestid"] == "r"
+    assert seen[0].startswith(b"POST /base/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % server.port)
+    assert seen[0].endswith(b"\r\n\r\nhello")
+
+
+async def test_calls_in_turn_share_one_connection(serve, open_caller):
+    server = serve(answering)
+    async with open_caller(server.url) as caller:
+        for _ in range(5):
+            await post(caller)
+    assert server.accepted == 1
+
+
+async def test_many_calls_at_once_all_succeed(serve, open_caller):
+    server = serve(answering)
+    answers = []
+    async with open_caller(server.url) as caller, anyio.create_task_group() as group:
+
+        async def call():
+            answers.append(await caller.post({}, b"{}"))
+
+        for _ in range(300):
+            group.start_soon(call)
+    assert [answer.status_code for answer in answers] == [200] * 300
+    assert server.accepted <= 256
+
+
+async def test_a_large_request_goes_out_whole(serve, open_caller):
+    lengths = []
+
+    def script(peer):
+        lengths.append(len(peer.request().partition(b"\r\n\r\n")[2]))
+        peer.send(OK)
+
+    async with open_caller(serve(script).url) as caller:
+        await post(caller, b"x" * 5_000_000)
+    assert lengths == [5_000_000]
+
+
+async def test_redirects_are_answers_and_never_followed(serve, open_caller):
+    def script(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
+
+    async with open_caller(serve(script).url) as caller:
+        assert (await post(caller)).status_code == 307
+
+
+@pytest.mark.parametrize("goodbye", ["close", "reset"])
+async def test_a_kept_connection_that_the_server_left_is_replaced(serve, open_caller, goodbye):
+    left = threading.Event()
+
+    def leaving(peer):
+        peer.request()
+        peer.send(OK)
+        if goodbye == "reset":
+            peer.reset()
+        else:
+            peer.connection.close()
+        left.set()
+
+    server = serve(leaving, answering)
+    async with open_caller(server.url) as caller:
+        await post(caller)
+        await anyio.to_thread.run_sync(left.wait, 5)
+        assert (await post(caller)).status_code == 200
+    assert server.accepted == 2
+
+
+async def test_a_call_that_meets_the_servers_goodbye_is_made_again_once(serve, open_caller):
+    def leaving(peer):
+        peer.request()
+        peer.send(OK)
+        peer.request()  # read, and never answered
+
+    server = serve(leaving, leaving, answering)
+    async with open_caller(server.url) as caller:
+        await post(caller)
+        assert (await post(caller)).status_code == 200
+    assert server.accepted == 2
+
+
+async def test_a_new_connection_without_an_answer_is_an_error_at_once(serve, open_caller):
+    server = serve(lambda peer: peer.request())
+    async with open_caller(server.url) as caller:
+        error = await failure_of(caller)
+    assert type(error) is httpx.RemoteProtocolError
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["short body", "short chunk", "short head", "garbage", "two lengths"],
+)
+async def test_half_an_answer_is_a_network_error(serve, open_caller, data):
+    def script(peer):
+        peer.request()
+        peer.send(data)
+
+    async with open_caller(serve(script).url) as caller:
+        error = await failure_of(caller)
+    assert type(error) is httpx.RemoteProtocolError
+
+
+async def test_a_reset_within_an_answer_is_a_network_error(serve, open_caller):
+    def script(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
+        peer.reset()
+
+    async with open_caller(serve(script).url) as caller:
+        error = await failure_of(caller)
+    assert type(error) in {httpx.ReadError, httpx.RemoteProtocolError}
+
+
+async def test_an_answer_that_ends_with_its_stream_is_taken(serve, open_caller):
+    def script(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n{}")
+
+    server = serve(script)
+    async with open_caller(server.url) as caller:
+        for _ in range(2):
+            assert (await post(caller)).content == b"{}"
+    assert server.accepted == 2
+
+
+async def test_an_early_answer_to_a_request_not_read_is_taken(serve, open_caller):
+    def script(peer):
+        peer.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+        peer.wait_for_farewell()
+
+    async with open_caller(serve(script).url) as caller:
+        assert (await post(caller, b"x" * 9_000_000)).status_code == 413
+
+
+async def test_a_cancelled_call_ends_its_connection_and_no_other(serve, open_caller):
+    asked, hung_up = threading.Event(), threading.Event()
+
+    def hanging(peer):
+        peer.request()
+        asked.set()
+        peer.wait_for_farewell()
+        hung_up.set()
+
+    server = serve(hanging, answering)
+    async with open_caller(server.url) as caller:
+        async with anyio.create_task_group() as group:
+            group.start_soon(caller.post, {}, b"{}")
+            await anyio.to_thread.run_sync(asked.wait, 5)
+            group.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(hung_up.wait, 5)
+        assert (await post(caller)).status_code == 200
+        assert "1 open, 1 idle" in repr(caller.transport)
+
+
+async def test_a_refused_connection_names_the_host_and_not_the_request(open_caller):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    async with open_caller(f"http://127.0.0.1:{port}") as caller:
+        error = await failure_of(caller)
+    assert type(error) is httpx.ConnectError
+
+
+async def test_an_unknown_host_is_a_network_error(open_caller):
+    async with open_caller("http://nowhere.invalid") as caller:
+        assert type(await failure_of(caller)) is httpx.ConnectError
+
+
+async def test_a_host_that_cannot_be_a_name_is_a_network_error(open_caller):
+    async with open_caller(f"http://{'a' * 70}.invalid") as caller:
+        assert type(await failure_of(caller)) is httpx.ConnectError
+
+
+async def test_a_header_that_breaks_out_of_its_line_is_never_sent(serve, open_caller):
+    server = serve(answering)
+    async with open_caller(server.url) as caller:
+        with pytest.raises(httpx.LocalProtocolError):
+            await caller.post({"X": "a\r\nY: b"}, b"{}")
+    assert server.accepted == 0
+
+
+async def test_nothing_is_left_open_after_closing(serve, open_caller):
+    def script(peer):
+        peer.request()
+        peer.send(OK)
+        peer.wait_for_farewell()
+
+    caller = open_caller(serve(script).url)
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(post, caller)
+    await caller.aclose()
+    gc.collect()  # an unclosed socket would warn, and the warning fail the test
+    assert "0 open" in repr(caller.transport)
+
+
+async def test_a_plain_answer_that_nobody_asked_for_is_nobodys(serve, open_caller):
+    def forging(peer):
+        peer.request()
+        peer.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        peer.wait_for_farewell()
+
+    server = serve(forging, answering)
+    async with open_caller(server.url) as caller:
+        for _ in range(2):
+            assert (await post(caller)).content == b"{}"
+    assert server.accepted == 2
+
+
+async def test_calls_survive_a_server_that_drops_kept_connections(serve, open_caller):
+    def dropping(peer):
+        for _ in range(4):
+            if not peer.request():
+                return
+            peer.send(OK)
+        peer.request()  # the fifth is read and never answered
+
+    server = serve(dropping)
+    statuses = []
+    async with open_caller(server.url) as caller, anyio.create_task_group() as group:
+
+        async def call():
+            statuses.extend([(await post(caller)).status_code for _ in range(10)])
+
+        for _ in range(20):
+            group.start_soon(call)
+    assert statuses == [200] * 200
+
+
+async def test_a_connection_that_was_idle_too_long_is_not_reused(serve, open_caller, monkeypatch):
+    server = serve(answering)
+    async with open_caller(server.url) as caller:
+        await post(caller)
+        monkeypatch.setattr("amplify_federation._http.pool.MAX_IDLE", 0.0)
+        await post(caller)
+    assert server.accepted == 2
+
+
+async def test_a_large_answer_is_streamed(serve, open_caller):
+    def script(peer):
+        peer.connection.recv(65_536)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n")
+        for _ in range(9):
+            peer.send(b"x" * 1_000_000)
+        answering(peer)
+
+    server = serve(script)
+    async with open_caller(server.url) as caller:
+        length = 0
+        async with caller._client.stream("GET", server.url) as response:
+            async for chunk in response.aiter_bytes():
+                length += len(chunk)
+        assert length == 9_000_000
+        assert (await post(caller)).status_code == 200
+    assert server.accepted == 1
+
+
+async def test_a_body_that_is_a_stream_is_sent_in_chunks(serve, open_caller):
+    seen = []
+
+    def script(peer):
+        while b"0\r\n\r\n" not in peer.received:
+            peer._more()
+        seen.append(peer.received)
+        peer.send(OK)
+
+    async def body():
+        for _ in range(3):
+            yield b"abc"
+
+    async with open_caller(serve(script).url) as caller:
+        assert (await caller.post({}, body())).content == b"{}"
+    assert seen[0].endswith(b"3\r\nabc\r\n" * 3 + b"0\r\n\r\n")
+
+
+async def test_an_answer_to_head_has_no_body(serve, open_caller):
+    def script(peer):
+        peer.connection.recv(65_536)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+        answering(peer)
+
+    server = serve(script)
+    async with open_caller(server.url) as caller:
+        assert (await caller._client.head(server.url)).headers["content-length"] == "99"
+        assert (await post(caller)).status_code == 200
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("read", httpx.ReadTimeout), ("pool", httpx.PoolTimeout)]
+)
+async def test_httpxs_timeouts_count(serve, open_caller, monkeypatch, name, kind):
+    monkeypatch.setattr(
+        "amplify_federation._http.pool.Pool._has_room", lambda _self: name == "read"
+    )
+    server = serve(lambda peer: peer.wait_for_farewell())
+    async with open_caller(server.url) as caller:
+        timeout = httpx.Timeout(None, **{name: 0.05})
+        with pytest.raises(kind):
+            await caller._client.get(server.url, timeout=timeout)
+
+
+async def test_a_scheme_of_its_own_is_refused(open_caller):
+    async with open_caller("ftp://127.0.0.1") as caller:
+        with pytest.raises(httpx.UnsupportedProtocol):
+            await post(caller)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return make_authority(tmp_path_factory.mktemp("tls"))
+
+
+class TestTls:
+    def trusting(self, authority):
+        context = ssl.create_default_context(cafile=authority["ca"])
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def wrap(self, authority):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority["cert"], authority["key"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context.wrap_socket
+
+    async def test_calls_go_over_tls_and_keep_the_connection(self, serve, open_caller, authority):
+        protocols = []
+
+        def script(peer):
+            protocols.append(peer.connection.selected_alpn_protocol())
+            answering(peer)
+
+        server = serve(script, wrap=self.wrap(authority))
+        url = f"https://localhost:{server.port}"
+        async with open_caller(url, self.trusting(authority)) as caller:
+            for _ in range(3):
+                assert (await post(caller, b"x" * 200_000)).status_code == 200
+        assert server.accepted == 1
+        assert protocols == ["http/1.1"]
+
+    async def test_an_untrusted_certificate_is_refused_before_anything_is_sent(
+        self, serve, open_caller, authority
+    ):
+        seen = []
+        server = serve(lambda peer: seen.append(peer.request()), wrap=self.wrap(authority))
+        async with open_caller(
+            f"https://localhost:{server.port}", ssl.create_default_context()
+        ) as caller:
+            error = await failure_of(caller)
+        assert type(error) is httpx.ConnectError
+        assert "certificate" in str(error)
+        assert not any(seen)
+
+    async def test_a_certificate_for_another_host_is_refused(self, serve, open_caller, authority):
+        server = serve(answering, wrap=self.wrap(authority))
+        url = f"https://127.0.0.1:{server.port}"
+        async with open_caller(url, self.trusting(authority)) as caller:
+            error = await failure_of(caller)
+        assert type(error) is httpx.ConnectError
+
+    async def test_a_server_without_tls_is_a_network_error(self, serve, open_caller, authority):
+        server = serve(lambda peer: peer.send(b"HTTP/1.1 400 Bad\r\n\r\n"))
+        url = f"https://localhost:{server.port}"
+        async with open_caller(url, self.trusting(authority)) as caller:
+            assert type(await failure_of(caller)) is httpx.ConnectError
+
+    async def test_an_answer_that_nobody_asked_for_is_nobodys(self, serve, open_caller, authority):
+        def forging(peer):
+            peer.request()
+            peer.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+            peer.wait_for_farewell()
+
+        server = serve(forging, answering, wrap=self.wrap(authority))
+        url = f"https://localhost:{server.port}"
+        async with open_caller(url, self.trusting(authority)) as caller:
+            for _ in range(2):
+                assert (await post(caller)).content == b"{}"
+        assert server.accepted == 2
+
+    async def test_a_late_answer_that_nobody_asked_for_is_nobodys(
+        self, serve, open_caller, authority
+    ):
+        sent = threading.Event()
+
+        def forging(peer):
+            peer.request()
+            peer.send(OK)
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+            sent.set()
+            peer.wait_for_farewell()
+
+        server = serve(forging, answering, wrap=self.wrap(authority))
+        url = f"https://localhost:{server.port}"
+        async with open_caller(url, self.trusting(authority)) as caller:
+            assert (await post(caller)).content == b"{}"
+            await anyio.to_thread.run_sync(sent.wait, 5)
+            assert (await post(caller)).content == b"{}"
+        assert server.accepted == 2
+
+    async def test_a_cancelled_handshake_leaves_nothing_open(self, serve, open_caller, authority):
+        met, hung_up = threading.Event(), threading.Event()
+
+        def silent(peer):
+            peer.connection.recv(1)
+            met.set()
+            peer.wait_for_farewell()
+            hung_up.set()
+
+        server = serve(silent)
+        url = f"https://localhost:{server.port}"
+        async with open_caller(url, self.trusting(authority)) as caller:
+            async with anyio.create_task_group() as group:
+                group.start_soon(caller.post, {}, b"{}")
+                await anyio.to_thread.run_sync(met.wait, 5)
+                group.cancel_scope.cancel()
+            assert await anyio.to_thread.run_sync(hung_up.wait, 5)
+            assert "0 open" in repr(caller.transport)
+
+
+def make_authority(folder):
+    """Make an authority and a certificate for `localhost` that it signed."""
+
+    def name(text):
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    def certificate(subject, issuer, key, signer, *, ca):
+        now = dt.datetime.now(dt.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name(subject))
+            .issuer_name(name(issuer))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            # Python 3.13 verifies strictly after RFC 5280, which asks for all three.
+            .add_extension(key_usage(ca=ca), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+                critical=False,
+            )
+        )
+        if not ca:
+            names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+            builder = builder.add_extension(names, critical=False)
+        return builder.sign(signer, hashes.SHA256())
+
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    pem = serialization.Encoding.PEM
+    files = {part: str(folder / f"{part}.pem") for part in ("ca", "cert", "key")}
+    authority = certificate("test ca", "test ca", ca_key, ca_key, ca=True)
+    leaf = certificate("localhost", "test ca", key, ca_key, ca=False)
+    contents = {
+        "ca": authority.public_bytes(pem),
+        "cert": leaf.public_bytes(pem),
+        "key": key.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    }
+    for part, content in contents.items():
+        (folder / f"{part}.pem").write_bytes(content)
+    return files
