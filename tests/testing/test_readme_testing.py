@@ -1,45 +1,119 @@
-"""Each example of "Testing your application" is a test file; it is run as its reader would."""
+"""Each example of the test kit's README is a file; it is run as its reader would."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
-README = Path(os.environ.get("README_UNDER_TEST", Path(__file__).parents[2] / "README.md"))
-TITLE = "## Testing your application"
-EXAMPLE = re.compile(r"^```python\n(# (test_\w+\.py)\n.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMES = ["plugin_anyio", "plugin_asyncio", "respx", "pytest_httpx", "over_http", "my_own"]
+import amplify_federation.testing
+from amplify_federation import AuthProvider, FederatedUsers, IdentityPool, MemoryStore
+from amplify_federation.testing import FakeCognito, serve_control
+
+KIT = Path(amplify_federation.testing.__file__).with_name("README.md")
+EXAMPLE = re.compile(r"^```\w+\n((?:#|//) ([\w.]+)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+FILES = {name: code for code, name in EXAMPLE.findall(KIT.read_text(encoding="utf-8"))}
+TEST_FILES = sorted(name for name in FILES if name.startswith("test_"))
 
 
-def examples():
-    text = README.read_text(encoding="utf-8") if README.exists() else ""
-    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    section = next((one for one in sections if one.startswith(TITLE)), "")
-    return {name: code for code, name in EXAMPLE.findall(section)}
-
-
-@pytest.mark.skipif(not examples(), reason="the README has no such section yet")
-def test_examples_are_those_that_are_run():
-    assert sorted(examples()) == sorted(f"test_{name}.py" for name in NAMES)
-
-
-@pytest.mark.skipif(not examples(), reason="the README has no such section yet")
-@pytest.mark.parametrize("name", NAMES)
-def test_example_runs_whole(name, tmp_path):
-    path = tmp_path / f"test_{name}.py"
-    path.write_text(examples()[path.name], encoding="utf-8")
-    # Of our own settings only what the example says; and warnings count.
+def run(*command, folder, **environment):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:randomly", path.name],
-        cwd=tmp_path,
-        env=os.environ | {"PYTEST_ADDOPTS": "-o asyncio_default_fixture_loop_scope=function"},
+        command,
+        cwd=folder,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_every_block_of_code_is_a_file_that_is_run():
+    fences = re.findall(r"^```\w+$", KIT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(fences) == len(FILES)
+    others = set(FILES) - set(TEST_FILES)
+    assert others == {"control.mjs", "load.py", "locustfile.py"}
+
+
+@pytest.mark.parametrize("name", TEST_FILES)
+def test_example_runs_whole(name, tmp_path):
+    if name == "test_cassette.py":
+        pytest.importorskip("vcr", reason="vcrpy is not installed")
+    (tmp_path / name).write_text(FILES[name], encoding="utf-8")
+    # Of our own settings only what the example says; and warnings count.
+    done = run(
+        *(sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:randomly", name),
+        folder=tmp_path,
+        PYTEST_ADDOPTS="-o asyncio_default_fixture_loop_scope=function",
+    )
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+def test_node_program_drives_a_fake_by_its_control_api(tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed")
+    (tmp_path / "control.mjs").write_text(FILES["control.mjs"], encoding="utf-8")
+    fake = FakeCognito()
+    with fake.serve() as url, serve_control(fake) as access:
+        done = run(
+            node,
+            "control.mjs",
+            folder=tmp_path,
+            COGNITO_URL=url,
+            CONTROL_URL=access.url,
+            CONTROL_TOKEN=access.token,
+        )
+    assert "Token expired" in done.stdout
+
+
+def test_load_program_signs_everybody_in(tmp_path):
+    (tmp_path / "load.py").write_text(FILES["load.py"], encoding="utf-8")
+    done = run(sys.executable, "load.py", folder=tmp_path)
+    assert "sign-ins a second" in done.stdout
+    assert f"[{'#' * 40}] 500/500" in done.stderr
+
+
+def test_locust_file_plays_the_users_of_an_application(tmp_path):
+    pytest.importorskip("fastapi", reason="fastapi is not installed")
+    uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+    locust = shutil.which("locust", path=str(Path(sys.executable).parent))
+    if locust is None:
+        pytest.skip("locust is not installed")
+    (tmp_path / "locustfile.py").write_text(FILES["locustfile.py"], encoding="utf-8")
+    names = {}
+    exec(FILES["test_fastapi.py"], names)  # noqa: S102  # the README's own application
+    fake = FakeCognito()
+    pool = fake.create_identity_pool({AuthProvider.GOOGLE: ["web"]})
+    with fake.serve() as url, serve_control(fake) as access:
+        users = FederatedUsers(IdentityPool(pool, endpoint_url=url), store=MemoryStore())
+        settings = {"port": 0, "log_level": "critical", "loop": "asyncio"}
+        server = uvicorn.Server(uvicorn.Config(names["make_app"](users), **settings))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            [address] = [one.getsockname() for each in server.servers for one in each.sockets]
+            host = f"http://127.0.0.1:{address[1]}"
+            assert httpx.get(f"{host}/me").status_code == 401
+            run(
+                locust,
+                *("--headless", "-u", "2", "-r", "2", "-t", "2s", "--only-summary"),
+                *("--host", host),
+                folder=tmp_path,
+                CONTROL_URL=access.url,
+                CONTROL_TOKEN=access.token,
+            )
+        finally:
+            server.should_exit = True
+            thread.join()
+    assert {call.code for call in fake.calls} == {None}
