@@ -30,7 +30,7 @@ FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing)?")
 
 # Third parties, and standard modules that matter, by the rooms that may know them.
 KNOWN_TO = {
-    "httpx": ["_http", "testing", "cli/demo_environment", "cli/doctor"],
+    "httpx": ["_http", "testing", "cli/demo_environment", "cli/doctor", "integrations"],
     "httpx2": [],
     "httpcore": [],
     "h11": ["_http/h11_parser", "testing"],

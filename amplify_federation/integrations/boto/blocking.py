@@ -1,16 +1,18 @@
-"""botocore's side for threads: credentials and a session that follow a federated session.
+"""botocore's side for threads: refreshing credentials, and a session that has them.
 
 Overriding `get_frozen_credentials` is enough, for every signer of botocore calls it for every
 signature. This file must not know event loops.
 """
 
+from datetime import datetime
 from typing import Never
 
 import botocore.session
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
-from amplify_federation import AWSCredentials, FederatedAuth
-from amplify_federation.integrations.boto.bridge import Bridge
+from amplify_federation import AWSCredentials
+from amplify_federation.integrations.sessions import LiveSession
+from amplify_federation.integrations.thread_access import ThreadAccess
 
 METHOD = "amplify-federation"  # where the credentials come from, in botocore's logs
 
@@ -22,29 +24,37 @@ def frozen(credentials: AWSCredentials) -> ReadOnlyCredentials:
     )
 
 
-class FollowingCredentials(Credentials):
+class RefreshingCredentials(Credentials):
     """Credentials that ask the live session, each time."""
 
-    def __init__(self, auth: FederatedAuth) -> None:  # not super's: there is no key to keep yet
+    def __init__(self, session: LiveSession) -> None:  # not super's: there is no key to keep yet
         self.method = METHOD
         self.account_id = None
-        self._bridge = Bridge(auth)
+        self._access = ThreadAccess(session)
         self._last: tuple[AWSCredentials, ReadOnlyCredentials] | None = None
 
     def __repr__(self) -> str:
-        return "<FollowingCredentials>"
+        return "<RefreshingCredentials>"
 
     def __reduce__(self) -> Never:
-        message = "Credentials that follow a session stay in its process."
+        message = "Credentials of a live session stay in its process."
         raise TypeError(message)
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the live credentials; raise what stands in their place."""
-        credentials = self._bridge.credentials()
+        credentials = self._access.credentials()
         last = self._last
         if last is None or last[0] is not credentials:
             last = self._last = (credentials, frozen(credentials))
         return last[1]
+
+    @property
+    def expiration(self) -> datetime | None:
+        """When the credentials that were last signed with end, in UTC; None before the first."""
+        return None if self._last is None else self._last[0].expiration
+
+    # For libraries that read the attribute of botocore's `RefreshableCredentials`, as polars does.
+    _expiry_time = expiration
 
     # For code that reads these one by one. Two of them may straddle a renewal, as botocore warns.
     @property
@@ -63,13 +73,13 @@ class FollowingCredentials(Credentials):
         return str(self.get_frozen_credentials().token)
 
 
-class FollowingSession(botocore.session.Session):
-    """A botocore session whose credentials follow."""
+class RefreshingSession(botocore.session.Session):
+    """A botocore session with given credentials, whatever the environment has."""
 
-    def __init__(self, credentials: FollowingCredentials) -> None:
+    def __init__(self, credentials: RefreshingCredentials) -> None:
         super().__init__()
-        self._following = credentials
+        self._refreshing = credentials
 
-    def get_credentials(self) -> FollowingCredentials:
-        """Return the credentials that follow, whatever the environment has."""
-        return self._following
+    def get_credentials(self) -> RefreshingCredentials:
+        """Return the refreshing credentials."""
+        return self._refreshing

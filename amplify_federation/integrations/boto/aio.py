@@ -1,0 +1,111 @@
+"""aiobotocore's side: refreshing credentials, and a session that has them.
+
+A fetch of a fresh session costs no lock and no I/O, so it is what each signature does. In a second
+event loop, such as the thread in which a blocking s3fs runs, a signature asks the session's loop.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, Never
+
+from aiobotocore.credentials import AioCredentials  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # it has none
+from aiobotocore.session import AioSession  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # the same
+
+from amplify_federation import AWSCredentials, InvalidStateError
+from amplify_federation.integrations.boto.blocking import METHOD, frozen
+from amplify_federation.integrations.sessions import LiveSession
+from amplify_federation.integrations.thread_access import ThreadAccess
+
+
+class AioRefreshingCredentials(AioCredentials):  # type: ignore[misc]  # no types: Any
+    """Credentials that ask the live session, each time."""
+
+    def __init__(self, session: LiveSession) -> None:  # not super's: there is no key to keep yet
+        self.method = METHOD
+        self.account_id = None
+        self._session = session
+        self._last: tuple[AWSCredentials, Any] | None = None
+        try:
+            self._access: ThreadAccess | None = ThreadAccess(session)
+        except InvalidStateError:
+            self._access = None  # made before there is a loop: its first signature has one
+
+    def __repr__(self) -> str:
+        return "<AioRefreshingCredentials>"
+
+    def __reduce__(self) -> Never:
+        message = "Credentials of a live session stay in its process."
+        raise TypeError(message)
+
+    async def get_frozen_credentials(self) -> Any:  # noqa: ANN401  # botocore's named tuple
+        """Return the live credentials; raise what stands in their place."""
+        access = self._access
+        if access is None:
+            access = self._access = ThreadAccess(self._session)
+        if access.in_loop_thread:
+            credentials = (await self._session.fetch_auth_session()).credentials
+        else:
+            credentials = await access.credentials_in_other_loop()
+        last = self._last
+        if last is None or last[0] is not credentials:
+            last = self._last = (credentials, frozen(credentials))
+        return last[1]
+
+    @property
+    def expiration(self) -> datetime | None:
+        """When the credentials that were last signed with end, in UTC; None before the first."""
+        return None if self._last is None else self._last[0].expiration
+
+    _expiry_time = expiration  # the attribute of botocore's `RefreshableCredentials`
+
+
+class AioRefreshingSession(AioSession):  # type: ignore[misc]  # the same
+    """An aiobotocore session with given credentials, whatever the environment has."""
+
+    def __init__(self, credentials: "AioRefreshingCredentials | CallersCredentials") -> None:
+        super().__init__()
+        self._refreshing = credentials
+
+    async def get_credentials(self) -> "AioRefreshingCredentials | CallersCredentials":
+        """Return the refreshing credentials."""
+        return self._refreshing
+
+
+_caller: ContextVar[LiveSession | None] = ContextVar("amplify_federation_caller", default=None)
+
+
+@contextmanager
+def signing_as(session: LiveSession) -> Iterator[None]:
+    """Let what is signed within, in this task, be signed with the credentials of this session."""
+    before = _caller.set(session)
+    try:
+        yield
+    finally:
+        _caller.reset(before)
+
+
+class CallersCredentials(AioCredentials):  # type: ignore[misc]  # no types: Any
+    """The credentials of the session in whose name the running call is made; else an error."""
+
+    def __init__(self) -> None:  # not super's: there is no key
+        self.method = METHOD
+        self.account_id = None
+
+    def __repr__(self) -> str:
+        return "<CallersCredentials>"
+
+    def __reduce__(self) -> Never:
+        message = "Credentials of a live session stay in its process."
+        raise TypeError(message)
+
+    async def get_frozen_credentials(self) -> Any:  # noqa: ANN401  # botocore's named tuple
+        """Return the caller's live credentials; raise what stands in their place."""
+        session = _caller.get()
+        if session is None:
+            message = "A shared client signs nothing but the calls of its users."
+            raise InvalidStateError(
+                message, recovery_suggestion="Call what `AwsClients.client` returned."
+            )
+        return frozen((await session.fetch_auth_session()).credentials)

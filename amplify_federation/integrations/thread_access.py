@@ -1,0 +1,139 @@
+"""Credentials for any thread, of a session that lives in an event loop.
+
+This file owns when a thread may use what it knows, and when it has to ask the loop. It must not
+know AWS libraries.
+
+A thread reads two things without asking: which state the session is in, which is one attribute
+(every change in this process replaces that object), and the session's clock. What another process
+changed is noticed by the loop; so what a thread knows counts for half a second, as long as the
+session itself relies on what it read in the store.
+"""
+
+import threading
+from concurrent.futures import CancelledError
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+import anyio.to_thread
+from attrs import frozen
+
+from amplify_federation import AWSCredentials, InvalidStateError
+from amplify_federation.integrations.sessions import LiveSession
+
+KNOWN_FOR = 0.5  # seconds; the promise is that another process's change is seen within 1
+LOOP_PATIENCE = 5.0  # seconds that a loop has to show that it runs
+
+
+@frozen
+class _Known:
+    """What the loop answered: these credentials, in this state, at this time of both clocks."""
+
+    credentials: AWSCredentials
+    state: object
+    monotonic: float
+    wall: float
+
+
+class ThreadAccess:
+    """Fetches credentials for threads. Made in the loop of the session, or an anyio worker."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+        self._clock = session.settings.clock
+        self._token, self._loop_thread = _event_loop()
+        self._known: _Known | None = None
+
+    @property
+    def in_loop_thread(self) -> bool:
+        """Whether this is the thread of the session's event loop."""
+        return threading.get_ident() == self._loop_thread
+
+    def credentials(self, *, force_refresh: bool = False) -> AWSCredentials:
+        """Return the live credentials; raise what stands in their place.
+
+        Raises `InvalidStateError` in the event loop's own thread, and after the loop has ended.
+        """
+        if self.in_loop_thread:
+            message = "A blocking call was made in the event loop's own thread."
+            advice = (
+                "Make it in a worker thread, as with `asyncio.to_thread`, or use the asynchronous "
+                "form, such as `aiobotocore_session` or an `httpx.AsyncClient`."
+            )
+            raise InvalidStateError(message, recovery_suggestion=advice)
+        known = None if force_refresh else self._fresh()
+        return self._asked(force_refresh=force_refresh) if known is None else known.credentials
+
+    async def credentials_in_other_loop(self, *, force_refresh: bool = False) -> AWSCredentials:
+        """Return the live credentials to a second event loop, which goes on meanwhile.
+
+        Raises `InvalidStateError` after the session's loop has ended, and if that loop is blocked:
+        a library's blocking call in the loop's own thread would else wait for itself.
+        """
+        known = None if force_refresh else self._fresh()
+        if known is not None:
+            return known.credentials
+        with anyio.move_on_after(LOOP_PATIENCE):
+            await anyio.to_thread.run_sync(self._ping, abandon_on_cancel=True)
+            return await anyio.to_thread.run_sync(
+                lambda: self._asked(force_refresh=force_refresh), abandon_on_cancel=True
+            )
+        message = "The session's event loop does not answer: something blocks it."
+        advice = "Make blocking calls in a worker thread, as with `asyncio.to_thread`."
+        raise InvalidStateError(message, recovery_suggestion=advice)
+
+    def _fresh(self) -> _Known | None:
+        known = self._known
+        if (
+            known is not None
+            and known.state is self._session.state
+            and 0.0 <= self._clock.monotonic() - known.monotonic < KNOWN_FOR
+            # The wall clock, too: one that was set counts at once.
+            and 0.0 <= self._clock.time() - known.wall < KNOWN_FOR
+        ):
+            return known
+        return None
+
+    def _ping(self) -> None:
+        try:
+            anyio.from_thread.run_sync(_nothing, token=self._token)
+        except (anyio.RunFinishedError, CancelledError):
+            return  # `_asked` says so
+
+    def _asked(self, *, force_refresh: bool) -> AWSCredentials:
+        try:
+            known = anyio.from_thread.run(self._ask, force_refresh, token=self._token)
+        except (anyio.RunFinishedError, CancelledError):
+            known = None
+        if known is None:
+            message = "The event loop of this session has ended."
+            advice = "Use the session while its event loop runs."
+            raise InvalidStateError(message, recovery_suggestion=advice)
+        self._known = known
+        return known.credentials
+
+    async def _ask(self, force_refresh: bool) -> _Known:  # noqa: FBT001  # anyio passes positions
+        monotonic, wall = self._clock.monotonic(), self._clock.time()
+        session = await self._session.fetch_auth_session(force_refresh=force_refresh)
+        return _Known(session.credentials, self._session.state, monotonic, wall)
+
+
+def _nothing() -> None:
+    """Do nothing: that the loop did it is the answer."""
+
+
+def _event_loop() -> tuple[anyio.lowlevel.EventLoopToken, int]:
+    """Return the running loop and its thread, from within it or from a worker thread of its."""
+    try:
+        return anyio.lowlevel.current_token(), threading.get_ident()
+    except RuntimeError:  # each release of anyio has its own class for it
+        pass
+    try:
+        return anyio.from_thread.run_sync(
+            lambda: (anyio.lowlevel.current_token(), threading.get_ident())
+        )
+    except RuntimeError:
+        pass
+    message = "There is no event loop here that the session could live in."
+    advice = "Make the AWS session or credentials in the event loop, then hand them to the threads."
+    raise InvalidStateError(message, recovery_suggestion=advice)
