@@ -164,6 +164,15 @@ class FederatedAuth:
         """
         await self._session.clear()
 
+    async def forget_guest(self) -> None:
+        """Forget the guest's identity and credentials, in memory and in the store; no network.
+
+        `clear_federation_to_identity_pool` keeps them, as it ends a federation only; with Amplify
+        for Flutter one call does both. The next guest has another identity. Nothing to do for
+        a federated session. Raises `StoreError` if the store cannot be written.
+        """
+        await self._session.forget_guest()
+
     async def link_login(self, token: str, provider: AuthProvider) -> FederationResult:
         """Link a further login to this session's identity; it is kept and renewed with.
 

@@ -136,6 +136,9 @@ class NotAuthorizedError(ServiceError):
 
     recovery = SessionExpiredError.recovery
     reason: NotAuthorizedReason = NotAuthorizedReason.UNKNOWN
+    # Whether a token that was sent is good by its own `exp`: then a refusal for a reason that we
+    # do not know is taken for a fault of the pool.
+    token_seems_good: bool = False
 
 
 class ResourceNotFoundError(ServiceError):

@@ -13,11 +13,14 @@ T = TypeVar("T")
 
 
 class _Attempt(Generic[T]):
-    __slots__ = ("outcome", "over")
+    """One leader's try; `next` is that of the follower who took over when it was cancelled."""
+
+    __slots__ = ("next", "outcome", "over")
 
     def __init__(self) -> None:
         self.over = anyio.Event()
         self.outcome: list[T] = []
+        self.next: _Attempt[T] | None = None
 
 
 class Flight(Generic[T]):
@@ -39,11 +42,17 @@ class Flight(Generic[T]):
         What `work` raises goes to its leader alone, and a follower leads anew; so let `work`
         return its failures.
         """
-        while (attempt := self._attempt) is not None:
+        last: _Attempt[T] | None = None
+        attempt = self._attempt
+        while attempt is not None:
             await attempt.over.wait()
             if attempt.outcome:
                 return attempt.outcome[0]
+            # Another follower may have led in its place, and be done already.
+            last, attempt = attempt, attempt.next or self._attempt
         attempt = self._attempt = _Attempt()
+        if last is not None:
+            last.next = attempt
         try:
             outcome = await work()
             attempt.outcome.append(outcome)

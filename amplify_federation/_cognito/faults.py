@@ -64,13 +64,17 @@ _REASONS = (
     ("issuer doesn't match", _R.WRONG_PROVIDER),
     ("can't pass in a cognito token", _R.WRONG_PROVIDER),
     ("not from a supported provider", _R.PROVIDER_NOT_CONFIGURED),
+    ("incorrect token audience", _R.PROVIDER_NOT_CONFIGURED),
     ("unauthenticated access is not supported", _R.GUESTS_OFF),
     ("logins don't match", _R.IDENTITY_MISMATCH),
     ("is forbidden", _R.IDENTITY_MISMATCH),
 )
 _RECOVERY = {
     _R.WRONG_PROVIDER: "Pass the provider that issued this token.",
-    _R.PROVIDER_NOT_CONFIGURED: "Add this provider to the identity pool's settings.",
+    _R.PROVIDER_NOT_CONFIGURED: (
+        "Add this provider, and the client id that is the token's audience, to the identity pool's "
+        "settings."
+    ),
     _R.GUESTS_OFF: "Allow guest access in the identity pool, or call `federate_to_identity_pool`.",
     _R.IDENTITY_MISMATCH: "Pass a login that is linked to this identity, or no identity id.",
 }

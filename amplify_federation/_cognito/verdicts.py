@@ -12,13 +12,22 @@ from amplify_federation.errors import (
 
 _R = NotAuthorizedReason
 _ABOUT_THE_TOKEN = frozenset(
-    {_R.TOKEN_EXPIRED, _R.TOKEN_MALFORMED, _R.TOKEN_SIGNATURE, _R.TOKEN_INACTIVE, _R.UNKNOWN}
+    {_R.TOKEN_EXPIRED, _R.TOKEN_MALFORMED, _R.TOKEN_SIGNATURE, _R.TOKEN_INACTIVE}
 )
 
 
 def is_about_the_token(error: Exception) -> bool:
-    """Tell whether a refusal means that this token never helps again."""
-    return isinstance(error, NotAuthorizedError) and error.reason in _ABOUT_THE_TOKEN
+    """Tell whether a refusal means that this token never helps again.
+
+    A reason that we do not know counts against a token that is opaque or past its own `exp`. Of
+    one that is good by its `exp` it may be the pool's: a role, a claim, an audience that an
+    administrator changed, and that must not log everybody out.
+    """
+    if not isinstance(error, NotAuthorizedError):
+        return False
+    if error.reason is _R.UNKNOWN:
+        return not error.token_seems_good
+    return error.reason in _ABOUT_THE_TOKEN
 
 
 def identity_is_lost(error: Exception) -> bool:

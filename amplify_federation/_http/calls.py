@@ -18,16 +18,23 @@ from amplify_federation._cognito.decoding import Answer, Reply, decode
 from amplify_federation._cognito.flow import Flow
 from amplify_federation._cognito.requests import Call
 from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.claims import seems_good
 from amplify_federation.errors import (
     AuthError,
     ConfigurationError,
     MalformedResponseError,
     NetworkError,
+    NotAuthorizedError,
+    NotAuthorizedReason,
     UnknownServiceError,
 )
 
 logger = logging.getLogger("amplify_federation")
 Outcome = Answer | AuthError
+_POOL_ADVICE = (
+    "The token is not over by its own `exp`: compare its audience, claims and roles with the "
+    "identity pool's settings, then call again."
+)
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -112,12 +119,22 @@ async def _attempt(
     except (NetworkError, ConfigurationError) as error:
         return error.fresh_copy(), _NO_HEADERS
     outcome = decode(call, reply)
+    if isinstance(outcome, NotAuthorizedError) and outcome.reason is NotAuthorizedReason.UNKNOWN:
+        _judge(outcome, call, client.clock.now())
     if isinstance(outcome, Answer) or (
         outcome.code is not None
         and not isinstance(outcome, MalformedResponseError | UnknownServiceError)
     ):
         client.clock.learn(reply.headers.get("date"))
     return outcome, reply.headers
+
+
+def _judge(error: NotAuthorizedError, call: Call, now: float) -> None:
+    """Note of a refusal for an unknown reason whether the tokens seem good all the same."""
+    if call.secrets and all(seems_good(token, now) for token in call.secrets):
+        error.token_seems_good = True
+        error.recovery_suggestion = _POOL_ADVICE
+        error.__notes__ = [_POOL_ADVICE]
 
 
 def _bound(attempts_left: int) -> float | None:

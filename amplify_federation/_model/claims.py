@@ -76,6 +76,12 @@ def token_helps(login: Login, now: float) -> bool:
     return now <= claims.expires + COGNITO_GRACE
 
 
+def seems_good(token: Secret, now: float) -> bool:
+    """Tell whether a token has an `exp` of its own, and it is not over."""
+    claims = peek(token)
+    return claims is not None and claims.expires is not None and now < claims.expires
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 

@@ -51,7 +51,20 @@ class Cleared:
     """The federation is to be forgotten."""
 
 
-Event = FederationSucceeded | CredentialsRenewed | TokenRefused | Lapsed | GuestArrived | Cleared
+@frozen
+class GuestForgotten:
+    """The guest is to be forgotten, identity and all."""
+
+
+Event = (
+    FederationSucceeded
+    | CredentialsRenewed
+    | TokenRefused
+    | Lapsed
+    | GuestArrived
+    | GuestForgotten
+    | Cleared
+)
 
 
 def advance(state: State, event: Event) -> State:
@@ -69,6 +82,8 @@ def advance(state: State, event: Event) -> State:
             return state
         case SignedOut(), GuestArrived(grant):
             return SignedOut(grant)
+        case SignedOut(), GuestForgotten():
+            return SignedOut()
         case SignedOut(), Cleared():
             return state  # nothing was federated; a guest stays
         case Federated() | Expired(), Cleared():

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, fields, frozen
 
 from amplify_federation.errors import ValidationError
 
@@ -72,3 +73,10 @@ class AuthSettings:
     timeout: float = field(default=30.0, validator=_duration(0.001))
     max_attempts: int = field(default=3, validator=_attempts)
     clock: Clock = field(factory=lambda: time, validator=_clock)
+
+    def __reduce__(self) -> "tuple[partial[AuthSettings], tuple[()]]":
+        # A module cannot be pickled or copied; the default clock is one.
+        given = {each.name: getattr(self, each.name) for each in fields(AuthSettings)}
+        if given["clock"] is time:
+            del given["clock"]
+        return partial(AuthSettings, **given), ()

@@ -8,7 +8,6 @@ It must not know Cognito.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -114,11 +113,14 @@ class Keeper:
         """Put off the next look: the store cannot tell now, and asking each time costs."""
         self._look_again = self._clock.monotonic() + NOTICE
 
-    async def commit(self, event: Event, lineage: str, admit: Callable[[], None]) -> None:
+    async def commit(
+        self, event: Event, lineage: str, admit: Callable[[], None], *, keep: bool = False
+    ) -> None:
         """Advance the machine and write the result, unless `admit` raises.
 
         `admit` looks at the record as it stands at the moment of writing. Raises `StoreError` if
-        the write fails; then nothing has changed.
+        the write fails; then nothing has changed, or, with `keep`, memory alone: what Cognito gave
+        is used here, and asked for again by the next process only.
         """
         from amplify_federation._model.machine import advance  # noqa: PLC0415 - many only fetch
 
@@ -132,10 +134,17 @@ class Keeper:
                 lineage,
                 self._clock.now(),
             )
-            with suppress(StoreConflictError):
+            try:
                 await self._save(record)
+            except StoreConflictError:
+                await self.look(now=True)
+            except StoreError:
+                if keep:
+                    self.believe_memory()
+                    self._become(record)
+                raise
+            else:
                 return
-            await self.look(now=True)
 
     def encoded(self, record: SessionRecord) -> bytes:
         """Return the record as it is written: without the token that is lent."""

@@ -166,6 +166,21 @@ class Session:
             return  # the calls of the session say so; a listener waits on
         await self._parts.renewing.lapse_if_over()
 
+    async def forget_guest(self) -> None:
+        """Forget the guest in memory and store, without the network."""
+        self.check_callable()
+        self._parts.overtake()
+        with anyio.move_on_after(self.context.settings.timeout) as scope:
+            await self._keeper.written()
+            await self._keeper.look(now=True)
+            if isinstance(self.state, SignedOut) and self.state.guest is not None:
+                from amplify_federation._model.machine import GuestForgotten  # noqa: PLC0415 - seldom
+
+                await self._keeper.commit(GuestForgotten(), os.urandom(8).hex(), lambda: None)
+        if scope.cancelled_caught:
+            message = "The guest was not forgotten before the deadline; the store did not answer."
+            raise CallTimeoutError(message)
+
     async def close(self) -> None:
         """End the events and the work in the background; further calls are refused."""
         self._closed = True
@@ -198,7 +213,7 @@ class Session:
 
     async def _settled(self, *, force: bool) -> AuthError | None:
         try:
-            await self._keeper.look()
+            await self._keeper.look(now=force)
         except StoreError as error:
             if not is_usable(self.context):
                 raise

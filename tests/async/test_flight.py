@@ -125,3 +125,34 @@ async def test_nothing_is_an_outcome_like_any_other():
         await anyio.wait_all_tasks_blocked()
         may_end.set()
     assert results == [None, None]
+
+
+async def test_followers_of_a_cancelled_leader_share_one_more_try():
+    flight, tries, door = Flight(), [], anyio.Event()
+
+    async def work():
+        tries.append(len(tries))
+        if len(tries) == 1:
+            await door.wait()  # until it is cancelled
+        return "done"  # without a pause: the next leader has ended before the others wake
+
+    outcomes = []
+
+    async def follow():
+        outcomes.append(await flight.join(work))
+
+    async with anyio.create_task_group() as group:
+        scope = anyio.CancelScope()
+
+        async def lead():
+            with scope:
+                await flight.join(work)
+
+        group.start_soon(lead)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(10):
+            group.start_soon(follow)
+        await anyio.wait_all_tasks_blocked()
+        scope.cancel()
+    assert outcomes == ["done"] * 10
+    assert len(tries) == 2

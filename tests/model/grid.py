@@ -9,6 +9,7 @@ from amplify_federation._model.machine import (
     Event,
     FederationSucceeded,
     GuestArrived,
+    GuestForgotten,
     Lapsed,
     TokenRefused,
     advance,
@@ -30,6 +31,7 @@ EVENTS: dict[str, Event] = {
     "token refused, credentials still good": TokenRefused(AuthProvider.GOOGLE),
     "credentials over, and no token helps": Lapsed(),
     "guest arrived": GuestArrived(grant(key_id="ASIA2")),
+    "guest forgotten": GuestForgotten(),
     "cleared": Cleared(),
 }
 UNLAWFUL = "unlawful"

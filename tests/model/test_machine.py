@@ -10,6 +10,7 @@ from amplify_federation._model.machine import (
     Event,
     FederationSucceeded,
     GuestArrived,
+    GuestForgotten,
     Lapsed,
     TokenRefused,
     advance,
@@ -29,6 +30,7 @@ LAWFUL = {
     TokenRefused: (UNLAWFUL, "Federated", UNLAWFUL),
     Lapsed: (UNLAWFUL, "Expired", "Expired"),
     GuestArrived: ("SignedOut", UNLAWFUL, UNLAWFUL),
+    GuestForgotten: ("SignedOut", UNLAWFUL, UNLAWFUL),
     Cleared: ("SignedOut", "SignedOut", "SignedOut"),
 }
 

@@ -1,9 +1,12 @@
+import copy
+import pickle
 import time
 
 import pytest
 
 from amplify_federation._model.settings import MAX_ATTEMPTS, AuthSettings
 from amplify_federation.errors import ValidationError
+from amplify_federation.testing import ManualClock
 
 
 def test_the_defaults_are_those_of_the_documents():
@@ -51,3 +54,26 @@ class _HalfClock:
 def test_a_clock_has_both_hands(clock):
     with pytest.raises(ValidationError, match="monotonic"):
         AuthSettings(clock=clock)
+
+
+@pytest.mark.parametrize("clock", [time, ManualClock(time=5.0)])
+def test_settings_can_be_copied_and_keep_their_clock(clock):
+    settings = AuthSettings(timeout=7.0, clock=clock)
+    for twin in (copy.copy(settings), copy.deepcopy(settings)):
+        assert twin == settings
+        assert twin.clock is clock
+
+
+def test_settings_with_the_default_clock_can_be_pickled():
+    settings = AuthSettings(max_attempts=2)
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301  # made a line before
+
+
+def test_settings_sit_in_a_pydantic_model_that_is_copied():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Application(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+        auth: AuthSettings = AuthSettings(timeout=9.0)
+
+    assert Application().model_copy(deep=True).auth.timeout == 9.0

@@ -44,7 +44,7 @@ class FederatedRenewal:
         )
         if isinstance(outcome, Answer):
             event = CredentialsRenewed(self._context.grant_from(outcome))
-            await keeper.commit(event, keeper.record.lineage, admit)
+            await keeper.commit(event, keeper.record.lineage, admit, keep=True)
         elif not is_about_the_token(outcome):
             return outcome
         elif self.asking.is_ready():

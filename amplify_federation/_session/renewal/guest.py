@@ -39,7 +39,7 @@ class GuestRenewal:
         outcome = await self._context.client.converse(flow)
         if isinstance(outcome, Answer):
             grant = self._context.grant_from(outcome)
-            await keeper.commit(GuestArrived(grant), keeper.record.lineage, admit)
+            await keeper.commit(GuestArrived(grant), keeper.record.lineage, admit, keep=True)
             return None
         if isinstance(outcome, NotAuthorizedError):
             self._refusal = outcome

@@ -29,6 +29,7 @@ from amplify_federation.errors import (
     StoreLockedError,
 )
 
+UNASKED_PAUSE = 30.0  # seconds between calls that a listener's look causes
 _HURRY = 0.01  # seconds: below this two deadlines are one
 _LEADER_SHARE = 0.95  # of the time left: the others learn of the timeout, and do not lead anew
 _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
@@ -37,7 +38,7 @@ _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, no
 class Renewing:
     """The renewals of one session."""
 
-    __slots__ = ("_beside", "_context", "_early", "_flight", "_guest", "_user")
+    __slots__ = ("_ask_from", "_beside", "_context", "_early", "_flight", "_guest", "_user")
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -46,6 +47,7 @@ class Renewing:
         self._flight: Flight[Outcome] = Flight()
         self._beside: tuple[SessionRecord, AuthError] | None = None
         self._early = EarlyRenewal(context)
+        self._ask_from = float("-inf")  # monotonic
 
     @property
     def asking(self) -> Asking:
@@ -79,8 +81,15 @@ class Renewing:
     async def lapse_if_over(self) -> None:
         """Notice that nothing helps any more, although nobody fetches."""
         lapsing = self._kind() is self._user and isinstance(self._context.keeper.state, Federated)
-        if lapsing and not is_usable(self._context) and not self._user.can_help():
+        if not lapsing or is_usable(self._context):
+            return
+        if not self._user.can_help():
             await self._helpless(self._user)
+        elif not self._context.clock.is_known and self._context.clock.monotonic() >= self._ask_from:
+            # In a process that restarted from the store the service's time is in doubt, and with it
+            # the token's end: Cognito's answer tells both.
+            self._ask_from = self._context.clock.monotonic() + UNASKED_PAUSE
+            await self.settle(force=False)
 
     def _kind(self) -> FederatedRenewal | GuestRenewal | None:
         if not may_help(self._context):

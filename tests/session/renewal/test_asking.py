@@ -83,7 +83,9 @@ async def test_a_token_that_was_not_remembered_is_asked_for(world, source):
 
 async def test_a_refused_token_is_replaced_within_the_same_fetch(world, source, auth):
     world.fake.advance(HOUR - 5)
-    world.fake.fail_next("NotAuthorizedException", operation=GET_CREDENTIALS)
+    world.fake.fail_next(
+        "NotAuthorizedException", message="Token is inactive", operation=GET_CREDENTIALS
+    )
     assert (await auth.fetch_auth_session()).is_signed_in
     assert [one.reason for one in source.asked] == ["token_refused"]
 
@@ -169,7 +171,7 @@ async def test_what_is_no_token_is_a_fault_of_the_source(world, rubbish):
 
 async def test_a_new_token_that_cognito_refuses_is_a_fault_of_the_source(world, source, auth):
     world.fake.advance(2 * HOUR)
-    world.fake.fail_next("NotAuthorizedException")
+    world.fake.fail_next("NotAuthorizedException", message="Token is inactive")
     session = await auth.fetch_auth_session()
     assert isinstance(session.credentials_result.error, SessionExpiredError)
     assert isinstance(session.credentials_result.error.__cause__, NotAuthorizedError)

@@ -2,17 +2,25 @@
 
 import pytest
 
-from amplify_federation import Expired, Federated, NotAuthorizedError, SessionExpiredError
+from amplify_federation import (
+    AuthProvider,
+    Expired,
+    Federated,
+    NotAuthorizedError,
+    SessionExpiredError,
+)
 from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, federate
 
 OVER = HOUR - 5
-# Message, and whether the token is at fault; what nobody knows counts as the token's fault.
+# Message, and whether the token, which is good by its own `exp`, is at fault.
 REFUSALS = [
     ("Invalid login token. Token expired: 1800000000 >= 1700000000", True),
     ("Invalid login token. Not a valid OpenId Connect identity token.", True),
     ("Invalid login token. Couldn't verify signed token.", True),
     ("Token is inactive", True),
-    ("Something that Cognito never said before", True),
+    ("Something that Cognito never said before", False),
+    ("Incorrect token audience.", False),
+    ("The role of the token is not one of the pool's", False),
     ("Invalid login token. Issuer doesn't match providerName", False),
     ("Token is not from a supported provider of this identity pool.", False),
     ("Unauthenticated access is not supported for this identity pool.", False),
@@ -43,6 +51,25 @@ async def test_a_token_is_tried_again_only_if_it_was_not_at_fault(world, message
         assert type(session.renewal_error) is NotAuthorizedError
         await auth.fetch_auth_session(force_refresh=True)
         assert world.calls() == [GET_CREDENTIALS] * (1 if tokens_fault else 2)
+
+
+async def test_an_unknown_refusal_counts_against_an_opaque_token(world):
+    facebook = AuthProvider.FACEBOOK
+    async with world.auth() as auth:
+        await federate(auth, world.token(provider=facebook), facebook)
+        world.clock.advance(OVER)
+        world.fake.fail_next("NotAuthorizedException", message="Something new")
+        session = await auth.fetch_auth_session()
+    assert not session.is_signed_in
+    assert isinstance(auth.state, Expired)
+
+
+async def test_the_advice_of_an_unknown_refusal_is_about_the_pool(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.fake.fail_next("NotAuthorizedException", message="Something new")
+        session = await auth.fetch_auth_session(force_refresh=True)
+    assert "identity pool's settings" in session.renewal_error.recovery_suggestion
 
 
 LOST = [

@@ -1,0 +1,122 @@
+"""What happens to a session where stores fail, processes restart, and callers come and go."""
+
+import anyio
+import pytest
+
+from amplify_federation import (
+    Expired,
+    Federated,
+    SignedOut,
+    StoreUnavailableError,
+)
+from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, DooredStore, federate
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_guest_is_kept_in_memory_where_the_record_cannot_be_written(world):
+    world.allow_guests()
+    store = DooredStore(world.store)
+    async with world.guest_auth(store=store) as auth:
+        store.failure = None
+        await auth.fetch_auth_session()
+        world.calls()
+    # A new guest, whose record cannot be written but whose store can be read.
+    store = OnlyReadable(world.store)
+    async with world.guest_auth(store=store, session_name="another") as auth:
+        first = await auth.fetch_auth_session()
+        assert isinstance(first.renewal_error, StoreUnavailableError)
+        again = await auth.fetch_auth_session()
+        assert again.identity_id == first.identity_id
+        assert again.credentials == first.credentials
+    assert world.calls() == BOTH
+
+
+class OnlyReadable:
+    """A store whose disk is full."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    async def read(self, name):
+        return await self._inner.read(name)
+
+    async def compare_and_set(self, _name, _data, *, expected):
+        raise StoreUnavailableError(f"no space left for {expected}")
+
+    async def delete(self, name, *, expected):
+        await self._inner.delete(name, expected=expected)
+
+    def lock(self, name, *, timeout):
+        return self._inner.lock(name, timeout=timeout)
+
+
+async def test_renewed_credentials_are_kept_in_memory_where_they_cannot_be_written(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token(lifetime=9 * HOUR))
+    world.calls()
+    async with world.auth(store=OnlyReadable(world.store)) as auth:
+        world.clock.advance(HOUR)
+        renewed = await auth.fetch_auth_session()
+        assert isinstance(renewed.renewal_error, StoreUnavailableError)
+        assert (await auth.fetch_auth_session()).credentials == renewed.credentials
+    assert world.calls() == [GET_CREDENTIALS]
+
+
+async def test_forcing_looks_at_the_store_now(world):
+    async with world.auth() as one, world.auth() as other:
+        assert not (await one.fetch_auth_session()).is_signed_in
+        await federate(other, world.token())
+        assert (await one.fetch_auth_session(force_refresh=True)).is_signed_in
+
+
+async def test_a_process_that_restarted_tells_listeners_that_the_session_expired(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token(lifetime=HOUR))
+    world.clock.advance(2 * HOUR)
+    world.calls()
+    async with world.auth() as restarted:
+        assert isinstance(restarted.state, Federated)
+        async with restarted.events() as stream:
+            with anyio.fail_after(10):
+                event = await anext(stream)  # and nobody fetches
+        assert event.kind == "session_expired"
+        assert isinstance(restarted.state, Expired)
+    assert world.calls() == [GET_CREDENTIALS]  # asked once, for the time and the token
+
+
+async def test_a_listener_does_not_ask_again_and_again_while_the_network_is_down(world):
+    async with world.auth(max_attempts=1) as auth:
+        await federate(auth, world.token(lifetime=HOUR))
+    world.clock.advance(2 * HOUR)
+    world.calls()
+    async with world.auth(max_attempts=1) as restarted:
+        session = restarted._session
+        world.wire.cut = True
+        for _ in range(5):
+            await session.notice()
+        world.wire.cut = False
+        assert world.calls() == []
+        world.clock.advance(31)
+        await session.notice()
+        assert isinstance(restarted.state, Expired)
+
+
+async def test_a_guest_is_forgotten_when_told_and_not_by_a_clear(world):
+    world.allow_guests()
+    async with world.guest_auth() as auth:
+        first = (await auth.fetch_auth_session()).identity_id
+        await auth.clear_federation_to_identity_pool()
+        assert (await auth.fetch_auth_session()).identity_id == first
+        await auth.forget_guest()
+        assert auth.state == SignedOut()
+        assert (await auth.fetch_auth_session()).identity_id != first
+    async with world.guest_auth() as restarted:
+        assert (await restarted.fetch_auth_session()).identity_id != first
+
+
+async def test_forgetting_a_guest_leaves_a_federation_alone(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        await auth.forget_guest()
+        assert isinstance(auth.state, Federated)
