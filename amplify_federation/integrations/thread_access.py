@@ -11,6 +11,7 @@ session itself relies on what it read in the store.
 
 import threading
 from concurrent.futures import CancelledError
+from contextlib import suppress
 
 import anyio
 import anyio.from_thread
@@ -52,7 +53,8 @@ class ThreadAccess:
     def credentials(self, *, force_refresh: bool = False) -> AWSCredentials:
         """Return the live credentials; raise what stands in their place.
 
-        Raises `InvalidStateError` in the event loop's own thread, and after the loop has ended.
+        Raises `InvalidStateError` in the event loop's own thread, after the loop has ended, and if
+        it is blocked: a library's blocking call there would else wait for itself.
         """
         if self.in_loop_thread:
             message = "A blocking call was made in the event loop's own thread."
@@ -65,22 +67,13 @@ class ThreadAccess:
         return self._asked(force_refresh=force_refresh) if known is None else known.credentials
 
     async def credentials_in_other_loop(self, *, force_refresh: bool = False) -> AWSCredentials:
-        """Return the live credentials to a second event loop, which goes on meanwhile.
-
-        Raises `InvalidStateError` after the session's loop has ended, and if that loop is blocked:
-        a library's blocking call in the loop's own thread would else wait for itself.
-        """
+        """Return the live credentials to a second event loop, which goes on meanwhile."""
         known = None if force_refresh else self._fresh()
         if known is not None:
             return known.credentials
-        with anyio.move_on_after(LOOP_PATIENCE):
-            await anyio.to_thread.run_sync(self._ping, abandon_on_cancel=True)
-            return await anyio.to_thread.run_sync(
-                lambda: self._asked(force_refresh=force_refresh), abandon_on_cancel=True
-            )
-        message = "The session's event loop does not answer: something blocks it."
-        advice = "Make blocking calls in a worker thread, as with `asyncio.to_thread`."
-        raise InvalidStateError(message, recovery_suggestion=advice)
+        return await anyio.to_thread.run_sync(
+            lambda: self._asked(force_refresh=force_refresh), abandon_on_cancel=True
+        )
 
     def _fresh(self) -> _Known | None:
         known = self._known
@@ -94,13 +87,8 @@ class ThreadAccess:
             return known
         return None
 
-    def _ping(self) -> None:
-        try:
-            anyio.from_thread.run_sync(_nothing, token=self._token)
-        except (anyio.RunFinishedError, CancelledError):
-            return  # `_asked` says so
-
     def _asked(self, *, force_refresh: bool) -> AWSCredentials:
+        self._check_that_loop_runs()
         try:
             known = anyio.from_thread.run(self._ask, force_refresh, token=self._token)
         except (anyio.RunFinishedError, CancelledError):
@@ -111,6 +99,21 @@ class ThreadAccess:
             raise InvalidStateError(message, recovery_suggestion=advice)
         self._known = known
         return known.credentials
+
+    def _check_that_loop_runs(self) -> None:
+        """Raise `InvalidStateError` if the loop is blocked, perhaps by a call that waits for us."""
+        answered = threading.Event()
+        threading.Thread(target=self._ping, args=(answered,), daemon=True).start()
+        if not answered.wait(LOOP_PATIENCE):
+            message = "The session's event loop does not answer: something blocks it."
+            advice = "Make blocking calls in a worker thread, as with `asyncio.to_thread`."
+            raise InvalidStateError(message, recovery_suggestion=advice)
+
+    def _ping(self, answered: threading.Event) -> None:
+        # An ended loop is no blocked one: `_asked` says so.
+        with suppress(anyio.RunFinishedError, CancelledError):
+            anyio.from_thread.run_sync(_nothing, token=self._token)
+        answered.set()
 
     async def _ask(self, force_refresh: bool) -> _Known:  # noqa: FBT001  # anyio passes positions
         monotonic, wall = self._clock.monotonic(), self._clock.time()
