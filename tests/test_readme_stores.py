@@ -1,6 +1,7 @@
 """What the README of the stores says: its backend is served, its URLs and options are taken."""
 
 import base64
+import importlib.util
 import re
 import secrets
 from pathlib import Path
@@ -15,9 +16,21 @@ from amplify_federation.stores import _redis_client
 from amplify_federation.stores.redis import RedisStore
 from amplify_federation.testing import FakeCognito
 from tests.stores.redis_server import RedisServer, needs_redis
-from tests.test_readme_backend import loaded
 
 README = (Path(amplify_federation.__file__).parent / "stores" / "README.md").read_text("utf-8")
+
+
+def loaded(readme, folder):
+    """Return a README's program as a module."""
+    (code,) = re.findall(r"^```python\n(# backend\.py\n.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    path = folder / "backend.py"
+    path.write_text(code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("backend", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 
 

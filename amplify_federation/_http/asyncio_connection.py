@@ -10,7 +10,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import Any, cast
 
 import anyio
@@ -47,7 +47,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         self._buffer = _buffers.view
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Event | None = None
-        self._descriptor = -1
+        self._look: Callable[[], bool] = _nothing
         self._used = self._heard = self._asked = self._paused = False
 
     async def request(
@@ -118,7 +118,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
     def usable(self) -> bool:
         """Tell whether the server is silent and holds its end open."""
         # What the loop has not read yet counts: a farewell, or an answer that nobody asked for.
-        return not self.closed and not _readable(self._descriptor)
+        return not self.closed and not self._look()
 
     def close(self) -> None:
         """Close at once, without a TLS farewell that a dead peer would never answer."""
@@ -129,7 +129,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls it."""
         self._transport = cast("asyncio.Transport", transport)
-        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._look = _looking(transport.get_extra_info("socket").fileno())
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         """Return the buffer to read into; asyncio calls it."""
@@ -306,10 +306,14 @@ async def _connect(address: tuple[Any, ...]) -> socket.socket:
     return connecting
 
 
-def _readable(descriptor: int) -> bool:
+def _looking(descriptor: int) -> Callable[[], bool]:
+    """Return a function that tells whether there is something to read, without reading it."""
     if not hasattr(select, "poll"):  # Windows
-        readable, _, _ = select.select([descriptor], (), (), 0)
-        return bool(readable)
+        return lambda: bool(select.select([descriptor], (), (), 0)[0])
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: bool(poll.poll(0))
+
+
+def _nothing() -> bool:
+    return False

@@ -69,10 +69,11 @@ class Client(Protocol):
 
 async def run(flow: Flow, client: Client) -> Outcome:
     """Drive a flow to its end; return its answer, or the error that it ended with."""
+    deadline = anyio.current_effective_deadline()
     try:
         call = next(flow)
         while True:
-            outcome = await _call(call, client)
+            outcome = await _call(call, client, deadline)
             if isinstance(outcome, AuthError):
                 call = flow.throw(outcome)
                 continue
@@ -84,14 +85,15 @@ async def run(flow: Flow, client: Client) -> Outcome:
         return error.fresh_copy()
 
 
-async def _call(call: Call, client: Client) -> Outcome:
-    """Make one call, with retries as AWS's standard mode has them."""
+async def _call(call: Call, client: Client, deadline: float) -> Outcome:
+    """Make one call, with retries as AWS's standard mode has them, until `deadline`."""
     invocation = _uuid4()
     cost: int | None = None
     attempt = 1
     while True:
         marks = invocation, f"attempt={attempt}; max={client.max_attempts}"
-        outcome, headers = await _attempt(call, client, marks, client.max_attempts - attempt)
+        bound = _bound(deadline, client.max_attempts - attempt)
+        outcome, headers = await _attempt(call, client, marks, bound)
         if isinstance(outcome, Answer):
             client.quota.give_back(cost)
             return outcome
@@ -100,7 +102,7 @@ async def _call(call: Call, client: Client) -> Outcome:
         chance = random.random()  # noqa: S311  # jitter, not a secret
         delay = delay_before(attempt, outcome, chance=chance, headers=headers)
         # Sleeping past the deadline would only hide this error behind a timeout.
-        if anyio.current_time() + delay >= anyio.current_effective_deadline():
+        if anyio.current_time() + delay >= deadline:
             return outcome
         cost = cost_of(outcome)
         if not client.quota.take(cost):
@@ -111,11 +113,11 @@ async def _call(call: Call, client: Client) -> Outcome:
 
 
 async def _attempt(
-    call: Call, client: Client, marks: tuple[str, str], attempts_left: int
+    call: Call, client: Client, marks: tuple[str, str], bound: float | None
 ) -> tuple[Outcome, Mapping[str, str]]:
     try:
         sender = await client.sender()
-        reply = await sender.send(call, marks, _bound(attempts_left))
+        reply = await sender.send(call, marks, bound)
     except (NetworkError, ConfigurationError) as error:
         return error.fresh_copy(), _NO_HEADERS
     outcome = decode(call, reply)
@@ -137,7 +139,7 @@ def _judge(error: NotAuthorizedError, call: Call, now: float) -> None:
         error.__notes__ = [_POOL_ADVICE]
 
 
-def _bound(attempts_left: int) -> float | None:
+def _bound(deadline: float, attempts_left: int) -> float | None:
     """Return how long the server may be silent, so that the attempts left have their share.
 
     A kept connection that a NAT has forgotten would eat the whole deadline otherwise. The last
@@ -145,8 +147,9 @@ def _bound(attempts_left: int) -> float | None:
     """
     if not attempts_left:
         return None
-    remaining = anyio.current_effective_deadline() - anyio.current_time()
-    return None if remaining == math.inf else max(remaining, 0.0) / (attempts_left + 1)
+    if deadline == math.inf:
+        return None
+    return max(deadline - anyio.current_time(), 0.0) / (attempts_left + 1)
 
 
 def _uuid4() -> str:

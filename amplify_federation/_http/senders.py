@@ -47,27 +47,28 @@ class _Requests:
 
     def __init__(self, endpoint_url: str) -> None:
         self.url = httpx.URL(f"{endpoint_url}/")
-        self._prepared: dict[str, httpx.Headers] = {}
+        self._prepared: dict[str, list[tuple[bytes, bytes]]] = {}
 
-    def headers(self, call: Call, marks: tuple[str, str]) -> httpx.Headers:
+    def headers(self, call: Call, marks: tuple[str, str]) -> list[tuple[bytes, bytes]]:
         """Return a call's headers, in which the transports find all that they need."""
         prepared = self._prepared.get(call.operation)
         if prepared is None:
-            prepared = self._prepared[call.operation] = httpx.Headers(
-                {
-                    "Host": self.url.netloc.decode("ascii"),
-                    "Content-Type": "application/x-amz-json-1.1",
-                    "Accept": "*/*",
-                    "Accept-Encoding": "identity",
-                    "Cache-Control": "no-store",
-                    "User-Agent": f"amplify_federation/{VERSION}",
-                    "X-Amz-Target": TARGET_PREFIX + call.operation,
-                }
-            )
-        headers = httpx.Headers(prepared)
-        headers["amz-sdk-invocation-id"], headers["amz-sdk-request"] = marks
-        headers["Content-Length"] = str(len(call.body))
-        return headers
+            prepared = self._prepared[call.operation] = [
+                (b"Host", self.url.netloc),
+                (b"Content-Type", b"application/x-amz-json-1.1"),
+                (b"Accept", b"*/*"),
+                (b"Accept-Encoding", b"identity"),
+                (b"Cache-Control", b"no-store"),
+                (b"User-Agent", f"amplify_federation/{VERSION}".encode("ascii")),
+                (b"X-Amz-Target", f"{TARGET_PREFIX}{call.operation}".encode("ascii")),
+            ]
+        invocation, attempt = marks
+        return [
+            *prepared,
+            (b"amz-sdk-invocation-id", invocation.encode("ascii")),
+            (b"amz-sdk-request", attempt.encode("ascii")),
+            (b"Content-Length", b"%d" % len(call.body)),
+        ]
 
 
 class _SharedTransport:
@@ -118,12 +119,17 @@ class TransportSender:
         failure: BaseException
         try:
             response = await self._transport.handle_async_request(request)
-            body = await _read_capped(response)
+            # The names are lower-case already; httpx would look through the list for each name.
+            headers = {
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in response.headers.raw
+            }
+            body = await _read_capped(response, headers)
         except BaseException as error:  # noqa: BLE001  # raised again below
             # LeanTransport says why itself, and nothing of the request.
             failure = _network_error(error, self._requests.url.host, None, str(error)) or error
         else:
-            return Reply(response.status_code, response.headers, body)
+            return Reply(response.status_code, headers, body)
         # Outside the handler, and without the frames that hold the request.
         del request
         raise failure.with_traceback(None)
@@ -158,7 +164,7 @@ class ClientSender:
         request = self._request_class(
             "POST",
             self._url,
-            headers=self._requests.headers(call, marks).raw,
+            headers=self._requests.headers(call, marks),
             content=call.body,
             extensions={"trace": watch, "timeout": self._timeouts(bound)},
         )
@@ -192,7 +198,7 @@ class ClientSender:
     async def _exchange(self, request: Any) -> Reply:  # noqa: ANN401  # duck-typed
         response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
         try:
-            body = await _read_capped(response)
+            body = await _read_capped(response, response.headers)
         finally:
             await response.aclose()
         return Reply(response.status_code, response.headers, body)
@@ -286,10 +292,13 @@ def _client(context: Any) -> httpx.AsyncClient:  # noqa: ANN401  # an SSLContext
     )
 
 
-async def _read_capped(response: Any) -> bytes | None:  # noqa: ANN401  # duck-typed
+async def _read_capped(
+    response: Any,  # noqa: ANN401  # duck-typed
+    headers: Mapping[str, str],
+) -> bytes | None:
     if isinstance(response.stream, httpx.ByteStream):
         raw = b"".join(response.stream)
-        return plain(response.headers.get("content-encoding"), raw)
+        return plain(headers.get("content-encoding"), raw)
     if response.is_stream_consumed:  # a hook read it, or a mock brought it whole
         content: bytes = await response.aread()
         return content if len(content) <= MAX_BODY else None
@@ -309,7 +318,7 @@ async def _read_capped(response: Any) -> bytes | None:  # noqa: ANN401  # duck-t
             raise
     if size > MAX_BODY:
         return None
-    return plain(response.headers.get("content-encoding"), b"".join(chunks))
+    return plain(headers.get("content-encoding"), b"".join(chunks))
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 import random
 
 import anyio
@@ -78,7 +79,7 @@ def called(client, *, seconds=1e6, max_attempts=3):
         began = trio.current_time()
         with trio.move_on_after(seconds):
             client.max_attempts = max_attempts
-            outcome = await _call(GET_ID, client)
+            outcome = await _call(GET_ID, client, anyio.current_effective_deadline())
             return outcome, trio.current_time() - began
         return None, trio.current_time() - began
 
@@ -224,7 +225,7 @@ def test_the_time_is_learned_from_answers_that_are_cognitos(answer, learned):
     async def main():
         client = ScriptedClient(answer)
         client.clock = ServerClock(ManualClock(time=1_800_000_000.0 - 3600))
-        await _call(GET_ID, client)
+        await _call(GET_ID, client, anyio.current_effective_deadline())
         return client.clock.offset
 
     assert trio.run(main) == (3600.0 if learned else 0.0)
@@ -282,7 +283,7 @@ async def test_the_quota_is_shared_by_all_sessions_over_one_client():
         clients = [CognitoClient(f"https://{host}.test", client, settings) for host in ("a", "b")]
         clients[0].quota.left = 14 + 13
         for each in clients:
-            await _call(GET_ID, each)
+            await _call(GET_ID, each, math.inf)
         assert clients[0].quota is clients[1].quota
         assert clients[0].quota.left == 13
 
@@ -295,7 +296,7 @@ async def test_a_refusal_over_http_is_typed_and_silent():
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
         cognito = CognitoClient("https://x.test", client, AuthSettings())
-        outcome = await _call(GET_ID, cognito)
+        outcome = await _call(GET_ID, cognito, math.inf)
     assert isinstance(outcome, NotAuthorizedError)
     assert outcome.message == "GetId: Bad [secure]"
     assert outcome.request_id == "r-1"

@@ -1,0 +1,163 @@
+"""The documents are true: their Python runs, their JSON is JSON, their links lead somewhere."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from amplify_federation import AuthProvider
+from amplify_federation.testing import FakeCognito
+from tests.documents import DOCUMENTS, ROOT, blocks_of, file_of, prose_of, run, text_of
+
+POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+USERS = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
+
+# Documents whose blocks have tests of their own, beside what they describe.
+APART = {
+    f"amplify_federation/{folder}/README.md"
+    for folder in ("cli", "integrations", "stores", "testing")
+}
+EXAMPLES = [
+    pytest.param(block, id=f"{block.document} line {block.line}")
+    for document in DOCUMENTS
+    if document not in APART
+    for block in blocks_of(document, "python")
+    if block.file_name is None
+]
+WITH_TEST_FILES = [
+    document
+    for document in DOCUMENTS
+    if document not in APART
+    and any((each.file_name or "").startswith("test_") for each in blocks_of(document, "python"))
+]
+
+
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_an_example_runs(block, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    fake = FakeCognito()
+    providers = {
+        AuthProvider.GOOGLE: ["google"], AuthProvider.FACEBOOK: ["app"], USERS: ["users"],
+    }  # fmt: skip
+    pool_id = fake.create_identity_pool(providers, guest_access=True)
+
+    async def refreshed_google_token(_reason):
+        return fake.issue_token(AuthProvider.GOOGLE, "alice")
+
+    names = {
+        "google_id_token": fake.issue_token(AuthProvider.GOOGLE, "alice"),
+        "facebook_access_token": fake.issue_token(AuthProvider.FACEBOOK, "alice"),
+        "user_pool_id_token": fake.issue_token(USERS, "alice"),
+        "refreshed_google_token": refreshed_google_token,
+        "__name__": "__main__",
+    }
+
+    async def main():
+        async with fake.serve() as url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", url)
+            await run(block, names, code=block.code.replace(POOL_ID, pool_id))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("document", WITH_TEST_FILES)
+def test_the_test_files_of_a_document_pass(document, tmp_path):
+    for block in blocks_of(document, "python"):
+        if not (block.file_name or "").startswith("test_"):
+            continue
+        (tmp_path / block.file_name).write_text(block.code, encoding="utf-8")
+    # Of our own settings only what the examples say; and warnings count.
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:randomly"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTEST_ADDOPTS": "-o asyncio_default_fixture_loop_scope=function"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_json_in_a_document_is_json(document):
+    for block in blocks_of(document, "json"):
+        json.loads(block.code)
+
+
+def anchors_of(document):
+    headings = re.findall(r"^#+ (.*)$", prose_of(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document):
+    here = ROOT / document
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(document)):
+        if link.startswith(("http:", "https:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (here.parent / path).resolve() if path else here
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors_of(target.relative_to(ROOT).as_posix()), link
+
+
+def test_the_first_two_commands_are_the_demo_and_the_tests():
+    demo, tests = [each.code for each in blocks_of("README.md", "sh")[:2]]
+    assert demo.strip().endswith("amplify-federation demo")
+    assert "bin/pytest" in tests
+    assert "grep -m1 'bin/pytest' README.md" in text_of(".ci/run")
+
+
+def test_the_backend_of_the_readme_serves_its_users(tmp_path, monkeypatch):
+    from starlette.testclient import TestClient  # noqa: PLC0415  # an extra
+
+    fake = FakeCognito()
+    with fake.serve() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", url)
+        monkeypatch.setenv("AMPLIFY_FEDERATION_POOL_ID", fake.create_identity_pool())
+        names: dict[str, object] = {}
+        exec(file_of("README.md", "app.py"), names)  # noqa: S102  # the README's own code
+        with TestClient(names["app"]) as browser:
+            token = fake.issue_token(AuthProvider.GOOGLE, "alice")
+            answers = [
+                browser.get("/me", headers={"Authorization": f"Bearer {token}"}) for _ in range(3)
+            ]
+            assert [answer.status_code for answer in answers] == [200, 200, 200]
+            assert len(fake.calls) == 2  # one federation
+            refused = browser.get("/me", headers={"Authorization": "Bearer nonsense"})
+            assert refused.status_code == 401
+
+
+def test_the_policies_of_the_readme_are_taken_by_iam(moto):
+    boto3 = pytest.importorskip("boto3")
+    trust, permissions = [each.code for each in blocks_of("README.md", "json")]
+    iam = boto3.client(
+        "iam",
+        region_name="us-east-1",
+        endpoint_url=moto,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    iam.create_role(RoleName="signed-in-users", AssumeRolePolicyDocument=trust)
+    iam.put_role_policy(
+        RoleName="signed-in-users", PolicyName="own-folder", PolicyDocument=permissions
+    )
+    iam.close()
+
+
+def test_messages_of_the_troubleshooting_are_those_of_the_code():
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "amplify_federation").rglob("*.py")
+    ).lower()
+    text = text_of("amplify_federation/TROUBLESHOOTING.md")
+    for message in re.findall(r'^\| "([^"]+)"', text, re.MULTILINE):
+        assert message.lower() in source, message
+    for name in re.findall(r"^\| `(\w+Error)`", text, re.MULTILINE):
+        assert f"class {name.lower()}" in source
