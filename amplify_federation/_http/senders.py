@@ -81,6 +81,14 @@ class _SharedTransport:
     def __init__(self, transport: LeanTransport) -> None:
         self.transport = transport
         self.users = 1
+        self._requests: dict[str, _Requests] = {}
+
+    def requests_to(self, endpoint_url: str) -> _Requests:
+        """Return the prepared requests to an endpoint, one object for all sessions."""
+        found = self._requests.get(endpoint_url)
+        if found is None:
+            found = self._requests[endpoint_url] = _Requests(endpoint_url)
+        return found
 
     async def aclose(self) -> None:
         self.users -= 1
@@ -98,7 +106,7 @@ class TransportSender:
     """Sends over a transport directly: an `httpx.AsyncClient` would double the cost of a call."""
 
     def __init__(self, endpoint_url: str, shared: _SharedTransport) -> None:
-        self._requests = _Requests(endpoint_url)
+        self._requests = shared.requests_to(endpoint_url)
         self._shared = shared
         self._transport = shared.transport
 

@@ -75,7 +75,7 @@ def s3_file_system(session: LiveSession, **options: Any) -> Any:  # noqa: ANN401
     s3fs is missing.
     """
     require("s3fs", _INSTALL)
-    import s3fs  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415  # heavy, and optional  # pyright: ignore[reportMissingTypeStubs,reportMissingImports]
+    import s3fs  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # heavy, and optional  # pyright: ignore[reportMissingTypeStubs,reportMissingImports]
 
     from amplify_federation.integrations.boto import (  # noqa: PLC0415  # needs aiobotocore
         aiobotocore_session,
