@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Never, cast
 
-from amplify_federation._cognito.faults import Refusal, blotted, error_code, error_message, error_of
+from amplify_federation._cognito.errors import (
+    Refusal,
+    error_code,
+    error_message,
+    error_of,
+    redacted,
+)
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID, Call
 from amplify_federation._model.values import AWSCredentials, Secret
 from amplify_federation.errors import MalformedResponseError, ServiceError
@@ -107,7 +113,7 @@ def decode(call: Call, http: Reply) -> Answer | ServiceError:
             _fail(f"it is larger than {MAX_BODY} bytes")
         if members is None:
             _fail("it is no JSON object")
-        return _answer(call.operation, members)
+        return _of_this_call(call, _answer(call.operation, members))
     except _UnfitError as unfit:
         said = f"{call.operation}: the answer is not Cognito's: {unfit}."
     return MalformedResponseError(
@@ -122,7 +128,7 @@ def _refusal(call: Call, http: Reply, members: Mapping[str, object]) -> Refusal:
 
 def _request_id(call: Call, http: Reply) -> str | None:
     said = http.headers.get("x-amzn-requestid")
-    return said and blotted(call, said)
+    return said and redacted(call, said)
 
 
 def _members(body: bytes | None) -> dict[str, object] | None:
@@ -160,6 +166,19 @@ def _answer(operation: str, members: Mapping[str, object]) -> Answer:
     if operation == "GetOpenIdToken":
         return Answer(identity_id, open_id_token=Secret(_text(members, "Token")))
     return Answer(identity_id)
+
+
+def _of_this_call(call: Call, answer: Answer) -> Answer:
+    """Return the answer, unless it is about another identity and no merge explains that.
+
+    Cognito merges identities of one pool, so of one region, and only when logins prove it.
+    """
+    given = call.identity_id
+    if given is None or not answer.identity_id or answer.identity_id == given:
+        return answer
+    if not call.secrets or answer.identity_id.partition(":")[0] != given.partition(":")[0]:
+        _fail("it is about another identity")
+    return answer
 
 
 def _credentials(value: object) -> AWSCredentials:

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from amplify_federation._cognito.decoding import Answer
+from amplify_federation._cognito.errors import identity_is_lost, is_about_the_token
 from amplify_federation._cognito.requests import (
     Call,
     Logins,
@@ -15,7 +16,6 @@ from amplify_federation._cognito.requests import (
     get_id,
     unlink_identity,
 )
-from amplify_federation._cognito.verdicts import identity_is_lost, is_about_the_token
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation.errors import InvalidStateError, ServiceError
 

@@ -26,14 +26,24 @@ _encoder = json.JSONEncoder(check_circular=False, ensure_ascii=False)  # made on
 
 
 class Call:
-    """One call: its operation, its JSON body, and the secrets that no message may repeat."""
+    """One call: its operation, its JSON body, and the secrets that no message may repeat.
 
-    __slots__ = ("body", "operation", "secrets")
+    `identity_id`: the identity that it is about, if one is given.
+    """
 
-    def __init__(self, operation: str, body: bytes, secrets: tuple[Secret, ...]) -> None:
+    __slots__ = ("body", "identity_id", "operation", "secrets")
+
+    def __init__(
+        self,
+        operation: str,
+        body: bytes,
+        secrets: tuple[Secret, ...],
+        identity_id: str | None = None,
+    ) -> None:
         self.operation = operation
         self.body = body
         self.secrets = secrets
+        self.identity_id = identity_id
 
     def __repr__(self) -> str:
         return f"<Call {self.operation}>"  # the body holds the tokens
@@ -124,4 +134,6 @@ def _call(operation: str, logins: Logins, **members: str | list[str] | None) -> 
     present: dict[str, object] = {key: value for key, value in members.items() if value is not None}
     if logins:
         present["Logins"] = {each.login_key: logins[each].reveal() for each in logins}
-    return Call(operation, _encoder.encode(present).encode(), tuple(logins.values()))
+    given = members.get("IdentityId")
+    identity_id = given if isinstance(given, str) else None
+    return Call(operation, _encoder.encode(present).encode(), tuple(logins.values()), identity_id)

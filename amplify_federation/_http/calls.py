@@ -13,10 +13,10 @@ from typing import Protocol
 
 import anyio
 
-from amplify_federation._cognito.backoff import RetryQuota, cost_of, delay_before, may_retry
 from amplify_federation._cognito.decoding import Answer, Reply, decode
 from amplify_federation._cognito.flow import Flow
 from amplify_federation._cognito.requests import Call
+from amplify_federation._cognito.retry import RetryQuota, cost_of, delay_before, may_retry
 from amplify_federation._http.server_clock import ServerClock
 from amplify_federation._model.claims import seems_good
 from amplify_federation.errors import (

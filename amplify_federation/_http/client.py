@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from amplify_federation._async.loops import HomeLoop
-from amplify_federation._cognito.backoff import RetryQuota
+from amplify_federation._cognito.retry import RetryQuota
 from amplify_federation._http.server_clock import ServerClock
 
 if TYPE_CHECKING:

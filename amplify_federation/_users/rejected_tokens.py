@@ -6,7 +6,7 @@ of the pool, of the service and of the network are never remembered.
 
 from collections import OrderedDict
 
-from amplify_federation._cognito.verdicts import is_about_the_token
+from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._model.settings import Clock
 from amplify_federation.errors import AuthError, NotAuthorizedError, NotAuthorizedReason
 

@@ -6,6 +6,7 @@ nothing but its own libraries. Each checks that it got the credentials.
 """
 
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -63,6 +64,14 @@ async def sdk(url: str) -> AsyncIterator[Federate]:
     finally:
         for auth in sessions:
             await auth.aclose()
+
+
+@asynccontextmanager
+async def sdk_httpx(url: str) -> AsyncIterator[Federate]:
+    """Us over httpx's own transport, as behind a proxy, with our bound of calls at once."""
+    os.environ["AMPLIFY_FEDERATION_TRANSPORT"] = "httpx"
+    async with sdk(url) as federate:
+        yield federate
 
 
 @asynccontextmanager
@@ -238,7 +247,9 @@ async def floor(url: str) -> AsyncIterator[Federate]:
 
 PEERS = {
     "amplify_federation": sdk,
+    "amplify_federation, uvloop": sdk,
     "its FederatedUsers": sdk_users,
+    "it over stock httpx": sdk_httpx,
     "httpx over LeanTransport": lean_transport,
     "aiobotocore": aiobotocore,
     "boto3 in threads": boto3_threads,
@@ -248,7 +259,9 @@ PEERS = {
 }
 MODULES: dict[str, tuple[str, ...]] = {
     "amplify_federation": ("anyio",),
+    "amplify_federation, uvloop": ("uvloop",),
     "its FederatedUsers": ("anyio",),
+    "it over stock httpx": ("httpx",),
     "httpx over LeanTransport": ("httpx",),
     "aiobotocore": ("aiobotocore",),
     "boto3 in threads": ("boto3",),

@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amplify_federation._cognito.decoding import MAX_BODY, Answer, decode
-from amplify_federation._cognito.requests import get_open_id_token, unlink_identity
+from amplify_federation._cognito.requests import (
+    get_credentials,
+    get_open_id_token,
+    unlink_identity,
+)
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.values import AWSCredentials, Secret
 from amplify_federation.errors import (
@@ -223,3 +227,14 @@ def test_whatever_comes_is_an_answer_or_an_error_of_the_service(call, body, stat
         assert outcome.__context__ is None
         assert outcome.__cause__ is None
         assert len(outcome.message) < 600
+
+
+def test_an_identity_may_be_another_only_if_logins_prove_a_merge():
+    other = IDENTITY[:-1] + "6"
+    merged = http({**GIVEN, "IdentityId": other})
+    assert decode(GET_CREDENTIALS, merged).identity_id == other
+    guests = get_credentials(IDENTITY, {})
+    assert isinstance(decode(guests, merged), MalformedResponseError)
+    assert isinstance(decode(guests, http(GIVEN)), Answer)
+    elsewhere = http({**GIVEN, "IdentityId": IDENTITY.replace("us-west-2", "eu-west-1")})
+    assert isinstance(decode(GET_CREDENTIALS, elsewhere), MalformedResponseError)

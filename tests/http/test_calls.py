@@ -9,9 +9,9 @@ import pytest
 import trio
 import trio.testing
 
-from amplify_federation._cognito.backoff import QUOTA, RetryQuota
 from amplify_federation._cognito.decoding import Answer, Reply
 from amplify_federation._cognito.flow import PoolMembers, by_known_identity, by_login
+from amplify_federation._cognito.retry import QUOTA, RetryQuota
 from amplify_federation._http.calls import _call, run
 from amplify_federation._http.client import CognitoClient
 from amplify_federation._http.server_clock import ServerClock

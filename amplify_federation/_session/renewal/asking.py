@@ -8,9 +8,9 @@ import os
 from contextvars import ContextVar
 
 from amplify_federation._cognito.decoding import Answer
+from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.flow import Flow, another_user, by_identity, by_same_identity
 from amplify_federation._cognito.requests import checked_token
-from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._model.claims import peek, same_subject, subject_digest
 from amplify_federation._model.machine import FederationSucceeded
 from amplify_federation._model.results.federation import TokenRequest

@@ -6,8 +6,8 @@ This file owns what a refusal means for the tokens and for the session.
 from collections.abc import Callable
 
 from amplify_federation._cognito.decoding import Answer
+from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.flow import by_good_logins
-from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._model.machine import CredentialsRenewed, Lapsed, TokenRefused
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.state import Expired, Federated, SignedOut

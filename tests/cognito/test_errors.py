@@ -3,19 +3,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amplify_federation import errors
-from amplify_federation._cognito.faults import (
+from amplify_federation._cognito.errors import (
     MAX_MESSAGE,
     Refusal,
-    blotted,
     error_code,
     error_message,
     error_of,
+    identity_is_lost,
+    is_about_the_token,
     reason_of,
+    redacted,
 )
 from amplify_federation._cognito.requests import Call
-from amplify_federation._cognito.verdicts import is_about_the_token
 from amplify_federation._model.values import Secret
-from amplify_federation.errors import NotAuthorizedError, NotAuthorizedReason
+from amplify_federation.errors import (
+    InvalidParameterError,
+    NotAuthorizedError,
+    NotAuthorizedReason,
+    ResourceConflictError,
+    ResourceNotFoundError,
+)
 from tests.cognito.calls import GET_ID, TOKEN
 
 R = NotAuthorizedReason
@@ -205,5 +212,40 @@ def test_a_code_that_is_none_is_not_shown(code):
 @given(st.text(min_size=20), st.text(), st.text())
 def test_no_message_shows_a_whole_token(token, before, after):
     call = Call("GetId", b"", (Secret(token),))
-    shown = blotted(call, before + token + after)
+    shown = redacted(call, before + token + after)
     assert token not in shown
+
+
+def refusal_for(reason):
+    error = NotAuthorizedError("said")
+    error.reason = reason
+    return error
+
+
+def test_only_a_refusal_is_about_the_token():
+    assert is_about_the_token(refusal_for(R.TOKEN_EXPIRED))
+    assert not is_about_the_token(refusal_for(R.IDENTITY_MISMATCH))
+    assert not is_about_the_token(InvalidParameterError("Token expired"))
+    assert not is_about_the_token(ValueError())
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (refusal_for(R.IDENTITY_MISMATCH), True),
+        (ResourceNotFoundError("gone"), True),
+        (refusal_for(R.TOKEN_INACTIVE), False),
+        (ResourceConflictError("linked elsewhere"), False),
+        (ValueError(), False),
+    ],
+)
+def test_an_identity_is_lost_if_cognito_does_not_give_it(error, lost):
+    assert identity_is_lost(error) is lost
+
+
+def test_a_short_secret_is_hidden_only_where_it_is_a_word():
+    call = Call("GetId", b"{}", (Secret("t"),))
+    text = "IdentityPool: the token t of tenant t-1 is not taken"
+    assert redacted(call, text) == (
+        "IdentityPool: the token [secure] of tenant [secure]-1 is not taken"
+    )

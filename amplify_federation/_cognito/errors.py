@@ -1,7 +1,8 @@
-"""Code -> error, in one table; message -> reason, in another.
+"""Code -> error, in one table; message -> reason, in another; and what follows from them.
 
-This file owns what an error answer means. A known code decides; without one only the statuses of
-throttling and of service faults say anything: a proxy's 403 page is never a refusal.
+This file owns what an error answer means, and after which another token or another identity is
+tried. A known code decides; without one only the statuses of throttling and of service faults say
+anything: a proxy's 403 page is never a refusal.
 """
 
 import re
@@ -80,6 +81,11 @@ _RECOVERY = {
 }
 
 
+_ABOUT_THE_TOKEN = frozenset(
+    {_R.TOKEN_EXPIRED, _R.TOKEN_MALFORMED, _R.TOKEN_SIGNATURE, _R.TOKEN_INACTIVE}
+)
+
+
 class Refusal(NamedTuple):
     """What an error answer says, before it is an error."""
 
@@ -109,12 +115,12 @@ def error_message(members: Mapping[str, object]) -> str:
 
 
 def error_of(call: Call, refusal: Refusal) -> ServiceError:
-    """Return the typed error of an error answer, with the call's secrets blotted out."""
+    """Return the typed error of an error answer, with the call's secrets redacted."""
     code = refusal.code
     kind = _BY_CODE.get(code or "") or _BY_STATUS.get(refusal.status, UnknownServiceError)
-    if code and code not in _BY_CODE and blotted(call, code) != code:
+    if code and code not in _BY_CODE and redacted(call, code) != code:
         code = None  # an echo
-    said = blotted(call, refusal.message) or code or f"HTTP status {refusal.status}"
+    said = redacted(call, refusal.message) or code or f"HTTP status {refusal.status}"
     error = kind(
         f"{call.operation}: {said}",
         operation=call.operation,
@@ -137,21 +143,49 @@ def reason_of(message: str) -> NotAuthorizedReason:
     return next((reason for part, reason in _REASONS if part in lowered), _R.UNKNOWN)
 
 
-def blotted(call: Call, text: str) -> str:
+def redacted(call: Call, text: str) -> str:
     """Return the text with every secret of the call as `[secure]`, capped and on one line."""
     for secret in call.secrets:
-        text = text.replace(secret.reveal(), "[secure]")
+        text = _without_the_whole(text, secret.reveal())
     text = "".join(each if each.isprintable() else " " for each in text[:MAX_MESSAGE])
     for secret in call.secrets:
-        text = _veiled(text, secret)
+        text = _without_pieces(text, secret)
     return text[:MAX_MESSAGE]
 
 
-def _veiled(text: str, secret: Secret) -> str:
-    def veil(found: re.Match[str]) -> str:
+def _without_the_whole(text: str, secret: str) -> str:
+    if len(secret) >= _PIECE:
+        return text.replace(secret, "[secure]")
+    # A test's token, such as "t": only where it stands as a word, or the message would be noise.
+    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "[secure]", text)
+
+
+def _without_pieces(text: str, secret: Secret) -> str:
+    def hide(found: re.Match[str]) -> str:
         word = found.group()
         starts = range(len(word) - _PIECE + 1)
         shows = any(word[start : start + _PIECE] in secret.reveal() for start in starts)
         return "[secure]" if shows else word
 
-    return _WORD.sub(veil, text)
+    return _WORD.sub(hide, text)
+
+
+def is_about_the_token(error: Exception) -> bool:
+    """Tell whether a refusal means that this token never helps again.
+
+    A reason that we do not know counts against a token that is opaque or past its own `exp`. Of
+    one that is good by its `exp` it may be the pool's: a role, a claim, an audience that an
+    administrator changed, and that must not log everybody out.
+    """
+    if not isinstance(error, NotAuthorizedError):
+        return False
+    if error.reason is _R.UNKNOWN:
+        return not error.token_seems_good
+    return error.reason in _ABOUT_THE_TOKEN
+
+
+def identity_is_lost(error: Exception) -> bool:
+    """Tell whether Cognito no longer knows the identity or no longer gives it to this login."""
+    if isinstance(error, NotAuthorizedError):
+        return error.reason is _R.IDENTITY_MISMATCH
+    return isinstance(error, ResourceNotFoundError)

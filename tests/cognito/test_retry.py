@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amplify_federation._cognito.backoff import (
+from amplify_federation._cognito.retry import (
     MAX_DELAY,
     QUOTA,
     RetryQuota,
