@@ -46,6 +46,7 @@ if typing.TYPE_CHECKING:
     from amplify_federation._crypto.keys.os_keyring import KeyringKey
     from amplify_federation._crypto.keys.passphrase import PassphraseKey
     from amplify_federation._crypto.keys.source import KeyRing
+    from amplify_federation._model.classic_flow import ClassicFlow
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.results.events import AuthEvent, AuthEventKind
     from amplify_federation._model.results.federation import FederationResult, TokenRequest
@@ -73,6 +74,7 @@ __all__ = [
     "AuthSettings",
     "AuthUser",
     "CallTimeoutError",
+    "ClassicFlow",
     "Clock",
     "ConfigurationError",
     "EncryptedFileStore",
@@ -127,6 +129,7 @@ __all__ = [
 
 _HOMES = {
     "_async.broadcast": ("EventStream",),
+    "_model.classic_flow": ("ClassicFlow",),
     "_model.providers": ("AuthProvider",),
     "_model.results.events": ("AuthEvent", "AuthEventKind"),
     "_model.results.federation": ("FederationResult", "TokenRequest"),

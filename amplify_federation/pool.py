@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import field, frozen
 
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID
-from amplify_federation._model.endpoint import checked_region, endpoint_for
+from amplify_federation._model.classic_flow import ClassicFlow
+from amplify_federation._model.endpoint import checked_region, endpoint_for, sts_endpoint_for
 from amplify_federation.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class IdentityPool:
 
     `identity_pool_id` is `region:guid`. `account_id` goes with GetId, where a pool of another
     account is meant. `guest_access` lets a signed-out session get a guest's credentials.
-    `custom_role_arn` asks for that role. `endpoint_url` replaces the rules of AWS; `use_fips` and
-    `use_dualstack` choose among them. Environment variables of the AWS SDKs serve where these are
-    `None`. Raises `ConfigurationError` for anything malformed or contradictory.
+    `custom_role_arn` asks for that role; `classic_flow` gets one from STS instead. `endpoint_url`
+    replaces the rules of AWS; `use_fips` and `use_dualstack` choose among them. Environment
+    variables of the AWS SDKs serve where these are `None`. Raises `ConfigurationError` for anything
+    malformed or contradictory.
     """
 
     identity_pool_id: str
@@ -48,10 +50,12 @@ class IdentityPool:
     account_id: str | None = field(default=None, kw_only=True)
     guest_access: bool = field(default=False, kw_only=True)
     custom_role_arn: str | None = field(default=None, kw_only=True)
+    classic_flow: ClassicFlow | None = field(default=None, kw_only=True)
     endpoint_url: str | None = field(default=None, kw_only=True)
     use_fips: bool | None = field(default=None, kw_only=True)
     use_dualstack: bool | None = field(default=None, kw_only=True)
     endpoint: str = field(init=False, eq=True)
+    sts_endpoint: str = field(init=False, eq=True)
 
     def __attrs_post_init__(self) -> None:
         """Check everything, then set the derived fields."""
@@ -59,6 +63,7 @@ class IdentityPool:
         _check_flags(self)
         _check(_ACCOUNT_ID, self.account_id, "account_id", "1 to 15 digits")
         _check(_ROLE_ARN, self.custom_role_arn, "custom_role_arn", "the ARN of an IAM role")
+        _check_classic_flow(self)
         endpoint = resolve_endpoint(
             region,
             os.environ,
@@ -66,7 +71,11 @@ class IdentityPool:
             use_fips=fips or self.use_fips,
             use_dualstack=self.use_dualstack,
         )
+        sts_endpoint = ""
+        if self.classic_flow is not None:
+            sts_endpoint = _sts_endpoint(region, os.environ, use_fips=fips or self.use_fips)
         object.__setattr__(self, "region", region)
+        object.__setattr__(self, "sts_endpoint", sts_endpoint)
         object.__setattr__(self, "endpoint", endpoint)
 
     @property
@@ -74,7 +83,13 @@ class IdentityPool:
         """What of this pool goes into calls."""
         from amplify_federation._cognito.flow import PoolMembers  # noqa: PLC0415 - when calling
 
-        return PoolMembers(self.identity_pool_id, self.account_id, self.custom_role_arn)
+        return PoolMembers(
+            self.identity_pool_id,
+            self.account_id,
+            self.custom_role_arn,
+            self.classic_flow,
+            self.sts_endpoint,
+        )
 
     @classmethod
     def from_amplify_config(
@@ -164,6 +179,16 @@ def _check_flags(pool: IdentityPool) -> None:
             raise ConfigurationError(message)
 
 
+def _check_classic_flow(pool: IdentityPool) -> None:
+    classic: object = pool.classic_flow
+    if classic is not None and not isinstance(classic, ClassicFlow):
+        message = "`classic_flow` must be a ClassicFlow, with the ARN of the role."
+        raise ConfigurationError(message)
+    if classic is not None and pool.custom_role_arn is not None:
+        message = "`custom_role_arn` is of the other flow: give the role in `classic_flow`."
+        raise ConfigurationError(message)
+
+
 def _check(pattern: str, value: object, name: str, wanted: str) -> None:
     if value is None:
         return
@@ -204,6 +229,17 @@ def resolve_endpoint(
         )
         raise ConfigurationError(message)
     return _checked(custom, source)
+
+
+def _sts_endpoint(region: str, environ: Mapping[str, str], *, use_fips: bool | None) -> str:
+    """Return STS's URL without trailing slashes: a variable of the AWS SDKs, else AWS's rules."""
+    if not is_true(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"):
+            if environ.get(name):
+                return _checked(environ[name], name)
+    if use_fips is None:
+        use_fips = is_true(environ, "AWS_USE_FIPS_ENDPOINT")
+    return sts_endpoint_for(region, use_fips=use_fips)
 
 
 def is_true(environ: Mapping[str, str], name: str) -> bool:

@@ -152,7 +152,8 @@ def test_many_users_are_reached_by_id_or_by_token():
 def test_a_pool_is_made_from_arguments_files_or_the_environment():
     assert shape(IdentityPool) == (
         "(identity_pool_id, *, region=None, account_id=None, guest_access=False, "
-        "custom_role_arn=None, endpoint_url=None, use_fips=None, use_dualstack=None)"
+        "custom_role_arn=None, classic_flow=None, endpoint_url=None, use_fips=None, "
+        "use_dualstack=None)"
     )
     assert shape(IdentityPool.from_amplify_config) == "(path_or_mapping, *, guest_access=None)"
     assert shape(IdentityPool.from_env) == "()"

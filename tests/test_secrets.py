@@ -26,6 +26,7 @@ from amplify_federation import (
     AuthSettings,
     AuthUser,
     AWSCredentials,
+    ClassicFlow,
     EncryptedFileStore,
     EnvironmentKey,
     Expired,
@@ -141,6 +142,7 @@ SHOWN_ONLY = {
 HARMLESS = {
     "settings": AuthSettings(),
     "pool": IdentityPool(POOL),
+    "classic flow": ClassicFlow("arn:aws:iam::123456789012:role/player"),
     "provider": GOOGLE,
     "event": AuthEvent(AuthEventKind.FEDERATED, "federated"),
     "user": AuthUser("sub", "alice"),

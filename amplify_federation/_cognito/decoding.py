@@ -6,6 +6,7 @@ came.
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,11 +19,13 @@ from amplify_federation._cognito.errors import (
     error_of,
     redacted,
 )
-from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID, Call
+from amplify_federation._cognito.requests import ASSUME_ROLE, ID_PATTERN, MAX_ID, Call
 from amplify_federation._model.values import AWSCredentials, Secret
 from amplify_federation.errors import MalformedResponseError, ServiceError
 
 MAX_BODY = 262_144  # bytes after decoding; a real answer has about 2,000
+_LEAF = re.compile(r"<(\w+)>([^<>]*)</\1>", re.ASCII)
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 _MAX_DEPTH = 32  # nested objects and arrays; a real answer has 2
 _OK = 200
 _HOOK_ADVICE = (
@@ -100,7 +103,7 @@ class _UnfitError(Exception):
 
 def decode(call: Call, http: Reply) -> Answer | ServiceError:
     """Return the answer of a call, or the error that it is."""
-    members = _members(http.body)
+    members = _xml_members(http.body) if call.url is not None else _members(http.body)
     if http.status != _OK and not 200 <= http.status < 300:  # noqa: PLR2004  # HTTP's own classes
         error = error_of(call, _refusal(call, http, members or {}))
         if http.unread and error.code is None:
@@ -112,7 +115,7 @@ def decode(call: Call, http: Reply) -> Answer | ServiceError:
         if http.body is None:
             _fail(f"it is larger than {MAX_BODY} bytes")
         if members is None:
-            _fail("it is no JSON object")
+            _fail("it is no XML" if call.url is not None else "it is no JSON object")
         return _of_this_call(call, _answer(call.operation, members))
     except _UnfitError as unfit:
         said = f"{call.operation}: the answer is not Cognito's: {unfit}."
@@ -141,6 +144,25 @@ def _members(body: bytes | None) -> dict[str, object] | None:
     return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else None
 
 
+def _xml_members(body: bytes | None) -> dict[str, object] | None:
+    """Return the texts of an XML answer's innermost elements, as STS's answers need no more.
+
+    Nothing is expanded, so an answer cannot make itself larger than it is.
+    """
+    try:
+        text = (body or b"").decode()
+    except ValueError:
+        return None
+    found = _LEAF.findall(text)
+    return {name: _unescaped(value.strip()) for name, value in found} if found else None
+
+
+def _unescaped(text: str) -> str:
+    for entity, character in _ENTITIES:
+        text = text.replace(entity, character)
+    return text
+
+
 def _depth(body: bytes) -> int:
     # Brackets inside strings count too: no answer of Cognito's comes near the bound either way.
     # `replace` finds them with memchr; `count` takes four times as long.
@@ -158,6 +180,8 @@ _decoder = json.JSONDecoder(parse_constant=_no_constant)
 def _answer(operation: str, members: Mapping[str, object]) -> Answer:
     if operation == "UnlinkIdentity":
         return Answer()
+    if operation == ASSUME_ROLE:
+        return Answer(credentials=_credentials(members, key_member="SecretAccessKey"))
     identity_id = _text(members, "IdentityId")
     if len(identity_id) > MAX_ID or not ID_PATTERN.fullmatch(identity_id):
         _fail("IdentityId is no identity id")
@@ -181,14 +205,14 @@ def _of_this_call(call: Call, answer: Answer) -> Answer:
     return answer
 
 
-def _credentials(value: object) -> AWSCredentials:
+def _credentials(value: object, *, key_member: str = "SecretKey") -> AWSCredentials:
     if not isinstance(value, dict):
         _fail("Credentials is missing")
     members = cast("dict[str, object]", value)
     expiration = _expiration(members.get("Expiration"))
     return AWSCredentials(
         _text(members, "AccessKeyId"),
-        Secret(_text(members, "SecretKey")),
+        Secret(_text(members, key_member)),
         Secret(_text(members, "SessionToken")),
         expiration,
     )

@@ -41,6 +41,12 @@ _BY_CODE: dict[str, type[ServiceError]] = {
     "ResourceConflictException": ResourceConflictError,
     "LimitExceededException": LimitExceededError,
     "InvalidIdentityPoolConfigurationException": InvalidIdentityPoolConfigurationError,
+    # STS's: the role does not trust this identity, or the policy is none.
+    "AccessDenied": InvalidIdentityPoolConfigurationError,
+    "MalformedPolicyDocument": InvalidParameterError,
+    "PackedPolicyTooLarge": InvalidParameterError,
+    "ValidationError": InvalidParameterError,
+    "IDPCommunicationError": ExternalServiceError,
     "ExternalServiceException": ExternalServiceError,
     "InternalErrorException": InternalServiceError,
     **dict.fromkeys(_THROTTLING, TooManyRequestsError),
@@ -97,7 +103,12 @@ class Refusal(NamedTuple):
 
 def error_code(members: Mapping[str, object], headers: Mapping[str, str]) -> str | None:
     """Return the error code: `__type`, else `code`, else the header, without its ornaments."""
-    for raw in (members.get("__type"), members.get("code"), headers.get("x-amzn-errortype")):
+    for raw in (
+        members.get("__type"),
+        members.get("code"),
+        members.get("Code"),  # of STS
+        headers.get("x-amzn-errortype"),
+    ):
         if not isinstance(raw, str):
             continue
         code = raw.partition(",")[0].partition(":")[0].rpartition("#")[2].strip()

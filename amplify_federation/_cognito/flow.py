@@ -12,12 +12,15 @@ from amplify_federation._cognito.errors import identity_is_lost, is_about_the_to
 from amplify_federation._cognito.requests import (
     Call,
     Logins,
+    assume_role,
     get_credentials,
     get_id,
+    get_open_id_token,
     unlink_identity,
 )
+from amplify_federation._model.classic_flow import ClassicFlow
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation.errors import InvalidStateError, ServiceError
+from amplify_federation.errors import InvalidStateError, MalformedResponseError, ServiceError
 
 Flow = Generator[Call, Answer, Answer]
 
@@ -28,23 +31,25 @@ class PoolMembers(NamedTuple):
     identity_pool_id: str
     account_id: str | None = None
     custom_role_arn: str | None = None
+    classic: ClassicFlow | None = None
+    sts_url: str = ""
 
 
 def by_login(pool: PoolMembers, logins: Logins) -> Flow:
     """Ask for the identity of these logins (none: for a new guest), then for its credentials."""
     found = yield get_id(pool.identity_pool_id, logins, account_id=pool.account_id)
-    return (yield _credentials(pool, found.identity_id, logins))
+    return (yield from _granted(pool, found.identity_id, logins))
 
 
 def by_identity(pool: PoolMembers, identity_id: str, logins: Logins) -> Flow:
     """Ask for the credentials of an identity that is given, and never replace it."""
-    return (yield _credentials(pool, identity_id, logins))
+    return (yield from _granted(pool, identity_id, logins))
 
 
 def by_known_identity(pool: PoolMembers, identity_id: str, logins: Logins) -> Flow:
     """Ask for the credentials of a remembered identity; ask anew, once, if Cognito lost it."""
     try:
-        return (yield _credentials(pool, identity_id, logins))
+        return (yield from _granted(pool, identity_id, logins))
     except ServiceError as error:
         if not identity_is_lost(error):
             raise
@@ -61,7 +66,7 @@ def by_good_logins(
     identity that Cognito lost, or does not give to these logins any more, is asked for anew, once.
     """
     try:
-        return (yield _credentials(pool, identity_id, logins))
+        return (yield from _granted(pool, identity_id, logins))
     except ServiceError as error:
         is_lost = identity_is_lost(error)
         if not is_lost and not is_about_the_token(error):
@@ -72,7 +77,7 @@ def by_good_logins(
         return (yield from by_login(pool, logins))
     for provider in logins if len(logins) > 1 else ():
         try:
-            return (yield _credentials(pool, identity_id, {provider: logins[provider]}))
+            return (yield from _granted(pool, identity_id, {provider: logins[provider]}))
         except ServiceError as error:
             if not is_about_the_token(error):
                 raise
@@ -90,7 +95,7 @@ def by_same_identity(pool: PoolMembers, identity_id: str, logins: Logins) -> Flo
     found = yield get_id(pool.identity_pool_id, logins, account_id=pool.account_id)
     if found.identity_id != identity_id:
         raise another_user()
-    return (yield _credentials(pool, identity_id, logins))
+    return (yield from _granted(pool, identity_id, logins))
 
 
 def unlinking(identity_id: str, logins: Logins, provider: AuthProvider) -> Flow:
@@ -104,6 +109,18 @@ def another_user() -> InvalidStateError:
         "The new token belongs to another user than this session.",
         recovery_suggestion="Give a token of the same user, or federate with it explicitly.",
     )
+
+
+def _granted(pool: PoolMembers, identity_id: str, logins: Logins) -> Flow:
+    """Ask for credentials: in one call, or in the classic flow in two."""
+    if pool.classic is None or not logins:
+        return (yield _credentials(pool, identity_id, logins))
+    proven = yield get_open_id_token(identity_id, logins)
+    if proven.open_id_token is None:
+        message = "GetOpenIdToken: the answer has no token."
+        raise MalformedResponseError(message, operation="GetOpenIdToken")
+    granted = yield assume_role(pool.sts_url, pool.classic, proven.open_id_token)
+    return Answer(proven.identity_id, granted.credentials)
 
 
 def _credentials(pool: PoolMembers, identity_id: str, logins: Logins) -> Call:

@@ -1,6 +1,7 @@
-"""One Cognito call as bytes: which members go out, and the limits that they must keep.
+"""One call as bytes: which members go out, and the limits that they must keep.
 
-This file owns the operations and their input limits (service model of Cognito Identity). What is
+This file owns the operations and their input limits (service models of Cognito Identity, and of STS
+for the classic flow's second call). What is
 out of limits is refused here, before anything is sent. It must not know HTTP or the answers.
 """
 
@@ -9,16 +10,19 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
+from amplify_federation._model.classic_flow import ClassicFlow
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import ValidationError
 
 TARGET_PREFIX = "AWSCognitoIdentityService."
+ASSUME_ROLE = "AssumeRoleWithWebIdentity"
 MAX_TOKEN = 50_000  # characters; IdentityProviderToken
 MAX_ID = 55  # characters; IdentityId and IdentityPoolId
 MAX_LOGINS = 10  # entries; LoginsMap
 ID_PATTERN = re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII)
 
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PRINTABLE = bytes(range(0x20, 0x7F))
 
 Logins = Mapping[AuthProvider, Secret]
@@ -26,12 +30,13 @@ _encoder = json.JSONEncoder(check_circular=False, ensure_ascii=False)  # made on
 
 
 class Call:
-    """One call: its operation, its JSON body, and the secrets that no message may repeat.
+    """One call: its operation, its body, and the secrets that no message may repeat.
 
+    The body is JSON and goes to the pool's endpoint; with a `url`, it is a form and goes there.
     `identity_id`: the identity that it is about, if one is given.
     """
 
-    __slots__ = ("body", "identity_id", "operation", "secrets")
+    __slots__ = ("body", "identity_id", "operation", "secrets", "url")
 
     def __init__(
         self,
@@ -39,11 +44,14 @@ class Call:
         body: bytes,
         secrets: tuple[Secret, ...],
         identity_id: str | None = None,
+        *,
+        url: str | None = None,
     ) -> None:
         self.operation = operation
         self.body = body
         self.secrets = secrets
         self.identity_id = identity_id
+        self.url = url
 
     def __repr__(self) -> str:
         return f"<Call {self.operation}>"  # the body holds the tokens
@@ -118,6 +126,22 @@ def get_open_id_token(identity_id: str, logins: Logins) -> Call:
     return _call("GetOpenIdToken", logins, IdentityId=identity_id)
 
 
+def assume_role(sts_url: str, classic: ClassicFlow, token: Secret) -> Call:
+    """Return STS's call that takes an OpenID token of an identity for a role's credentials."""
+    policy = () if classic.session_policy is None else (("Policy", classic.session_policy),)
+    pairs = (
+        ("Action", ASSUME_ROLE),
+        ("Version", "2011-06-15"),
+        ("RoleArn", classic.role_arn),
+        ("RoleSessionName", classic.session_name),
+        ("DurationSeconds", str(classic.duration)),
+        *policy,
+    )
+    form = "&".join(f"{name}={_percent_encoded(value)}" for name, value in pairs)
+    body = f"{form}&WebIdentityToken={_percent_encoded(token.reveal())}"
+    return Call(ASSUME_ROLE, body.encode(), (token,), url=sts_url)
+
+
 def unlink_identity(identity_id: str, logins: Logins, providers: tuple[AuthProvider, ...]) -> Call:
     """Return the call that removes logins from an identity."""
     if not logins or not providers:
@@ -125,6 +149,10 @@ def unlink_identity(identity_id: str, logins: Logins, providers: tuple[AuthProvi
         raise ValidationError(message)
     removed = [provider.login_key for provider in providers]
     return _call("UnlinkIdentity", logins, IdentityId=identity_id, LoginsToRemove=removed)
+
+
+def _percent_encoded(text: str) -> str:
+    return "".join(chr(each) if each in _UNRESERVED else f"%{each:02X}" for each in text.encode())
 
 
 def _call(operation: str, logins: Logins, **members: str | list[str] | None) -> Call:

@@ -49,19 +49,28 @@ class _Requests:
         self.url = httpx.URL(f"{endpoint_url}/")
         self._prepared: dict[str, list[tuple[bytes, bytes]]] = {}
 
+    def url_of(self, call: Call) -> httpx.URL:
+        """Return where a call goes."""
+        return self.url if call.url is None else httpx.URL(f"{call.url}/")
+
     def headers(self, call: Call, marks: tuple[str, str]) -> list[tuple[bytes, bytes]]:
         """Return a call's headers, in which the transports find all that they need."""
-        prepared = self._prepared.get(call.operation)
+        name = call.operation if call.url is None else call.url
+        prepared = self._prepared.get(name)
         if prepared is None:
-            prepared = self._prepared[call.operation] = [
-                (b"Host", self.url.netloc),
-                (b"Content-Type", b"application/x-amz-json-1.1"),
+            prepared = self._prepared[name] = [
+                (b"Host", self.url_of(call).netloc),
                 (b"Accept", b"*/*"),
                 (b"Accept-Encoding", b"identity"),
                 (b"Cache-Control", b"no-store"),
                 (b"User-Agent", f"amplify_federation/{VERSION}".encode("ascii")),
-                (b"X-Amz-Target", f"{TARGET_PREFIX}{call.operation}".encode("ascii")),
             ]
+            if call.url is None:
+                target = f"{TARGET_PREFIX}{call.operation}".encode("ascii")
+                prepared.append((b"Content-Type", b"application/x-amz-json-1.1"))
+                prepared.append((b"X-Amz-Target", target))
+            else:
+                prepared.append((b"Content-Type", b"application/x-www-form-urlencoded"))
         invocation, attempt = marks
         return [
             *prepared,
@@ -118,7 +127,7 @@ class TransportSender:
         timeouts = {"connect": bound, "read": bound, "write": bound, "pool": None}
         request = httpx.Request(
             "POST",
-            self._requests.url,
+            self._requests.url_of(call),
             headers=self._requests.headers(call, marks),
             stream=httpx.ByteStream(call.body),
             extensions={"timeout": timeouts, REPEATABLE: True},
@@ -171,7 +180,7 @@ class ClientSender:
         watch = _HandshakeWatch()
         request = self._request_class(
             "POST",
-            self._url,
+            self._url if call.url is None else f"{call.url}/",
             headers=self._requests.headers(call, marks),
             content=call.body,
             extensions={"trace": watch, "timeout": self._timeouts(bound)},

@@ -59,6 +59,12 @@ def checked_region(region: object) -> tuple[str, bool]:
     return plain, plain != region
 
 
+def sts_endpoint_for(region: str, *, use_fips: bool = False) -> str:
+    """Return the URL of the regional STS of a checked region, without a trailing slash."""
+    service = "sts-fips" if use_fips else "sts"
+    return f"https://{service}.{region}.{partition_of(region).suffix}"
+
+
 def endpoint_for(region: str, *, use_fips: bool = False, use_dualstack: bool = False) -> str:
     """Return the endpoint URL of a checked region, without a trailing slash."""
     partition = partition_of(region)

@@ -20,6 +20,7 @@ from amplify_federation import (
     AuthSettings,
     AuthUser,
     AWSCredentials,
+    ClassicFlow,
     EncryptedFileStore,
     EnvironmentKey,
     Expired,
@@ -45,6 +46,7 @@ from amplify_federation import (
     TokenRequest,
     UserPoolTokens,
 )
+from amplify_federation.integrations.boto import PresignedURL, SigV4Auth, aws_clients, presign
 
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 
@@ -94,7 +96,8 @@ def stores() -> list[SessionStore]:
 
 async def one_user(client: httpx.AsyncClient) -> None:
     settings = AuthSettings(remember_token=False, timeout=5)
-    pool = IdentityPool(POOL_ID, guest_access=True)
+    classic = ClassicFlow("arn:aws:iam::123456789012:role/player", duration=900)
+    pool = IdentityPool(POOL_ID, guest_access=True, classic_flow=classic)
     async with FederatedAuth(
         pool,
         store=stores()[0],
@@ -164,6 +167,20 @@ def advice(error: AuthError) -> str:
             return error.message
         case _:
             return error.recovery_suggestion
+
+
+async def sign(auth: FederatedAuth, bearer: FederatedBearer) -> str:
+    async with httpx.AsyncClient(auth=SigV4Auth(auth, "execute-api")) as client:
+        await client.get("https://api.example.com")
+    signed = await presign(bearer, "https://bucket.s3.us-west-2.amazonaws.com/key", cap=True)
+    assert_type(signed, PresignedURL)
+    return signed.url
+
+
+async def as_user(bearer: FederatedBearer) -> None:
+    async with aws_clients() as clients:
+        s3 = await clients.client(bearer, "s3")
+        await s3.list_buckets()
 
 
 def boto3_arguments(credentials: AWSCredentials) -> dict[str, str]:

@@ -113,7 +113,9 @@ class UserClient:
         return f"<UserClient of {self._client.meta.service_model.service_name}>"
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        if name.startswith("_") or name not in self._client.meta.method_to_api_mapping:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._client.meta.method_to_api_mapping:
             message = f"{self!r} has no operation {name!r}."
             raise AttributeError(message)
         return self._in_name_of_session(getattr(self._client, name))
