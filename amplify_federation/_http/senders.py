@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import anyio
@@ -144,7 +143,7 @@ class TransportSender:
             body = await _read_capped(response, headers)
         except BaseException as error:  # noqa: BLE001  # raised again below
             # LeanTransport says why itself, and nothing of the request.
-            failure = _network_error(error, self._requests.url.host, None, str(error)) or error
+            failure = _network_error(error, request.url.host, None, str(error)) or error
         else:
             return Reply(response.status_code, headers, body)
         # Outside the handler, and without the frames that hold the request.
@@ -173,7 +172,6 @@ class ClientSender:
         self._proxy = proxy
         self._requests = _Requests(endpoint_url)
         self._request_class = _request_class_of(client)
-        self._host = urlsplit(endpoint_url).hostname or endpoint_url
 
     async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
         """Send a call and return the whole answer; see `Sender`."""
@@ -197,7 +195,7 @@ class ClientSender:
                 return reply
             failure = (
                 self._closed()
-                or _network_error(told, self._host, self._proxy)
+                or _network_error(told, request.url.host, self._proxy)
                 or _without_causes(told)
             )
         except BaseException as error:  # noqa: BLE001  # raised again below

@@ -15,6 +15,7 @@ from amplify_federation import (
     InvalidParameterError,
     MalformedResponseError,
     MemoryStore,
+    NetworkError,
     TooManyRequestsError,
 )
 from amplify_federation.testing import FakeCognito, ManualClock
@@ -176,3 +177,19 @@ async def test_motos_sts_gives_a_role_over_the_default_transport(moto, monkeypat
             result = await auth.federate_to_identity_pool(token, GOOGLE)
     assert result.credentials.access_key_id.startswith("ASIA")
     assert len(result.credentials.secret_access_key) > 20
+
+
+async def test_trouble_on_the_way_to_sts_names_its_host(monkeypatch, free_tcp_port):
+    fake = FakeCognito()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://localhost:{free_tcp_port}")
+    async with fake.serve() as url, httpx.AsyncClient() as own:
+        pool = IdentityPool(
+            fake.create_identity_pool(classic_flow=True), classic_flow=CLASSIC, endpoint_url=url
+        )
+        settings = AuthSettings(max_attempts=1)
+        for client in (None, own):
+            async with FederatedAuth(
+                pool, store=MemoryStore(), http_client=client, settings=settings
+            ) as auth:
+                with pytest.raises(NetworkError, match="localhost"):
+                    await auth.federate_to_identity_pool(fake.issue_token(GOOGLE, "a"), GOOGLE)
