@@ -1,7 +1,6 @@
 """Data tools over S3 by moto: each goes on through a renewal, with the new credentials."""
 
 import re
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from amplify_federation.integrations.data import (
 )
 from amplify_federation.testing import FakeCognito
 from amplify_federation.testing._service import credentials as issued
+from tests.integrations.recording_s3 import RecordingS3
 
 GOOGLE = AuthProvider.GOOGLE
 REGION = "us-west-2"
@@ -37,33 +37,6 @@ in_thread = anyio.to_thread.run_sync
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-
-
-class RecordingS3:
-    """S3 by moto over loopback, that remembers the access key ids of the requests."""
-
-    def __init__(self):
-        serving = pytest.importorskip("werkzeug.serving")
-        moto_server = pytest.importorskip("moto.server")
-        self._app = moto_server.DomainDispatcherApplication(moto_server.create_backend_app)
-        self.signers = []
-        self._server = serving.make_server("127.0.0.1", 0, self._serve, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    def _serve(self, environ, start_response):
-        found = re.search(r"Credential=(\w+)/", environ.get("HTTP_AUTHORIZATION", ""))
-        self.signers.append(found and found[1])
-        return self._app(environ, start_response)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +55,7 @@ async def s3(recording_s3):
         await client.put("/bucket", headers=key, content=body)
         await client.put("/bucket/hello.txt", headers=key, content=b"hello")
         await client.put("/bucket/rows.csv", headers=key, content=b"a,b\n1,2\n")
-    recording_s3.signers.clear()
+    recording_s3.seen.clear()
     return recording_s3
 
 
@@ -110,7 +83,7 @@ async def through_a_renewal(auth, s3, use):
             await anyio.sleep(max(end, 0) + 0.1)
     first, second = (each.access_key_id for each in keys)
     assert first != second
-    used = [each for each in s3.signers if each is not None]
+    used = [each for each in s3.signers if each]
     assert used[0] == first
     assert used[-1] == second
 
