@@ -6,7 +6,7 @@ Limits are those of STS's AssumeRoleWithWebIdentity (API reference of AWS STS).
 import json
 import re
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from amplify_federation.errors import ConfigurationError
 
@@ -48,9 +48,8 @@ class ClassicFlow:
 
 
 def _fault(given: ClassicFlow) -> str | None:
-    role_arn: object = given.role_arn
-    name: object = given.session_name
-    duration: object = given.duration
+    values: dict[str, object] = asdict(given)  # whatever a caller gave
+    role_arn, name, duration = (values[each] for each in ("role_arn", "session_name", "duration"))
     if (
         not isinstance(role_arn, str)
         or len(role_arn) > _MAX_ARN

@@ -3,7 +3,7 @@
 CRT asks a delegate in a thread of its own, whenever it signs.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from amplify_federation.integrations.sessions import LiveSession, require
 from amplify_federation.integrations.thread_access import ThreadAccess
@@ -26,6 +26,7 @@ def crt_credentials(session: LiveSession) -> Any:  # noqa: ANN401  # awscrt is o
     )
 
     access = ThreadAccess(session)
+    new_delegate = cast("Any", AwsCredentialsProvider).new_delegate  # it has no types
 
     def provide() -> AwsCredentials:
         credentials = access.credentials()
@@ -36,4 +37,4 @@ def crt_credentials(session: LiveSession) -> Any:  # noqa: ANN401  # awscrt is o
             credentials.expiration,
         )
 
-    return AwsCredentialsProvider.new_delegate(provide)
+    return new_delegate(provide)

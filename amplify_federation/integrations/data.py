@@ -81,5 +81,5 @@ def s3_file_system(session: LiveSession, **options: Any) -> Any:  # noqa: ANN401
         aiobotocore_session,
     )
 
-    own = {"session": aiobotocore_session(session), "skip_instance_cache": True}
+    own: dict[str, Any] = {"session": aiobotocore_session(session), "skip_instance_cache": True}
     return s3fs.S3FileSystem(**{**options, **own})

@@ -77,10 +77,11 @@ class DeveloperIdentities:
         return f"<DeveloperIdentities {self._provider_name} of {self._pool.identity_pool_id}>"
 
     async def __aenter__(self) -> Self:
-        self._context = self._session.create_client(
+        context: AbstractAsyncContextManager[Any] = self._session.create_client(
             "cognito-identity", region_name=self._pool.region, endpoint_url=self._pool.endpoint
         )
-        self._opened = await self._context.__aenter__()
+        self._opened = await context.__aenter__()
+        self._context = context
         return self
 
     async def __aexit__(
@@ -116,7 +117,8 @@ class DeveloperIdentities:
         Raises `ValidationError` for malformed arguments.
         """
         _check_user(user)
-        if not all(isinstance(each, str) for each in logins.values()):
+        tokens: list[object] = list(logins.values())
+        if not all(isinstance(each, str) for each in tokens):
             message = "`logins` has tokens, which are strings, by `AuthProvider`."
             raise ValidationError(message)
         if isinstance(duration, bool) or duration not in _DURATIONS:

@@ -1,6 +1,7 @@
 """smithy-python: an identity resolver of a live session, for the AWS clients built on it."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from amplify_federation.integrations.sessions import LiveSession, require
@@ -40,8 +41,7 @@ def identity_resolver(session: LiveSession) -> IdentityResolver:
     `ModuleNotFoundError` if smithy-aws-core is missing; it needs Python 3.12.
     """
     require("smithy_aws_core", "pip install 'amplify-federation[smithy]' (Python 3.12)")
-    from smithy_aws_core.identity import (  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # optional  # pyright: ignore[reportMissingImports]
-        AWSCredentialsIdentity,
-    )
-
-    return IdentityResolver(session, AWSCredentialsIdentity)
+    identity: Any = import_module(
+        "smithy_aws_core.identity"
+    )  # Python 3.12's, so without types here
+    return IdentityResolver(session, identity.AWSCredentialsIdentity)

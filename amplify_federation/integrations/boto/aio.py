@@ -4,7 +4,7 @@ A fetch of a fresh session costs no lock and no I/O, so it is what each signatur
 event loop, such as the thread in which a blocking s3fs runs, a signature asks the session's loop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -77,7 +77,7 @@ _caller: ContextVar[LiveSession | None] = ContextVar("amplify_federation_caller"
 
 
 @contextmanager
-def signing_as(session: LiveSession) -> Iterator[None]:
+def signing_as(session: LiveSession) -> Generator[None]:
     """Let what is signed within, in this task, be signed with the credentials of this session."""
     before = _caller.set(session)
     try:

@@ -31,12 +31,13 @@ class AwsClients:
     """Clients of AWS services for many sessions; see `integrations.boto.aws_clients`."""
 
     def __init__(self, *, region_name: str | None, config: Any, max_clients: int) -> None:  # noqa: ANN401  # aiobotocore has no types
-        own = AioConfig(max_pool_connections=CONNECTIONS)
-        merged = own if config is None else own.merge(config)
+        make: Any = AioConfig  # no types
+        own = make(max_pool_connections=CONNECTIONS)
+        merged: Any = own if config is None else own.merge(config)
         # S3 Express keeps credentials for each bucket within the client: users would share them.
-        s3 = {**(merged.s3 or {}), "disable_s3_express_session_auth": True}
-        self._config = merged.merge(AioConfig(s3=s3))
-        self._session = AioRefreshingSession(CallersCredentials())
+        s3: dict[str, Any] = {**(merged.s3 or {}), "disable_s3_express_session_auth": True}
+        self._config = merged.merge(make(s3=s3))
+        self._session: Any = AioRefreshingSession(CallersCredentials())
         self._region_name = region_name or self._session.get_config_variable("region")
         self._max_clients = max_clients
         self._clients: OrderedDict[tuple[str, str, str | None], Any] = OrderedDict()

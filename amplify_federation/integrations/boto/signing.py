@@ -231,9 +231,10 @@ def _is_small_stream(request: httpx.Request) -> bool:
 
 def _can_be_repeated(request: httpx.Request) -> bool:
     try:
-        return request.content is not None
+        request.content  # noqa: B018  # the property tells by raising
     except httpx.RequestNotRead:
         return False
+    return True
 
 
 def _says_expired(response: httpx.Response) -> bool:
