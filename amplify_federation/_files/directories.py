@@ -26,23 +26,55 @@ from amplify_federation._files.faults import (
     move_aside,
     unsafe,
 )
-from amplify_federation._files.files import WINDOWS
+from amplify_federation._files.files import TRUST_VARIABLE, WINDOWS, is_trusted
+from amplify_federation.errors import ConfigurationError
 
-TRUST_VARIABLE: Final = "AMPLIFY_FEDERATION_TRUST_DIRECTORY"
 _HINT: Final = f"; where this cannot be changed, set {TRUST_VARIABLE}=true"
+_UNFINISHED: Final = frozenset({0, 0o300, 0o600})  # 0700 less the umasks 0777, 0477, 0177
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @as_store_errors
 def real_folder(path: AnyPath) -> str:
-    """Return the folder's path with all links above it resolved, itself unresolved."""
-    # os.path and not pathlib: these follow no last link, and raise for no missing home or loop.
-    absolute = os.path.abspath(os.path.expanduser(path))
-    above, name = os.path.split(absolute)
-    if not WINDOWS and all(_is_plain_folder(folder) for folder in _parents(absolute)):
-        return absolute  # the usual case, quicker told than resolved
-    return os.path.join(os.path.realpath(above), name)
+    """Return the folder's path with all links resolved: the real folder is what is judged.
+
+    systemd's `StateDirectory` under `DynamicUser` is a link, and so is many a home on another disk.
+    A link must be this user's or root's, or it could be turned to another folder of this user's.
+    Raises `ConfigurationError` for a path below a home that this user does not have.
+    """
+    # os.path and not pathlib, which costs more to load and call.
+    expanded = os.path.expanduser(path)
+    if os.fspath(expanded).startswith("~"):
+        raise no_home()
+    absolute = os.path.abspath(expanded)
+    if not WINDOWS:
+        if all(_is_plain_folder(folder) for folder in (absolute, *_parents(absolute))):
+            return absolute  # the usual case, quicker told than resolved
+        _check_link(absolute)
+    return os.path.realpath(absolute)
+
+
+def no_home() -> ConfigurationError:
+    """Return the error for a user without a home folder."""
+    message = "This user has no home folder, so there is no place for the session files."
+    return ConfigurationError(
+        message,
+        recovery_suggestion=(
+            "Set AMPLIFY_FEDERATION_HOME to a folder of this user, give `EncryptedFileStore` a "
+            "path, or keep sessions in memory with `MemoryStore()`."
+        ),
+    )
+
+
+def _check_link(path: str) -> None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return  # it is to be made, or the check of the folder says what is wrong
+    if stat.S_ISLNK(status.st_mode) and status.st_uid not in {0, os.geteuid()} and not is_trusted():
+        why = f"it is a link of user {status.st_uid}"
+        raise unsafe(path, why, f"sudo chown -h {os.geteuid()} {in_shell(path)}")
 
 
 def _is_plain_folder(path: str) -> bool:
@@ -73,11 +105,6 @@ def folder_identity(path: AnyPath) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def is_trusted() -> bool:
-    """Whether the environment says that folders need no check."""
-    return os.environ.get(TRUST_VARIABLE, "").lower() == "true"
-
-
 @as_store_errors
 def make_folder(path: AnyPath) -> None:
     """Make a folder and what is missing above it, each 0700 whatever the umask."""
@@ -85,6 +112,7 @@ def make_folder(path: AnyPath) -> None:
         if not os.path.lexists(folder):
             with contextlib.suppress(FileExistsError):  # another process was faster
                 os.mkdir(folder, mode=0o700)
+                os.chmod(folder, 0o700)  # an umask such as 0177 leaves a folder nobody can enter
         if not WINDOWS:
             _mend_unfinished(folder)
 
@@ -93,7 +121,8 @@ def _mend_unfinished(path: AnyPath) -> None:
     """Give a new folder the mode that the umask took, also one whose maker has died since."""
     status = os.lstat(path)
     mode = stat.S_IMODE(status.st_mode)
-    if stat.S_ISDIR(status.st_mode) and not mode & 0o777 and status.st_uid == os.geteuid():
+    unfinished = mode & 0o777 in _UNFINISHED
+    if stat.S_ISDIR(status.st_mode) and unfinished and status.st_uid == os.geteuid():
         os.chmod(path, 0o700)
 
 

@@ -31,6 +31,7 @@ SECRET_NAME: Final = "names.secret"
 RECORD_SUFFIX: Final = ".session"
 _SECRET_SIZE: Final = 32
 _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the secret
+_TRIAL_SIZE: Final = 65_536  # bytes; a record has some 4,000
 # A file changed twice within one tick of the file system's clock looks the same twice. So, like
 # git with its index, believe a status only if the file was not young when it was read. Two seconds
 # is the coarsest clock among file systems (FAT).
@@ -109,6 +110,7 @@ class Folder:
         self.rests = [temp.path for temp in files.listed(self.location, files.TEMP_SUFFIX)]
         secret = self._read_secret()
         if secret is None:
+            self._check_no_records()
             return False
         self._reads.clear()
         # Set whole and never unset: other threads are at work with the one before.
@@ -188,6 +190,20 @@ class Folder:
         self._reads.drop(name)
         writing.remove_files(path, path + ".corrupt")
 
+    def remove_set_aside(self, name: str) -> None:
+        """Remove what was set aside under a name."""
+        aside = self.file_of(name) + ".corrupt"
+        if os.path.lexists(aside):
+            from amplify_federation._files import writing  # noqa: PLC0415 - seldom is there one
+
+            writing.remove_files(aside)
+
+    def try_writing(self) -> None:
+        """Write more than most records have, and remove it: a full disk is found so."""
+        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+
+        writing.try_writing(self._path_of("trial"), _TRIAL_SIZE)
+
     def records(self) -> Iterator[bytes]:
         """Yield the bytes of every record; one too large to be a record is passed over."""
         for entry in files.listed(self.location, RECORD_SUFFIX):
@@ -211,12 +227,26 @@ class Folder:
             size = len(found[0])
         if found is None or size != _SECRET_SIZE:
             message = f"{path} is damaged, so no session of this folder can be found."
-            advice = f"Restore {path}, or remove the folder and federate again."
-            raise StoreUnavailableError(message, recovery_suggestion=advice)
+            raise StoreUnavailableError(message, recovery_suggestion=_advice_without_secret(path))
         return found[0]
+
+    def has_records(self) -> bool:
+        """Tell whether there is a record of any name."""
+        return bool(files.listed(self.location, RECORD_SUFFIX))
+
+    def _check_no_records(self) -> None:
+        """Raise if there are records, whose names nobody can tell without the secret."""
+        if self.has_records():
+            path = self._path_of(SECRET_NAME)
+            message = f"{path} is missing, so no session of this folder can be found."
+            raise StoreUnavailableError(message, recovery_suggestion=_advice_without_secret(path))
 
     def _path_of(self, name: str) -> str:
         return os.path.join(self.location, name)
+
+
+def _advice_without_secret(path: str) -> str:
+    return f"Restore {path}, or remove the folder {os.path.dirname(path)} and federate again."
 
 
 def lease_of(path: AnyPath) -> str:

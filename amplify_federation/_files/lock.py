@@ -114,7 +114,7 @@ def _opened(path: str) -> int:
     try:
         if made:
             files.own_only(descriptor)
-        files.check_file(path, os.fstat(descriptor))
+        files.check_own(path, descriptor)
     except BaseException:
         os.close(descriptor)
         raise

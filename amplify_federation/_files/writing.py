@@ -52,6 +52,20 @@ def _write_new(path: str, data: bytes) -> os.stat_result:
         os.close(descriptor)
 
 
+@as_store_errors
+def try_writing(path: AnyPath, size: int) -> None:
+    """Write so many bytes to a temporary and remove it; raises what a real write would."""
+    temp = f"{os.fspath(path)}.{os.urandom(8).hex()}{TEMP_SUFFIX}"
+    descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS, 0o600)
+    try:
+        view = memoryview(bytes(size))
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
+        os.unlink(temp)
+
+
 def rename(source: AnyPath, target: AnyPath) -> None:
     """Rename over the target."""
     _patiently(lambda: os.replace(source, target))

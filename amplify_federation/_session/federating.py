@@ -26,6 +26,7 @@ from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation.errors import CallTimeoutError, InvalidStateError
+from amplify_federation.stores.protocol import ChecksWriting
 
 
 class _Base(NamedTuple):
@@ -73,6 +74,8 @@ class Federations:
     ) -> FederationResult:
         keeper = self._context.keeper
         await keeper.look(now=True)
+        if isinstance(self._context.store, ChecksWriting):
+            await self._context.store.check_writable()  # before Cognito is asked for nothing
         base = _Base(keeper.record, keeper.replaced, keeper.version)
         flow = self._flow(token, provider, identity_id)
         outcome = await self._context.client.converse(flow)

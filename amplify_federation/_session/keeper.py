@@ -22,6 +22,7 @@ from amplify_federation.errors import (
     StoreError,
 )
 from amplify_federation.stores.memory import MemoryStore
+from amplify_federation.stores.protocol import DiscardsSetAside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -160,6 +161,17 @@ class Keeper:
         await self.written()
         if self.version is None:
             await self._alone(partial(self._store.delete, self.name, expected=None))
+        elif isinstance(self._store, DiscardsSetAside):
+            await self._store.discard_set_aside(self.name)
+
+    async def discard(self, lineage: str) -> None:
+        """Delete the record unread: one that no key at hand opens can be cleared all the same."""
+        await self.written()
+        await self._alone(partial(self._store.delete, self.name, expected=None))
+        self.version = None
+        self._loaded = True
+        self.replaced = False
+        self._become(SessionRecord(SignedOut(), self._highest, lineage, self._clock.now()))
 
     async def _save(self, record: SessionRecord) -> None:
         if type(self._store) is MemoryStore:  # never suspends, so nothing can cut it in two

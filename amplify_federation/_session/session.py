@@ -35,6 +35,8 @@ from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
     InvalidStateError,
+    SessionFormatTooNewError,
+    SessionKeyError,
     StoreError,
 )
 
@@ -138,8 +140,12 @@ class Session:
         self._parts.overtake()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await self._keeper.written()  # what was being saved when the clear came is cleared, too
-            await self._keeper.look(now=True)
-            await self._clear()
+            try:
+                await self._keeper.look(now=True)
+            except (SessionKeyError, SessionFormatTooNewError):
+                await self._keeper.discard(os.urandom(8).hex())
+            else:
+                await self._clear()
         if scope.cancelled_caught:
             message = "The session was not cleared before the deadline; the store did not answer."
             raise CallTimeoutError(message)
@@ -228,6 +234,7 @@ class Session:
             from amplify_federation._model.machine import Cleared  # noqa: PLC0415 - once in a session
 
             await self._keeper.commit(Cleared(), os.urandom(8).hex(), lambda: None)
+            await self._keeper.forget_leftovers()
 
     def _shown(self, error: AuthError | None) -> AuthSession:
         if self._keeper.replaced:

@@ -59,8 +59,10 @@ class Target:
         """
         try:
             return EncryptedFileStore(self.folder)
-        except RuntimeError:  # pathlib's, for a user without an entry in passwd
-            fault = "This user has no home, so there is no default folder for sessions."
+        except ConfigurationError as error:
+            if self.folder is not None:
+                raise
+            fault = error.message
         raise ConfigurationError(fault, recovery_suggestion=_NO_HOME)
 
     def open(self) -> FederatedAuth:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from amplify_federation._crypto.derivation import Derivation
 from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile
 from amplify_federation._crypto.keys.source import KeySource, MasterKey, SealingKey, veiled_key
-from amplify_federation.errors import ConfigurationError
+from amplify_federation._files.directories import no_home
+from amplify_federation.errors import ConfigurationError, SessionKeyError
 from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.sealed import Sealed
 
@@ -79,10 +80,23 @@ class _DefaultKey:
 
     async def sealing_key(self) -> SealingKey:
         await self._store.make()
-        return await self._chosen().sealing_key()
+        source = self._chosen()
+        if isinstance(source, KeyFile):
+            self._check_no_records(source)
+        return await source.sealing_key()
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
         return await self._chosen().opening_keys(derivation)
+
+    def _check_no_records(self, source: KeyFile) -> None:
+        """Raise before a new key is made beside sessions that another one sealed."""
+        path = source.location
+        if source.is_read or os.path.lexists(path) or not self._store.has_records():
+            return
+        message = f"The key file {path} is missing, and sessions that it sealed stand beside it."
+        folder = os.path.dirname(path)  # noqa: PTH120 - see `faults.AnyPath`
+        advice = f"Restore {path}, or give up these sessions: remove {folder}/*.session."
+        raise SessionKeyError(message, recovery_suggestion=advice)
 
     def _chosen(self) -> KeySource:
         if self._source is None:
@@ -106,4 +120,12 @@ def default_folder() -> str:
         return home
     from platformdirs import user_state_dir  # noqa: PLC0415 - not needed where a folder is given
 
-    return user_state_dir("amplify_federation", appauthor=False)
+    if os.environ.get("HOME") == "" and not os.environ.get("XDG_STATE_HOME"):
+        raise no_home()  # it would be a folder of the root directory
+    try:
+        folder = user_state_dir("amplify_federation", appauthor=False)
+    except RuntimeError:  # of pathlib, for a uid without a passwd entry
+        folder = ""
+    if not os.path.isabs(folder):  # noqa: PTH117 - pathlib is not loaded here
+        raise no_home()
+    return folder

@@ -82,6 +82,16 @@ class FolderStore:
         """Rename a record to `.corrupt` if its version is `expected` (`None`: if unreadable)."""
         return await self._write(name, lambda: self._move_aside(name, expected))
 
+    async def discard_set_aside(self, name: str) -> None:
+        """Delete what was set aside under a name; see `DiscardsSetAside`."""
+        if await self._is_open():
+            await _in_thread(lambda: self._folder.remove_set_aside(name))
+
+    async def check_writable(self) -> None:
+        """Raise the `StoreError` that a write would end with; see `ChecksWriting`."""
+        await self.make()
+        await _in_thread(self._folder.try_writing)
+
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
         """Hold a lease on a name; see `SessionStore`."""
@@ -90,6 +100,10 @@ class FolderStore:
         await self.make()
         async with lock.hold(lease_of(self._folder.file_of(name)), timeout=timeout):
             yield
+
+    def has_records(self) -> bool:
+        """Tell whether there is a record of any name."""
+        return self._folder.has_records()
 
     async def make(self) -> None:
         """Make the folder if need be."""

@@ -5,7 +5,7 @@ This file must not know what the bytes mean. The promises are tested by
 """
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -54,4 +54,22 @@ class SessionStore(Protocol):
         A lease keeps nobody from reading or writing; it is how one of many is chosen to renew.
         Entering raises `StoreLockedError` when the time is over; 0 tries once.
         """
+        ...
+
+
+@runtime_checkable
+class DiscardsSetAside(Protocol):
+    """What a store that sets damaged records aside offers beside `SessionStore`."""
+
+    async def discard_set_aside(self, name: str) -> None:
+        """Delete what was set aside under a name, and leave its record."""
+        ...
+
+
+@runtime_checkable
+class ChecksWriting(Protocol):
+    """What a store offers that can tell beforehand whether a write would fail."""
+
+    async def check_writable(self) -> None:
+        """Raise the `StoreError` or `ConfigurationError` that a write would end with."""
         ...

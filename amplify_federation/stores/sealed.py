@@ -19,7 +19,12 @@ from amplify_federation.errors import (
     SessionKeyError,
     StoreConflictError,
 )
-from amplify_federation.stores.protocol import Record, SessionStore
+from amplify_federation.stores.protocol import (
+    ChecksWriting,
+    DiscardsSetAside,
+    Record,
+    SessionStore,
+)
 
 _logger = logging.getLogger("amplify_federation")
 _TRIES: Final = 5  # at sealing a session anew that others write meanwhile
@@ -102,6 +107,17 @@ class Sealed:
         await self._backend.delete(name, expected=expected)
         self._damaged.drop(name)
         self._opened.drop(name)
+
+    async def discard_set_aside(self, name: str) -> None:
+        """Delete what was set aside under a name; see `DiscardsSetAside`."""
+        if isinstance(self._backend, DiscardsSetAside):
+            await self._backend.discard_set_aside(name)
+
+    async def check_writable(self) -> None:
+        """Raise what a write would end with, for want of a key or of room; see `ChecksWriting`."""
+        await self._keys.sealing_key()
+        if isinstance(self._backend, ChecksWriting):
+            await self._backend.check_writable()
 
     def lock(self, name: str, *, timeout: float) -> AbstractAsyncContextManager[None]:
         """Hold a lease on a name; see `SessionStore`."""

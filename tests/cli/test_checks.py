@@ -190,7 +190,8 @@ anyio.run(main)
 """
 
 
-async def test_a_lock_that_another_process_holds_is_told(folder):
+async def test_a_lock_that_another_process_holds_is_told(tmp_path):
+    folder = tmp_path / "sessions"
     target, pool = Target(POOL, folder=folder), IdentityPool(POOL)
     assert (await lock_finding(target, pool)).found == "free"
     with subprocess.Popen(  # noqa: ASYNC220  # a test

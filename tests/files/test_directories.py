@@ -9,7 +9,11 @@ import pytest
 
 from amplify_federation._files import directories
 from amplify_federation._files.directories import folder_identity, make_folder, real_folder
-from amplify_federation.errors import StoreUnavailableError, UnsafePermissionsError
+from amplify_federation.errors import (
+    ConfigurationError,
+    StoreUnavailableError,
+    UnsafePermissionsError,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
 root = pytest.mark.skipif(
@@ -108,10 +112,29 @@ def test_a_link_or_a_file_is_no_folder(folder, tmp_path):
             folder_identity(path)
 
 
-def test_a_link_above_the_folder_is_resolved(folder, tmp_path):
+def test_links_are_resolved_and_the_real_folder_is_named(folder, tmp_path):
     (tmp_path / "link").symlink_to(folder.parent)
     assert real_folder(tmp_path / "link" / "store") == str(folder)
-    assert real_folder(tmp_path / "link") == str(tmp_path / "link")
+    assert real_folder(tmp_path / "link") == str(folder.parent)
+
+
+def test_a_link_of_another_user_is_refused(folder, tmp_path):
+    if not hasattr(os, "lchown") or os.geteuid() != 0:
+        pytest.skip("only root can give a link away")
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    os.lchown(link, 54_321, -1)
+    with pytest.raises(UnsafePermissionsError) as caught:
+        real_folder(link)
+    command = caught.value.message.partition("run: ")[2].removeprefix("sudo ")
+    subprocess.run(command, shell=True, check=True)  # noqa: S602  # the advice, followed
+    assert real_folder(link) == str(folder)
+
+
+def test_a_path_below_a_home_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a uid without an entry
+    with pytest.raises(ConfigurationError, match="no home"):
+        real_folder("~/sessions")
 
 
 def test_a_relative_path_and_a_home_are_made_absolute(monkeypatch, tmp_path):

@@ -35,15 +35,18 @@ _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
 
 
 class KeyFile:
-    """A key in a file: 32 bytes in base64, readable by this user alone (mode 0600).
+    """A key in a file: 32 bytes in base64. It is read at first use and then remembered.
 
-    It may be root's, as a mounted secret is, but no link. It is read at first use and then
-    remembered.
+    A file that somebody else put there (a mounted secret) may be reached through links. The file at
+    their end must be a regular one of this user's or root's, which nobody else can write. Others
+    may read it only where its folder keeps them out, or is root's: so Kubernetes, Docker and
+    systemd mount secrets.
 
     Args:
         path: the file.
         create: whether a missing file is made, with a random key, when a first session is
-            sealed. However many processes begin at once, they make one key.
+            sealed. However many processes begin at once, they make one key. Such a file is no
+            link, and mode 0600.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
@@ -55,6 +58,16 @@ class KeyFile:
         return f"<KeyFile {self._location}>"
 
     @property
+    def is_read(self) -> bool:
+        """Whether the key is remembered already."""
+        return self._key is not None
+
+    @property
+    def location(self) -> str:
+        """The file's path as text."""
+        return self._location
+
+    @property
     def path(self) -> "Path":
         """The file."""
         from pathlib import Path  # noqa: PLC0415 - slow to load, and for people alone
@@ -64,7 +77,7 @@ class KeyFile:
     async def sealing_key(self) -> SealingKey:
         """Return the key, made if it was to be; see `KeySource`."""
         if self._key is None:
-            self._key = read_key(self._location)
+            self._key = self._read()
         if self._key is None and self._create:
             from anyio.to_thread import run_sync  # noqa: PLC0415 - a key is made once
 
@@ -76,8 +89,11 @@ class KeyFile:
         if derivation != NO_DERIVATION:
             return ()
         if self._key is None:
-            self._key = read_key(self._location)
+            self._key = self._read()
         return (self._found(self._key),)
+
+    def _read(self) -> MasterKey | None:
+        return read_key(self._location, mounted=not self._create)
 
     def _found(self, key: MasterKey | None) -> MasterKey:
         if key is None:
@@ -136,16 +152,19 @@ def _expanded(path: str | os.PathLike[str]) -> str:
 
 
 def _named_key(path: str) -> MasterKey:
-    key = read_key(path)
+    key = read_key(path, mounted=True)
     if key is None:
         message = f"{KEY_FILE_VARIABLE} names {path}, which does not exist."
         raise ConfigurationError(message)
     return key
 
 
-def read_key(path: AnyPath) -> MasterKey | None:
-    """Read a key file; `None` if there is none, `ConfigurationError` if it holds no key."""
-    text = _key_text(path)
+def read_key(path: AnyPath, *, mounted: bool = False) -> MasterKey | None:
+    """Read a key file; `None` if there is none, `ConfigurationError` if it holds no key.
+
+    `mounted`: it may be reached through links, and be readable as mounted secrets are.
+    """
+    text = _key_text(path, mounted=mounted)
     if text is None:
         return None
     key = key_from_text(text)
@@ -155,9 +174,10 @@ def read_key(path: AnyPath) -> MasterKey | None:
     return key
 
 
-def _key_text(path: AnyPath) -> MasterKey | None:
+def _key_text(path: AnyPath, *, mounted: bool) -> MasterKey | None:
+    read = files.read_mounted if mounted else files.read_file
     try:
-        found = files.read_file(path, _LARGEST_KEY_FILE, root_may_own=True)
+        found = read(path, _LARGEST_KEY_FILE)
     except SessionFileCorruptError:  # too large
         return MasterKey(b"")
     return None if found is None else MasterKey(found[0])

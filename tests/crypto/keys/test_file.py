@@ -1,6 +1,8 @@
 import multiprocessing
 import os
+import shutil
 import stat
+import subprocess
 import sys
 from base64 import b64encode
 
@@ -74,11 +76,64 @@ async def test_a_missing_key_file_is_made_for_sealing_and_not_for_opening(tmp_pa
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.fixture
+def elsewhere(path):
+    """Give a key in a folder that others may enter, and that is not root's."""
+    folder = path.parent / "open"
+    folder.mkdir()
+    folder.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(folder, 54_321, -1)
+    key = folder / "key"
+    shutil.copy(path, key)
+    key.chmod(0o600)
+    return key
+
+
 @posix
-async def test_a_key_file_open_to_others_is_refused(path):
-    path.chmod(0o640)
-    with pytest.raises(UnsafePermissionsError, match="chmod 600"):
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o444])
+async def test_a_key_file_that_others_may_read_is_refused_and_mended(elsewhere, mode):
+    elsewhere.chmod(mode)
+    with pytest.raises(UnsafePermissionsError, match="chmod 600") as caught:
+        await KeyFile(elsewhere).sealing_key()
+    command = caught.value.message.partition("run: ")[2]
+    subprocess.run(command, shell=True, check=True)  # noqa: S602, ASYNC221  # the advice, followed
+    await KeyFile(elsewhere).sealing_key()
+
+
+@posix
+async def test_a_key_file_that_others_may_write_is_refused_and_mended(path):
+    path.chmod(0o620)
+    with pytest.raises(UnsafePermissionsError, match="can write") as caught:
         await KeyFile(path).sealing_key()
+    command = caught.value.message.partition("run: ")[2]
+    subprocess.run(command, shell=True, check=True)  # noqa: S602, ASYNC221  # the advice, followed
+    path.parent.chmod(0o700)
+    await KeyFile(path).sealing_key()
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o644, 0o440, 0o400, 0o444])
+async def test_a_secret_as_kubernetes_docker_and_systemd_mount_it_is_taken(path, mode):
+    # key -> ..data/key, ..data -> ..2026_11_27: how Kubernetes exchanges secrets.
+    mount = path.parent / "mount"
+    (mount / "..2026_11_27").mkdir(parents=True)
+    mount.chmod(0o700)  # closed to others, or root's
+    shutil.copy(path, mount / "..2026_11_27" / "key")
+    (mount / "..2026_11_27").chmod(0o700)
+    (mount / "..2026_11_27" / "key").chmod(mode)
+    (mount / "..data").symlink_to("..2026_11_27")
+    (mount / "key").symlink_to("..data/key")
+    assert await KeyFile(mount / "key").sealing_key() == await KeyFile(path).sealing_key()
+
+
+@posix
+async def test_a_key_file_of_another_user_is_refused(elsewhere):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(elsewhere, 54_321, -1)
+    with pytest.raises(UnsafePermissionsError, match="this user's or root's"):
+        await KeyFile(elsewhere).sealing_key()
 
 
 @posix

@@ -1,0 +1,253 @@
+"""Sessions in files where keys are lost, disks are full, and users have links and no home."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amplify_federation import (
+    AuthProvider,
+    ConfigurationError,
+    EncryptedFileStore,
+    Federated,
+    FederatedAuth,
+    SessionKeyError,
+    SignedOut,
+    StoreUnavailableError,
+)
+from amplify_federation.testing import FakeCognito
+from tests.session.kit import federate
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform == "win32", reason="modes and links are POSIX's"),
+]
+GOOGLE = AuthProvider.GOOGLE
+KEYS = (bytes(range(32)), bytes(32))
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "state"
+
+
+class Machine:
+    """A user's machine: a folder of sessions, and Cognito."""
+
+    def __init__(self, home):
+        import httpx  # noqa: PLC0415  # only here
+
+        self.home = home
+        self.fake = FakeCognito()
+        self.pool_id = self.fake.create_identity_pool()
+        self.client = httpx.AsyncClient(transport=self.fake.transport)
+
+    def auth(self, key=None, **arguments):
+        store = EncryptedFileStore(self.home, key=key)
+        return FederatedAuth(self.pool_id, store=store, http_client=self.client, **arguments)
+
+    async def federate(self, key=None, **arguments):
+        async with self.auth(key, **arguments) as auth:
+            await federate(auth, self.fake.issue_token(GOOGLE, "alice"))
+
+
+@pytest.fixture
+def machine(home):
+    return Machine(home)
+
+
+def files(home, ending):
+    return sorted(path.name for path in home.iterdir() if path.name.endswith(ending))
+
+
+async def test_a_session_is_cleared_without_its_key_and_federation_works_then(machine, home):
+    await machine.federate(KEYS[0])
+    auth = machine.auth(KEYS[1])
+    with pytest.raises(SessionKeyError) as caught:
+        await auth.fetch_auth_session()
+    with pytest.raises(SessionKeyError):
+        await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+    assert files(home, ".session")  # reading left it alone
+    assert "clear the session and federate again" in caught.value.recovery_suggestion
+    await auth.clear_federation_to_identity_pool()  # the advice, followed
+    assert files(home, ".session") == []
+    await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+    assert isinstance(auth.state, Federated)
+
+
+async def test_no_new_key_is_made_beside_sessions_of_a_lost_one(machine, home):
+    await machine.federate()
+    await machine.federate(session_name="another")
+    kept = (home / "master.key").read_bytes()
+    (home / "master.key").unlink()
+    calls = len(machine.fake.calls)
+    auth = machine.auth(session_name="third")
+    with pytest.raises(SessionKeyError, match="missing") as caught:
+        await federate(auth, machine.fake.issue_token(GOOGLE, "bob"))
+    assert len(machine.fake.calls) == calls  # found out before Cognito was called
+    assert not (home / "master.key").exists()
+    assert f"Restore {home}/master.key" in caught.value.recovery_suggestion
+    (home / "master.key").write_bytes(kept)  # the advice, followed
+    (home / "master.key").chmod(0o600)
+    async with machine.auth() as restored:
+        assert isinstance(restored.state, Federated)
+    await federate(auth, machine.fake.issue_token(GOOGLE, "bob"))
+
+
+async def test_sessions_of_a_lost_key_can_be_given_up(machine, home):
+    await machine.federate()
+    (home / "master.key").unlink()
+    auth = machine.auth()
+    await auth.clear_federation_to_identity_pool()
+    await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+
+
+async def test_a_lost_secret_of_names_is_told_and_signs_nobody_out_silently(machine, home):
+    await machine.federate()
+    kept = (home / "names.secret").read_bytes()
+    (home / "names.secret").unlink()
+    with pytest.raises(StoreUnavailableError, match="missing") as caught:
+        async with machine.auth():
+            pass
+    assert not (home / "names.secret").exists()
+    assert f"Restore {home}/names.secret" in caught.value.recovery_suggestion
+    (home / "names.secret").write_bytes(kept)
+    (home / "names.secret").chmod(0o600)
+    async with machine.auth() as auth:
+        assert isinstance(auth.state, Federated)
+
+
+async def test_a_clear_deletes_what_was_set_aside_before_the_last_federation(machine, home):
+    await machine.federate()
+    [record] = files(home, ".session")
+    data = bytearray((home / record).read_bytes())
+    data[-1] ^= 1
+    (home / record).write_bytes(data)
+    async with machine.auth() as auth:
+        assert auth.state == SignedOut()
+        assert files(home, ".corrupt")
+        await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+        assert files(home, ".corrupt")  # still there to be looked at
+        await auth.clear_federation_to_identity_pool()
+    assert files(home, ".corrupt") == []
+
+
+async def test_a_state_folder_that_is_a_link_is_followed(machine, home, tmp_path):
+    real = tmp_path / "private" / "state"
+    real.mkdir(parents=True, mode=0o700)
+    home.symlink_to(real)
+    await machine.federate()
+    assert files(real, ".session")
+    async with machine.auth() as auth:
+        assert isinstance(auth.state, Federated)
+
+
+async def test_modes_that_an_orchestrator_widened_are_tightened_where_that_is_said(
+    machine, home, monkeypatch
+):
+    await machine.federate()
+    for path in home.iterdir():
+        path.chmod(0o660)  # as fsGroup does at each start of a pod
+    home.chmod(0o770)
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRUST_DIRECTORY", "true")
+    async with machine.auth() as auth:
+        assert isinstance(auth.state, Federated)
+        await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+    [record] = files(home, ".session")
+    assert stat.S_IMODE((home / record).stat().st_mode) == 0o600
+    assert stat.S_IMODE((home / "master.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("variables", [{"HOME": ""}, {"HOME": None}])
+async def test_a_user_without_a_home_is_told_what_to_set(variables, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k not in {"HOME", "XDG_STATE_HOME"}}
+    environment.pop("AMPLIFY_FEDERATION_HOME", None)
+    environment |= {k: v for k, v in variables.items() if v is not None}
+    script = "from amplify_federation import EncryptedFileStore; print(EncryptedFileStore())"
+    command = [sys.executable, "-c", script]
+    if variables["HOME"] is None:  # then the passwd file tells, where it has the user
+        setpriv = shutil.which("setpriv")
+        if setpriv is None or os.geteuid() != 0:
+            pytest.skip("another user can be had by root alone, with setpriv")
+        command = [setpriv, "--reuid", "54321", "--clear-groups", *command]
+    done = subprocess.run(  # noqa: ASYNC221  # a test
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    if "Permission denied" in done.stderr:
+        pytest.skip("another user cannot run this Python")
+    assert "ConfigurationError" in done.stderr, done
+    assert "AMPLIFY_FEDERATION_HOME" in done.stderr
+    assert "MemoryStore" in done.stderr
+    assert not (tmp_path / "~").exists()
+    environment["AMPLIFY_FEDERATION_HOME"] = str(tmp_path / "given")  # the advice, followed
+    done = subprocess.run(  # noqa: ASYNC221  # a test
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_path_that_begins_with_a_tilde_nobody_has_is_a_fault_of_the_configuration():
+    store = EncryptedFileStore("~nobody-of-that-name/state")
+    with pytest.raises(ConfigurationError, match="no home"):
+        await store.read("name")
+    assert "~nobody-of-that-name" not in os.listdir()  # noqa: PTH208  # the folder of the run
+
+
+@pytest.mark.parametrize("options", ["size=16k", "ro"])
+async def test_a_full_or_read_only_disk_is_found_out_before_cognito_is_called(
+    machine, home, options
+):
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root can mount a small disk")
+    home.mkdir(mode=0o700)
+    mounted = subprocess.run(  # noqa: ASYNC221  # a test
+        ["mount", "-t", "tmpfs", "-o", f"{options},mode=0700", "tmpfs", str(home)],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode:
+        pytest.skip("this machine does not let us mount")
+    try:
+        auth = machine.auth(KEYS[0])
+        with pytest.raises(StoreUnavailableError):
+            await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+        assert machine.fake.calls == []
+        assert files(home, ".tmp") == []
+    finally:
+        subprocess.run(["umount", str(home)], check=True)  # noqa: ASYNC221  # a test
+
+
+@pytest.mark.parametrize("umask", [0o177, 0o277, 0o477, 0o777])
+def test_an_odd_umask_of_an_ordinary_user_leaves_a_folder_that_works(umask, tmp_path):
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or os.geteuid() != 0:
+        pytest.skip("another user can be had by root alone, with setpriv")
+    tmp_path.chmod(0o755)
+    mine = Path("/var/tmp") / f"odd-umask-{os.getpid()}-{umask:o}"
+    mine.mkdir(mode=0o700)
+    os.chown(mine, 54_321, 54_321)
+    script = (
+        "import anyio, os\n"
+        f"os.umask({umask})\n"
+        "from amplify_federation import EncryptedFileStore\n"
+        "async def main():\n"
+        f"    store = EncryptedFileStore('{mine}/a/state')\n"
+        "    version = await store.compare_and_set('name', b'data', expected=None)\n"
+        "    async with store.lock('name', timeout=1):\n"
+        "        assert (await store.read('name')).data == b'data'\n"
+        "    await store.compare_and_set('name', b'more', expected=version)\n"
+        "anyio.run(main)\n"
+    )
+    command = [setpriv, "--reuid", "54321", "--clear-groups", sys.executable, "-c", script]
+    try:
+        for _ in range(2):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+            if "Permission denied" in done.stderr and "amplify_federation" not in done.stderr:
+                pytest.skip("another user cannot run this Python")
+            assert done.returncode == 0, done.stderr
+            shutil.rmtree(mine / "a")
+    finally:
+        shutil.rmtree(mine)
