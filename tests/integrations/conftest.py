@@ -5,7 +5,13 @@ from functools import partial
 import httpx
 import pytest
 
-from amplify_federation import AuthProvider, AuthSettings, FederatedAuth, MemoryStore
+from amplify_federation import (
+    AuthProvider,
+    AuthSettings,
+    FederatedAuth,
+    FederatedUsers,
+    MemoryStore,
+)
 from amplify_federation.testing import FakeCognito, ManualClock
 
 
@@ -93,3 +99,21 @@ def _signers_of(client):
 
     client.meta.events.register("before-send.*", remember)
     return seen
+
+
+@pytest.fixture
+async def users(pool, store, client, clock):
+    settings = AuthSettings(clock=clock)
+    async with FederatedUsers(pool, store=store, http_client=client, settings=settings) as users:
+        yield users
+
+
+@pytest.fixture
+def bearer(users, fake):
+    """Make the live session of a user, whose token outlives three sets of credentials."""
+
+    def bearer(user="alice"):
+        token = fake.issue_token(AuthProvider.GOOGLE, user, lifetime=3 * 3600.0)
+        return users.bearer(token, AuthProvider.GOOGLE)
+
+    return bearer

@@ -15,6 +15,7 @@ from amplify_federation import (
     AuthProvider,
     FederatedAuth,
     FederatedUsers,
+    IdentityPool,
     InvalidStateError,
     MemoryStore,
 )
@@ -253,3 +254,25 @@ async def test_the_readmes_programs_do_what_they_say(monkeypatch, s3):
 async def client_get(url):
     async with httpx.AsyncClient() as client:
         return (await client.get(url)).content
+
+
+async def test_the_readmes_backend_gives_its_users_identities(monkeypatch):
+    pytest.importorskip("aiobotocore")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIABACKEND")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the backend")
+    programs = blocks_of_readme()
+    fake = FakeCognito()
+    providers = {AuthProvider.DEVELOPER: ["login.example.app"]}
+    async with fake.serve() as url:
+        pool = IdentityPool(fake.create_identity_pool(providers), endpoint_url=url)
+        given = await programs["token_for"](pool, "user-17")
+        async with FederatedAuth(pool, store=MemoryStore()) as auth:
+            result = await programs["federate"](auth, given)
+    assert result.identity_id == given.identity_id
+
+
+async def test_the_readmes_providers_give_live_credentials(live_auth):
+    pytest.importorskip("awscrt", reason="awscrt is not installed")
+    provider = blocks_of_readme()["provider_for_mqtt"](live_auth)
+    given = await in_thread(lambda: provider.get_credentials().result(10))
+    assert given.access_key_id == (await live_auth.fetch_auth_session()).credentials.access_key_id

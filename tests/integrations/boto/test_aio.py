@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from amplify_federation import SessionExpiredError, SignedOutError
+from amplify_federation import (
+    SessionExpiredError,
+    SignedOutError,
+)
 from amplify_federation.integrations import boto
 
 pytest.importorskip("aiobotocore")
@@ -93,3 +96,32 @@ async def test_the_credentials_are_silent_and_are_not_pickled(auth, sign_in):
     assert result.credentials.secret_access_key not in repr(credentials)
     with pytest.raises(TypeError, match="stay in its process"):
         pickle.dumps(credentials)
+
+
+async def test_a_bearers_session_signs_and_follows_its_renewal(bearer, fake, client_of, pair):
+    session, expected = bearer(), []
+    async with client_of(session) as (s3, seen):
+        for _ in range(2):
+            expected.append(pair((await session.fetch_auth_session()).credentials))
+            await s3.list_buckets()
+            fake.advance(HOUR)
+    assert seen == expected
+    assert seen[0] != seen[1]
+
+
+async def test_a_second_event_loop_signs_with_the_live_credentials(auth, sign_in):
+    result = await sign_in(auth)
+    session = boto.aiobotocore_session(auth)
+
+    async def sign():
+        return await (await session.get_credentials()).get_frozen_credentials()
+
+    frozen = await asyncio.to_thread(asyncio.run, sign())
+    assert frozen.access_key == result.credentials.access_key_id
+
+
+async def test_a_session_made_before_there_is_a_loop_serves_in_the_first(auth, sign_in):
+    session = await asyncio.to_thread(boto.aiobotocore_session, auth)
+    result = await sign_in(auth)
+    frozen = await (await session.get_credentials()).get_frozen_credentials()
+    assert frozen.access_key == result.credentials.access_key_id

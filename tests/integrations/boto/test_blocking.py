@@ -128,3 +128,18 @@ async def test_the_credentials_are_silent_and_are_not_pickled(auth, sign_in):
     for copied in (pickle.dumps, copy.copy):
         with pytest.raises(TypeError, match="stay in its process"):
             copied(credentials)
+
+
+async def test_a_bearers_session_signs_and_follows_its_renewal(
+    bearer, fake, moto, signers_of, pair
+):
+    session, expected = bearer(), []
+    s3 = boto.boto3_session(session).client("s3", endpoint_url=moto)
+    seen = signers_of(s3)
+    for _ in range(2):
+        expected.append(pair((await session.fetch_auth_session()).credentials))
+        await in_thread(s3.list_buckets)
+        fake.advance(HOUR)
+    s3.close()
+    assert seen == expected
+    assert seen[0] != seen[1]

@@ -7,30 +7,17 @@ import tracemalloc
 
 import pytest
 
-from amplify_federation import AuthProvider, AuthSettings, FederatedUsers, InvalidStateError
+from amplify_federation import InvalidStateError
 from amplify_federation.integrations import boto
 
 pytest.importorskip("aiobotocore")
 
 HOUR = 3600.0
-GOOGLE = AuthProvider.GOOGLE
 
 
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-
-
-@pytest.fixture
-async def users(pool, store, client, clock):
-    settings = AuthSettings(clock=clock)
-    async with FederatedUsers(pool, store=store, http_client=client, settings=settings) as users:
-        yield users
-
-
-@pytest.fixture
-def bearer(users, fake):
-    return lambda user: users.bearer(fake.issue_token(GOOGLE, user), GOOGLE)
 
 
 async def test_each_call_is_signed_by_its_own_user_through_a_renewal(
