@@ -1,1 +1,1 @@
-"""Bridges to other libraries, each imported only where it is used."""
+"""Adapters for other libraries, each imported only where it is used."""

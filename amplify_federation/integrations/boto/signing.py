@@ -29,6 +29,7 @@ UNSIGNED_HEADERS = frozenset({
     "user-agent", "x-amzn-trace-id",
 })  # fmt: skip
 HASHED_IN_MEMORY = 8 * 1024 * 1024  # bytes of a body that is not in memory yet
+COGNITO_LIFE = 3_600  # seconds of credentials of `GetCredentialsForIdentity`
 MAX_URL_LIFE = 604_800  # seconds; Signature Version 4 allows 7 days
 _S3 = frozenset({"s3", "s3-outposts", "s3-object-lambda"})
 _REFUSED = frozenset({400, 401, 403})
@@ -192,20 +193,19 @@ async def presign(  # noqa: PLR0913  # what a request has, all but two with a de
     if not 1 <= life <= MAX_URL_LIFE:
         message = f"`expires_in` must be 1 to {MAX_URL_LIFE} seconds."
         raise ValidationError(message)
+    classic = session.pool.classic_flow
+    lasting = COGNITO_LIFE if classic is None else classic.duration
+    if life > lasting and not cap:
+        raise _does_not_last(lasting, life)
+    # A URL that is capped in any case is not worth a renewal at each call.
+    wanted = life if life <= lasting else lasting // 2
     view = await session.fetch_auth_session()
+    if _remaining(session, view.credentials) < wanted:
+        view = await session.fetch_auth_session(force_refresh=True)
     remaining = _remaining(session, view.credentials)
     if remaining < life:
-        view = await session.fetch_auth_session(force_refresh=True)
-        remaining = _remaining(session, view.credentials)
-    if remaining < life:
         if not cap or remaining < 1:
-            message = (
-                f"The credentials last {max(remaining, 0):.0f} seconds more, and the URL would end "
-                f"with them, before its {life} seconds are over."
-            )
-            raise ValidationError(
-                message, recovery_suggestion="Ask for less time, or give `cap=True`."
-            ) from view.renewal_error
+            raise _does_not_last(remaining, life) from view.renewal_error
         life = int(remaining)
     is_s3 = service in _S3
     request = AWSRequest(method, _strictly_encoded(url, path_too=is_s3))
@@ -218,6 +218,14 @@ async def presign(  # noqa: PLR0913  # what a request has, all but two with a de
         str(request.url),
         datetime.fromtimestamp(session.settings.clock.time(), UTC) + timedelta(seconds=life),
     )
+
+
+def _does_not_last(seconds: float, life: int) -> ValidationError:
+    message = (
+        f"The credentials last {max(seconds, 0):.0f} seconds, and the URL would end with them, "
+        f"before its {life} seconds are over."
+    )
+    return ValidationError(message, recovery_suggestion="Ask for less time, or give `cap=True`.")
 
 
 def _remaining(session: LiveSession, credentials: AWSCredentials) -> float:

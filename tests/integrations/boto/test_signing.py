@@ -2,7 +2,7 @@
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
@@ -295,13 +295,19 @@ async def test_a_presigned_url_outlives_what_it_promises(auth, sign_in, fake, cl
     assert "/folder/a%20b?" in signed.url
 
 
-async def test_a_url_that_cannot_last_is_refused_or_capped(auth, sign_in):
+async def test_a_url_that_cannot_last_is_refused_or_capped(auth, sign_in, fake):
     await sign_in(auth)
-    with pytest.raises(ValidationError, match=r"last 3[56]\d\d seconds") as caught:
+    calls = len(fake.calls)
+    with pytest.raises(ValidationError, match="last 3600 seconds") as caught:
         await presign(auth, URL, expires_in=2 * HOUR)
     assert "cap=True" in caught.value.recovery_suggestion
     capped = await presign(auth, URL, expires_in=2 * HOUR, cap=True)
+    assert len(fake.calls) == calls  # neither is worth a renewal
     assert capped.expiration <= (await auth.fetch_auth_session()).credentials.expiration
+    fake.advance(40 * 60)
+    later = await presign(auth, URL, expires_in=2 * HOUR, cap=True)
+    assert len(fake.calls) == calls + 1  # little time was left
+    assert later.expiration - capped.expiration > timedelta(minutes=39)
     for seconds in (0, 604_801):
         with pytest.raises(ValidationError, match="604800"):
             await presign(auth, URL, expires_in=seconds)
