@@ -4,14 +4,16 @@
                        so that a listing tells neither pools nor sessions
     master.key         the default key, where no other is given; see `keys.file`
     <digest>.session   a record
+    <digest>.bearer    a record that is removed so long after its last write
     <file>.corrupt     the last content of a record that could not be read
     <file>.*.tmp       a file being written; one left by a dead process goes at the next start
-    <file>.lock        held over one write
-    <file>.lease       held over a renewal
+    <file>.lock        held over one write; goes with the record
+    <file>.lease       held over a renewal; goes with it where there is no record
 
 This file must not know what the bytes mean. Its functions block.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
 SECRET_NAME: Final = "names.secret"
 RECORD_SUFFIX: Final = ".session"
+EXPIRING_SUFFIX: Final = ".bearer"
 _SECRET_SIZE: Final = 32
 _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the secret
+_SWEEP_PAUSE: Final = 3_600.0  # seconds
 _TRIAL_SIZE: Final = 65_536  # bytes; a record has some 4,000
 # A file changed twice within one tick of the file system's clock looks the same twice. So, like
 # git with its index, believe a status only if the file was not young when it was read. Two seconds
@@ -71,11 +75,14 @@ class _Opened:
 class Folder:
     """The files of one folder. Constructing does no I/O; may be used from any thread."""
 
-    def __init__(self, path: AnyPath, *, limit: int) -> None:
+    def __init__(self, path: AnyPath, *, limit: int, keep: float | None = None) -> None:
+        """`keep`: seconds after which a record that nobody wrote is removed; `None`: never."""
         self.location = os.fspath(path)
         self._limit = limit
+        self._keep = keep
+        self._suffix = RECORD_SUFFIX if keep is None else EXPIRING_SUFFIX
         self._opened: _Opened | None = None
-        self.rests: list[str] = []
+        self._sweep_from = float("-inf")  # monotonic
         self._reads: Recent[_Read] = Recent()
 
     @property
@@ -96,18 +103,14 @@ class Folder:
         return opened is not None and directories.folder_identity(self.location) == opened.identity
 
     def open(self) -> bool:
-        """Find and check the folder, and collect what dead processes left. `False`: none yet."""
-        found = self.find()
-        self.sweep()
-        return found
+        """Find and check the folder. `False`: there is none yet.
 
-    def find(self) -> bool:
-        """Do what `open` does, but leave collecting to `sweep`, which waits for the disk."""
+        It costs the same in a full folder: collecting is left to `sweep`.
+        """
         self.location = directories.real_folder(self.location)
         identity = directories.folder_identity(self.location)
         if identity is None:
             return False
-        self.rests = [temp.path for temp in files.listed(self.location, files.TEMP_SUFFIX)]
         secret = self._read_secret()
         if secret is None:
             self._check_no_records()
@@ -118,9 +121,22 @@ class Folder:
         return True
 
     def sweep(self) -> None:
-        """Remove the temporaries of dead processes."""
-        while self.rests:
-            _remove_rest(self.rests.pop())
+        """Remove what dead processes left, and records that are too old, once in a while.
+
+        By age alone, so that no process needs to have seen a record.
+        """
+        now = time.monotonic()
+        if now < self._sweep_from:
+            return
+        self._sweep_from = now + _SWEEP_PAUSE
+        for temp in files.listed(self.location, files.TEMP_SUFFIX):
+            _remove_rest(temp.path)
+        if self._keep is not None:
+            oldest = time.time() - self._keep
+            for entry in files.listed(self.location, EXPIRING_SUFFIX):
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                        self._remove_old(entry.path, oldest)
 
     def make(self) -> None:
         """Open the folder, made with its secret if need be."""
@@ -146,7 +162,7 @@ class Folder:
             message = f"The folder {self.location} is not open."
             raise StoreUnavailableError(message)
         digest = hmac.digest(self._opened.secret, name.encode(), "sha256").hex()
-        return self._path_of(digest[:32] + RECORD_SUFFIX)
+        return self._path_of(digest[:32] + self._suffix)
 
     def read(self, name: str) -> Kept | None:
         """Return a record; a stat is all it takes while the file stays as it was."""
@@ -189,6 +205,7 @@ class Folder:
         path = self.file_of(name)
         self._reads.drop(name)
         writing.remove_files(path, path + ".corrupt")
+        _remove_lease(path)
 
     def remove_set_aside(self, name: str) -> None:
         """Remove what was set aside under a name."""
@@ -206,7 +223,7 @@ class Folder:
 
     def records(self) -> Iterator[bytes]:
         """Yield the bytes of every record; one too large to be a record is passed over."""
-        for entry in files.listed(self.location, RECORD_SUFFIX):
+        for entry in files.listed(self.location, self._suffix):
             try:
                 found = files.read_file(entry.path, self._limit)
             except SessionFileCorruptError:
@@ -230,9 +247,27 @@ class Folder:
             raise StoreUnavailableError(message, recovery_suggestion=_advice_without_secret(path))
         return found[0]
 
+    def has(self, path: str) -> bool:
+        """Tell whether a record's file is there."""
+        return os.path.lexists(path)
+
     def has_records(self) -> bool:
         """Tell whether there is a record of any name."""
-        return bool(files.listed(self.location, RECORD_SUFFIX))
+        endings = RECORD_SUFFIX, EXPIRING_SUFFIX
+        return any(files.listed(self.location, ending) for ending in endings)
+
+    def _remove_old(self, path: str, oldest: float) -> None:
+        from amplify_federation._files import lock, writing  # noqa: PLC0415 - seldom is there one
+
+        held = lock.try_lock(lock.lock_of(path))
+        if held is None:
+            return
+        try:
+            if os.lstat(path).st_mtime < oldest:  # still, under the lock
+                writing.remove_files(path, path + ".corrupt")
+                _remove_lease(path)
+        finally:
+            held.release(remove=True)
 
     def _check_no_records(self) -> None:
         """Raise if there are records, whose names nobody can tell without the secret."""
@@ -247,6 +282,15 @@ class Folder:
 
 def _advice_without_secret(path: str) -> str:
     return f"Restore {path}, or remove the folder {os.path.dirname(path)} and federate again."
+
+
+def _remove_lease(path: str) -> None:
+    """Remove the lease file of a record that is gone, unless somebody holds it."""
+    from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
+
+    lease = lease_of(path)
+    if os.path.lexists(lease) and (held := lock.try_lock(lease)) is not None:
+        held.release(remove=True)
 
 
 def lease_of(path: AnyPath) -> str:

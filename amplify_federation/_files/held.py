@@ -7,6 +7,7 @@ lock file and the moment from which that is known.
 This file must not know how the lock file is made, nor how anybody waits for it.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from threading import RLock
@@ -27,12 +28,18 @@ class Held:
         self._path = path
         self._descriptor: int | None = descriptor
 
-    def release(self) -> None:
-        """Let others have it. Done already, or in a forked child, it does nothing."""
+    def release(self, *, remove: bool = False) -> None:
+        """Let others have it. Done already, or in a forked child, it does nothing.
+
+        `remove`: with the lock file, so that none is left behind; the next to come makes another.
+        """
         with _gate:
             _all.discard(self)
             descriptor, self._descriptor = self._descriptor, None
             if descriptor is not None:
+                if remove and os.name == "posix":  # Windows removes no open file
+                    with contextlib.suppress(OSError):
+                        os.unlink(self._path)
                 _unlock(self._path, descriptor)
 
     def leave_to_parent(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HOME_VARIABLE: Final = "AMPLIFY_FEDERATION_HOME"
 KEY_NAME: Final = "master.key"
+BEARERS_LIFE: Final = 86_400.0  # seconds
 
 
 class EncryptedFileStore(Sealed):
@@ -42,11 +43,16 @@ class EncryptedFileStore(Sealed):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, *, key: bytes | KeySource | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        key: bytes | KeySource | None = None,
+        _keep: float | None = None,
     ) -> None:
         given = None if key is None else veiled_key(key)
         del key  # no frame of a traceback may hold it
-        self._files = FolderStore(default_folder() if path is None else _checked_path(path))
+        location = default_folder() if path is None else _checked_path(path)
+        self._files = FolderStore(location, keep=_keep)
         super().__init__(self._files, key=_DefaultKey(self._files) if given is None else given)
 
     def __repr__(self) -> str:
@@ -64,7 +70,16 @@ class EncryptedFileStore(Sealed):
             SessionKeyError: no key given opens some of the sessions. The others are done.
             StoreConflictError: others wrote a session all the time.
         """
-        return await self.reseal_each(self._records())
+        done = await self.reseal_each(self._records())
+        bearers = self.keeping(BEARERS_LIFE)
+        return done + await bearers.reseal_each(bearers._records())  # noqa: SLF001 - one of our own
+
+    def keeping(self, seconds: float) -> "EncryptedFileStore":
+        """Return a store in the same folder, whose records are removed so long after a write.
+
+        They have files of their own. `FederatedUsers` keeps the sessions of bearer tokens in one.
+        """
+        return EncryptedFileStore(self._files.location, key=self._keys, _keep=seconds)
 
     async def _records(self) -> AsyncGenerator[bytes]:
         for record in await self._files.records():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from amplify_federation._crypto.envelope import MAX_RECORD
 from amplify_federation._files.folder import Folder, Kept, lease_of
-from amplify_federation.errors import SessionFileCorruptError, StoreConflictError
+from amplify_federation.errors import SessionFileCorruptError, StoreConflictError, StoreError
 from amplify_federation.stores.protocol import Record
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ _logger = logging.getLogger("amplify_federation")
 class FolderStore:
     """Keeps bytes in the files of a folder, as they are. Constructing does no I/O."""
 
-    def __init__(self, path: "str | PathLike[str]") -> None:
-        self._folder = Folder(path, limit=MAX_RECORD)
+    def __init__(self, path: "str | PathLike[str]", *, keep: float | None = None) -> None:
+        self._folder = Folder(path, limit=MAX_RECORD, keep=keep)
 
     def __repr__(self) -> str:
         return f"<FolderStore {self.location}>"
@@ -98,8 +98,12 @@ class FolderStore:
         from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
 
         await self.make()
-        async with lock.hold(lease_of(self._folder.file_of(name)), timeout=timeout):
+        record = self._folder.file_of(name)
+        held = await lock.acquired(lease_of(record), timeout=timeout)
+        try:
             yield
+        finally:
+            held.release(remove=not self._folder.has(record))
 
     def has_records(self) -> bool:
         """Tell whether there is a record of any name."""
@@ -117,19 +121,14 @@ class FolderStore:
         return await _in_thread(lambda: list(self._folder.records()))
 
     async def _is_open(self) -> bool:
-        if self._folder.is_open():
-            return True
-        found = self._folder.find()
-        if self._folder.rests:
-            await _in_thread(self._folder.sweep)
-        return found
+        return self._folder.is_open() or self._folder.open()
 
     async def _write(self, name: str, work: Callable[[], T]) -> T:
         from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
 
         await self.make()
         guard = lock.lock_of(self._folder.file_of(name))
-        turn = _Turn(await lock.acquired(guard, timeout=_WRITE_PATIENCE), work)
+        turn = _Turn(await lock.acquired(guard, timeout=_WRITE_PATIENCE), work, self._folder)
         try:
             return await _in_thread(turn.run)
         finally:
@@ -171,9 +170,10 @@ class _Turn(Generic[T]):
     asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.
     """
 
-    def __init__(self, held: "Held", work: Callable[[], T]) -> None:
+    def __init__(self, held: "Held", work: Callable[[], T], folder: Folder) -> None:
         self._held = held
         self._work = work
+        self._folder = folder
         self._open = [None]  # a list, for its `pop` lets one thread win
 
     def run(self) -> T:
@@ -183,6 +183,8 @@ class _Turn(Generic[T]):
             return self._work()
         finally:
             self._held.release()
+            with suppress(StoreError):  # the record is written all the same
+                self._folder.sweep()
 
     def leave(self) -> None:
         """Release the lock if the work has not begun; it will not then."""

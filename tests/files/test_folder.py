@@ -209,11 +209,13 @@ def test_removing_takes_what_was_set_aside_along(folder):
     assert folder.read(NAME) is None
 
 
-def test_what_a_dead_process_left_goes_at_the_next_start(folder):
+def test_what_a_dead_process_left_goes_with_the_next_processs_first_write(folder):
     folder.replace(NAME, b"one")
     temp = Path(f"{file_of(folder)}.0123456789abcdef.tmp")
     temp.write_bytes(b"half")
-    assert another(folder).read(NAME).data == b"one"
+    opened = another(folder)
+    assert opened.read(NAME).data == b"one"
+    opened.sweep()
     assert not temp.exists()
 
 
@@ -222,9 +224,9 @@ def test_what_a_living_process_is_writing_stays(folder):
     temp = Path(f"{path}.0123456789abcdef.tmp")
     with lock.hold_blocking(lock.lock_of(path), timeout=0):
         temp.write_bytes(b"half")
-        another(folder)
+        another(folder).sweep()
         assert temp.exists()
-    another(folder)
+    another(folder).sweep()
     assert not temp.exists()
 
 

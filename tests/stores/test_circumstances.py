@@ -15,6 +15,7 @@ from amplify_federation import (
     EncryptedFileStore,
     Federated,
     FederatedAuth,
+    KeyRing,
     SessionKeyError,
     SignedOut,
     StoreUnavailableError,
@@ -251,3 +252,53 @@ def test_an_odd_umask_of_an_ordinary_user_leaves_a_folder_that_works(umask, tmp_
             shutil.rmtree(mine / "a")
     finally:
         shutil.rmtree(mine)
+
+
+async def test_leases_of_tokens_that_were_refused_leave_no_files(machine, home):
+    store = EncryptedFileStore(home, key=KEYS[0])
+    for number in range(20):
+        async with store.lock(f"unknown-{number}", timeout=1):
+            pass
+    assert files(home, ".lease") == []
+    version = await store.compare_and_set("known", b"data", expected=None)
+    async with store.lock("known", timeout=1):
+        pass
+    await store.delete("known", expected=version)
+    assert files(home, ".lease") == []
+
+
+async def test_records_of_bearers_are_removed_by_age_whoever_wrote_them(home):
+    first = EncryptedFileStore(home, key=KEYS[0])
+    await first.compare_and_set("user", b"kept", expected=None)
+    bearers = first.keeping(100.0)
+    for number in range(5):
+        await bearers.compare_and_set(f"bearer-{number}", b"old", expected=None)
+    old = [home / name for name in files(home, ".bearer")]
+    for path in (*old, *(home / name for name in files(home, ".session"))):
+        os.utime(path, (1, 1))  # written long ago, by a process that is gone
+    # Another process, which has seen none of them.
+    later = EncryptedFileStore(home, key=KEYS[0]).keeping(100.0)
+    await later.compare_and_set("bearer-new", b"new", expected=None)
+    assert (await later.read("bearer-new")).data == b"new"
+    assert len(files(home, ".bearer")) == 1
+    assert (await first.read("user")).data == b"kept"
+
+
+async def test_rotation_reaches_the_records_of_bearers(home):
+    old = EncryptedFileStore(home, key=KEYS[0])
+    await old.compare_and_set("user", b"user", expected=None)
+    await old.keeping(1e6).compare_and_set("bearer", b"bearer", expected=None)
+    assert await EncryptedFileStore(home, key=KeyRing([KEYS[1], KEYS[0]])).rotate() == 2
+    new = EncryptedFileStore(home, key=KEYS[1])
+    assert (await new.read("user")).data == b"user"
+    assert (await new.keeping(1e6).read("bearer")).data == b"bearer"
+
+
+async def test_opening_lists_no_files(home, monkeypatch):
+    await EncryptedFileStore(home, key=KEYS[0]).compare_and_set("user", b"data", expected=None)
+
+    def listing(_path):
+        raise AssertionError("a full folder would take long")
+
+    monkeypatch.setattr("os.scandir", listing)
+    assert (await EncryptedFileStore(home, key=KEYS[0]).read("user")).data == b"data"
