@@ -43,16 +43,11 @@ class EncryptedFileStore(Sealed):
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        key: bytes | KeySource | None = None,
-        _keep: float | None = None,
+        self, path: str | os.PathLike[str] | None = None, *, key: bytes | KeySource | None = None
     ) -> None:
         given = None if key is None else veiled_key(key)
         del key  # no frame of a traceback may hold it
-        location = default_folder() if path is None else _checked_path(path)
-        self._files = FolderStore(location, keep=_keep)
+        self._files = FolderStore(default_folder() if path is None else _checked_path(path))
         super().__init__(self._files, key=_DefaultKey(self._files) if given is None else given)
 
     def __repr__(self) -> str:
@@ -70,20 +65,21 @@ class EncryptedFileStore(Sealed):
             SessionKeyError: no key given opens some of the sessions. The others are done.
             StoreConflictError: others wrote a session all the time.
         """
-        done = await self.reseal_each(self._records())
-        bearers = self.keeping(BEARERS_LIFE)
-        return done + await bearers.reseal_each(bearers._records())  # noqa: SLF001 - one of our own
+        done = await self.reseal_each(_records(self._files))
+        bearers = FolderStore(self._files.location, keep=BEARERS_LIFE)
+        return done + await Sealed(bearers, key=self._keys).reseal_each(_records(bearers))
 
-    def keeping(self, seconds: float) -> "EncryptedFileStore":
+    def keeping(self, seconds: float) -> Sealed:
         """Return a store in the same folder, whose records are removed so long after a write.
 
         They have files of their own. `FederatedUsers` keeps the sessions of bearer tokens in one.
         """
-        return EncryptedFileStore(self._files.location, key=self._keys, _keep=seconds)
+        return Sealed(FolderStore(self._files.location, keep=seconds), key=self._keys)
 
-    async def _records(self) -> AsyncGenerator[bytes]:
-        for record in await self._files.records():
-            yield record
+
+async def _records(files: FolderStore) -> AsyncGenerator[bytes]:
+    for record in await files.records():
+        yield record
 
 
 class _DefaultKey:
