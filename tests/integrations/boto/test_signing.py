@@ -1,6 +1,8 @@
 """Requests of httpx signed for AWS, and URLs that hold what they promise."""
 
 import json
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -103,8 +105,24 @@ async def test_signatures_are_those_of_awss_test_suite(name, monkeypatch):
 
 
 @pytest.fixture
-def checking_moto(moto):
+def own_moto(free_tcp_port):
+    """Give the URL of a moto in a process of its own: checking is a switch of the whole process."""
+    pytest.importorskip("moto.server")
+    command = [sys.executable, "-m", "moto.server", "-p", str(free_tcp_port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{free_tcp_port}"
+    transport = httpx.HTTPTransport(retries=10)  # while it starts
+    with httpx.Client(transport=transport, timeout=30) as client:
+        assert client.get(f"{url}/moto-api/data.json").status_code == 200
+    yield url
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def checking_moto(own_moto):
     """Give AWS that checks signatures, and credentials of a role that may use S3."""
+    moto = own_moto
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     admin = boto3.Session(region_name="us-east-1", **keys)
     iam = admin.client("iam", endpoint_url=moto)
@@ -115,12 +133,10 @@ def checking_moto(moto):
     sts = admin.client("sts", endpoint_url=moto)
     role = "arn:aws:iam::123456789012:role/user"
     given = sts.assume_role(RoleArn=role, RoleSessionName="user")["Credentials"]
-    httpx.post(f"{moto}/moto-api/reset-auth", content=b"0")
+    httpx.post(f"{moto}/moto-api/reset-auth", content=b"0")  # from now on it checks
     for client in (iam, sts):
         client.close()
-    yield moto, given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
-    httpx.post(f"{moto}/moto-api/reset-auth", content=b"Infinity")
-    httpx.post(f"{moto}/moto-api/reset")
+    return moto, given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
 
 
 async def test_a_server_that_checks_signatures_takes_them(checking_moto):
@@ -128,15 +144,15 @@ async def test_a_server_that_checks_signatures_takes_them(checking_moto):
     auth = SigV4Auth(GivenSession(key, secret, token), "s3")
     async with httpx.AsyncClient(auth=auth, base_url=url) as client:
         answers = [
-            await client.put("/bucket"),
-            await client.put("/bucket/a%20b+c:d=e/\u00fc", content=b"hello"),
-            await client.get("/bucket/a%20b+c:d=e/\u00fc"),
-            await client.get("/bucket", params={"list-type": "2", "prefix": "a b/+c*"}),
+            await client.put("/checked"),
+            await client.put("/checked/a%20b+c:d=e/\u00fc", content=b"hello"),
+            await client.get("/checked/a%20b+c:d=e/\u00fc"),
+            await client.get("/checked", params={"list-type": "2", "prefix": "a b/+c*"}),
         ]
         assert [answer.status_code for answer in answers] == [200] * 4, answers[-1].text
         assert answers[2].content == b"hello"
-        forged = SigV4Auth(GivenSession(key, secret[:-1] + "x", token), "s3")
-        refused = await client.get("/bucket", auth=forged)
+        forged = SigV4Auth(GivenSession(key, secret[::-1], token), "s3")
+        refused = await client.get("/checked", auth=forged)
     assert refused.status_code == 403
     assert "SignatureDoesNotMatch" in refused.text
 
