@@ -135,8 +135,7 @@ class FederatedAuth:
         """
         secret = Secret(token)
         del token  # this frame stands in every traceback from here
-        checked_token(secret)
-        checked_provider(provider)
+        secret = checked_token(secret, checked_provider(provider))
         if developer_provided_identity_id is not None:
             checked_identity_id(developer_provided_identity_id, self._pool.region)
         elif provider == AuthProvider.DEVELOPER:
@@ -182,8 +181,7 @@ class FederatedAuth:
         """
         secret = Secret(token)
         del token  # this frame stands in every traceback from here
-        checked_token(secret)
-        checked_provider(provider)
+        secret = checked_token(secret, checked_provider(provider))
         self._session.check_callable()
         return await self._session.linking.link(secret, provider)
 

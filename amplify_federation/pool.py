@@ -151,10 +151,15 @@ def _guests() -> bool | None:
     return is_true(os.environ, "AMPLIFY_FEDERATION_GUEST_ACCESS")
 
 
+_USER_POOL_ID = re.compile(r"[a-z0-9-]+_[A-Za-z0-9]+", re.ASCII)
+
+
 def _region_of(pool_id: object, explicit: object) -> tuple[str, bool]:
     if not isinstance(pool_id, str) or len(pool_id) > MAX_ID or not ID_PATTERN.fullmatch(pool_id):
+        user_pool = isinstance(pool_id, str) and _USER_POOL_ID.fullmatch(pool_id)
+        is_what = "is a user pool's id" if user_pool else "is not an identity pool id"
         message = (
-            f"{pool_id!r:.80} is not an identity pool id; it looks like "
+            f"{pool_id!r:.80} {is_what}; that of an identity pool looks like "
             "'us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768'."
         )
         raise ConfigurationError(message)

@@ -57,17 +57,37 @@ class Call:
         return f"<Call {self.operation}>"  # the body holds the tokens
 
 
-def checked_token(token: object) -> Secret:
-    """Return the token as a secret; raises `ValidationError` if it is out of limits.
+def checked_token(token: object, provider: AuthProvider | None = None) -> Secret:
+    """Return the token as a secret; raises `ValidationError` if it can be none.
 
-    Give it as a `Secret` where the caller's frame, which stands in the traceback, is ours.
+    White space is taken out of a SAML response, which is often wrapped at 76 columns. Give the
+    token as a `Secret` where the caller's frame, which stands in the traceback, is ours.
     """
     secret = token if isinstance(token, Secret) else Secret(cast("str", token))
     del token
+    if provider is not None and provider.login_key.startswith("arn:"):
+        secret = _without_white_space(secret)
     fault = _fault_of_token(secret.reveal())
     if fault is not None:
         raise ValidationError(fault)
     return secret
+
+
+def _without_white_space(secret: Secret) -> Secret:
+    text: object = secret.reveal()
+    return Secret("".join(text.split())) if isinstance(text, str) else secret
+
+
+def _mistake_with_token(token: str) -> str | None:
+    """Tell what people paste in a token's place, by its first characters."""
+    begin = token[:8].lstrip().lower()
+    if begin[:1] in {'"', "'"}:
+        return "begins with a quotation mark; pass it without quotes."
+    if begin.startswith(("bearer ", "jwt ")):
+        return f"begins with `{begin.split()[0].title()} `; pass what follows it."
+    if begin[:1] in {"{", "["}:
+        return "is JSON; pass the `id_token` in it (for Facebook and Amazon the `access_token`)."
+    return None
 
 
 def _fault_of_token(token: object) -> str | None:
@@ -77,6 +97,8 @@ def _fault_of_token(token: object) -> str | None:
         return "The token is empty; pass the token that the identity provider issued."
     if len(token) > MAX_TOKEN:
         return f"The token has {len(token)} characters; Cognito takes at most {MAX_TOKEN}."
+    if fault := _mistake_with_token(token):
+        return f"The token {fault}"
     # `translate` leaves what it is not to delete; `isprintable` would take twice as long.
     if not token.isascii() or token.encode().translate(None, _PRINTABLE):
         return "The token has characters that no token has, such as a line break; copy it whole."
