@@ -59,10 +59,9 @@ def _masked_body(body: bytes | str) -> bytes:
     return json.dumps(_masked(value)).encode()
 
 
-def _masked(value: Any) -> Any:  # noqa: ANN401  # JSON
+def _masked(value: object) -> Any:  # noqa: ANN401  # JSON
     if isinstance(value, list):
-        parts: list[Any] = value
-        return list(map(_masked, parts))
+        return [_masked(part) for part in cast("list[object]", value)]
     if not isinstance(value, dict):
         return value
     masked: dict[str, Any] = {}

@@ -4,7 +4,7 @@ This file must not know identities, and it makes no credentials.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from amplify_federation.testing._service import errors
 from amplify_federation.testing._service.errors import ServiceRefusal, not_authorized
@@ -53,7 +53,7 @@ def principal_tags_of(pool: Pool, logins: Sequence[Login]) -> dict[str, str]:
         for tag, claim in chosen.items():
             value: Any = login.claims.get(claim, login.subject if claim == "sub" else None)
             if value is not None:
-                tags[tag] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+                tags[tag] = ",".join(_texts(value))
     return tags
 
 
@@ -80,7 +80,7 @@ def _matches(rule: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
     claim = claims.get(rule["Claim"])
     if claim is None:
         return False
-    texts: list[str] = [str(part) for part in claim] if isinstance(claim, list) else [str(claim)]
+    texts = _texts(claim)
     value = rule["Value"]
     match rule["MatchType"]:
         case "Equals":
@@ -91,6 +91,11 @@ def _matches(rule: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
             return any(text.startswith(value) for text in texts)
         case _:
             return any(value in text for text in texts)
+
+
+def _texts(claim: object) -> list[str]:
+    parts = cast("list[object]", claim) if isinstance(claim, list) else [claim]
+    return [str(part) for part in parts]
 
 
 def _ambiguous(mapping: Mapping[str, Any], usual: str | None) -> str | None:
