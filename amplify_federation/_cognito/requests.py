@@ -74,7 +74,7 @@ def checked_token(token: object, provider: AuthProvider | None = None) -> Secret
 
 
 def _without_white_space(secret: Secret) -> Secret:
-    text: object = secret.reveal()
+    text = cast("object", secret.reveal())  # callers may not be typed
     return Secret("".join(text.split())) if isinstance(text, str) else secret
 
 

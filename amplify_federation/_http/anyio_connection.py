@@ -134,14 +134,12 @@ class AnyioConnection:
 
     async def _progress(self, seconds: float | None) -> None:
         """Wait until something has come, for so many seconds at most."""
-        failure: ConnectionFailure | None = None
+        failure: ConnectionFailure | None = ConnectionFailure("ReadTimeout", "the server is silent")
         try:
-            with anyio.move_on_after(seconds) as scope:
+            with anyio.move_on_after(seconds):
                 data = await self._stream.receive(READ_SIZE)
-            if scope.cancelled_caught:
-                failure = ConnectionFailure("ReadTimeout", "the server is silent")
-            else:
                 self._heard = True
+                failure = None
                 self._parser.feed(memoryview(data))
         except ParseError as error:
             failure = ConnectionFailure("RemoteProtocolError", str(error))

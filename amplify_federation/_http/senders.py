@@ -338,9 +338,8 @@ async def _read_capped(
 
 def _leaf(error: BaseException) -> BaseException:
     """Return what an exception group holds."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # a group's alone
+    return _leaf(parts[0]) if parts else error
 
 
 def _names(error: BaseException) -> set[str]:

@@ -3,7 +3,8 @@
 CRT asks a delegate in a thread of its own, whenever it signs.
 """
 
-from typing import Any, cast
+import importlib
+from typing import Any
 
 from amplify_federation.integrations.sessions import LiveSession, require
 from amplify_federation.integrations.thread_access import ThreadAccess
@@ -20,21 +21,17 @@ def crt_credentials(session: LiveSession) -> Any:  # noqa: ANN401  # awscrt is o
     missing.
     """
     require("awscrt", "pip install 'amplify-federation[crt]'")
-    from awscrt.auth import (  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional, untyped  # pyright: ignore[reportMissingTypeStubs,reportMissingImports]
-        AwsCredentials,
-        AwsCredentialsProvider,
-    )
+    auth: Any = importlib.import_module("awscrt.auth")  # it has no types
 
     access = ThreadAccess(session)
-    new_delegate = cast("Any", AwsCredentialsProvider).new_delegate  # it has no types
 
-    def provide() -> AwsCredentials:
+    def provide() -> Any:  # noqa: ANN401  # awscrt's, without types
         credentials = access.credentials()
-        return AwsCredentials(
+        return auth.AwsCredentials(
             credentials.access_key_id,
             credentials.secret_access_key,
             credentials.session_token,
             credentials.expiration,
         )
 
-    return new_delegate(provide)
+    return auth.AwsCredentialsProvider.new_delegate(provide)
