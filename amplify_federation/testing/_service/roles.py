@@ -76,13 +76,6 @@ def _mapped(mapping: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None
     return next(matching, None)
 
 
-def _texts(claim: object) -> list[str]:
-    if not isinstance(claim, list):
-        return [str(claim)]
-    parts: list[object] = claim  # pyright: ignore[reportUnknownVariableType]  # JSON
-    return [str(part) for part in parts]
-
-
 def _matches(rule: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
     claim = claims.get(rule["Claim"])
     if claim is None:
