@@ -70,7 +70,13 @@ class CognitoClient:
         if self._sender is None:
             from amplify_federation._http.senders import default_sender  # noqa: PLC0415  # see above
 
-            self._sender = await default_sender(self._endpoint)
+            made = await default_sender(self._endpoint)
+            if self._sender is not None:
+                # Another call made one meanwhile: this one would be closed by nobody.
+                with anyio.CancelScope(shield=True):
+                    await made.aclose()
+            else:
+                self._sender = made
         return self._sender
 
     async def aclose(self) -> None:

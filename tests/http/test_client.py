@@ -25,7 +25,7 @@ from amplify_federation import (
 )
 from amplify_federation._cognito.requests import get_id
 from amplify_federation._http.client import CognitoClient
-from amplify_federation._http.senders import ClientSender, TransportSender
+from amplify_federation._http.senders import ClientSender, TransportSender, default_sender
 from amplify_federation._model.values import Secret
 from amplify_federation.testing import FakeCognito
 from tests.fire.authority import Authority
@@ -48,6 +48,43 @@ async def served():
     fake = FakeCognito()
     async with fake.serve() as url:
         yield fake, IdentityPool(fake.create_identity_pool(), endpoint_url=url)
+
+
+@pytest.mark.parametrize("transport", ["", "httpx"])
+async def test_first_calls_at_once_share_one_sender_and_the_others_are_closed(
+    monkeypatch, transport
+):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
+    made = []
+
+    async def slow(url):
+        sender = await default_sender(url)
+        made.append(sender)
+        await anyio.lowlevel.checkpoint()
+        return sender
+
+    monkeypatch.setattr("amplify_federation._http.senders.default_sender", slow)
+    closed = []
+    for kind in (TransportSender, ClientSender):
+
+        async def close(self, close=kind.aclose):
+            closed.append(self)
+            await close(self)
+
+        monkeypatch.setattr(kind, "aclose", close)
+    client = client_for("http://127.0.0.1:9")
+    used = []
+
+    async def ask():
+        used.append(await client.sender())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(ask)
+    await client.aclose()
+    assert len(made) == 3
+    assert len(set(map(id, used))) == 1
+    assert set(map(id, closed)) == set(map(id, made))
 
 
 async def test_a_default_client_goes_over_the_lean_transport(caplog):

@@ -95,7 +95,7 @@ def test_locust_file_plays_the_users_of_an_application(tmp_path):
     pool = fake.create_identity_pool({AuthProvider.GOOGLE: ["web"]})
     with fake.serve() as url, serve_control(fake) as access:
         users = FederatedUsers(IdentityPool(pool, endpoint_url=url), store=MemoryStore())
-        settings = {"port": 0, "log_level": "critical", "loop": "asyncio"}
+        settings = {"port": 0, "log_level": "critical"}
         server = uvicorn.Server(uvicorn.Config(names["make_app"](users), **settings))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
