@@ -56,7 +56,8 @@ from amplify_federation._model.claims import peek
 from amplify_federation._model.state import Grant, Login
 from amplify_federation._model.values import Secret
 from amplify_federation._session.record.schema import SessionRecord
-from amplify_federation.testing import FakeCognito, ManualClock
+from amplify_federation.testing import ControlAccess, FakeCognito, ManualClock
+from amplify_federation.transport import LeanTransport
 
 CANARY = "canary-0123456789-abcdef"
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
@@ -138,9 +139,11 @@ SHOWN_ONLY = {
     "key ring": KeyRing([CANARY.ljust(32).encode(), PassphraseKey(CANARY)]),
     "bearer": FederatedUsers(POOL, store=MemoryStore()).bearer(CANARY, GOOGLE),
     "passphrase": PassphraseKey(CANARY),
+    "control access": ControlAccess("http://127.0.0.1:1", CANARY),
 }
 HARMLESS = {
     "settings": AuthSettings(),
+    "transport": LeanTransport(),
     "pool": IdentityPool(POOL),
     "classic flow": ClassicFlow("arn:aws:iam::123456789012:role/player"),
     "provider": GOOGLE,

@@ -52,10 +52,9 @@ def test_every_number_is_distinct_and_explained():
 
 
 def test_the_readme_has_the_same_table():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    _, found, section = readme.partition("### Exit codes\n")
-    if not found:
-        pytest.skip("the README has no such section yet")
+    folder = Path(__file__).parents[2] / "amplify_federation" / "cli"
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    _, _, section = readme.partition("### Exit codes\n")
     table = re.findall(r"^\| (\d+) \| (.*) \|$", section.partition("\n## ")[0], re.MULTILINE)
     assert {int(code): meaning for code, meaning in table} == {
         int(code): meaning for code, meaning in MEANINGS.items()

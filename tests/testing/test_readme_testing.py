@@ -107,7 +107,7 @@ def test_locust_file_plays_the_users_of_an_application(tmp_path):
             assert httpx.get(f"{host}/me").status_code == 401
             run(
                 locust,
-                *("--headless", "-u", "2", "-r", "2", "-t", "2s", "--only-summary"),
+                *("--headless", "-u", "2", "-r", "2", "-t", "5s", "--only-summary"),
                 *("--host", host),
                 folder=tmp_path,
                 CONTROL_URL=access.url,

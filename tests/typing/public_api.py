@@ -47,6 +47,7 @@ from amplify_federation import (
     UserPoolTokens,
 )
 from amplify_federation.integrations.boto import PresignedURL, SigV4Auth, aws_clients, presign
+from amplify_federation.transport import LeanTransport, transport_for
 
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 
@@ -181,6 +182,17 @@ async def as_user(bearer: FederatedBearer) -> None:
     async with aws_clients() as clients:
         s3 = await clients.client(bearer, "s3")
         await s3.list_buckets()
+
+
+async def over_the_lean_transport() -> str:
+    async with httpx.AsyncClient(transport=LeanTransport()) as client:
+        response = await client.get("https://api.example.com")
+    assert_type(transport_for("https://api.example.com"), str)
+    return response.text
+
+
+async def forget(auth: FederatedAuth) -> None:
+    assert_type(await auth.forget_guest(), None)
 
 
 def boto3_arguments(credentials: AWSCredentials) -> dict[str, str]:
