@@ -17,7 +17,7 @@ from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Sources
-from amplify_federation._session.keeper import NOTICE
+from amplify_federation._session.repository import NOTICE
 from amplify_federation._session.session import Session
 from amplify_federation.errors import ConfigurationError, ValidationError
 from amplify_federation.pool import IdentityPool

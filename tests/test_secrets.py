@@ -125,7 +125,7 @@ HELD = {
     "signed out with a guest": SignedOut(GRANT),
     "federated": Federated(GRANT, (LOGIN,)),
     "expired": Expired(IDENTITY, (LOGIN,)),
-    "session record": SessionRecord(Federated(GRANT, (LOGIN,)), 1, "lineage"),
+    "session record": SessionRecord(Federated(GRANT, (LOGIN,)), 1, "federation_id"),
     "answer": Answer(IDENTITY, CREDENTIALS, Secret(CANARY)),
 }
 # These hold secrets as bytes, on purpose; what shows them by accident must not.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from amplify_federation._async.loops import is_asyncio
+from amplify_federation._async.loop_guard import is_asyncio
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

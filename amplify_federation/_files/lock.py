@@ -16,9 +16,9 @@ from typing import Final
 
 import anyio
 
-from amplify_federation._files import faults, files, held, holder
+from amplify_federation._files import faults, file_lock, files, lock_owner
 from amplify_federation._files.faults import AnyPath
-from amplify_federation._files.held import Held
+from amplify_federation._files.file_lock import FileLock
 from amplify_federation.errors import StoreLockedError
 
 _logger = logging.getLogger("amplify_federation")
@@ -59,7 +59,7 @@ def hold_blocking(path: AnyPath, *, timeout: float) -> Generator[None]:
         taken.release()
 
 
-async def acquired(path: AnyPath, *, timeout: float) -> Held:  # noqa: ASYNC109 - as above
+async def acquired(path: AnyPath, *, timeout: float) -> FileLock:  # noqa: ASYNC109 - as above
     """Take the lock as `hold` does; a wait is logged as `lock_waited`."""
     began = anyio.current_time()
     waited, pauses = False, _pauses()
@@ -75,11 +75,11 @@ async def acquired(path: AnyPath, *, timeout: float) -> Held:  # noqa: ASYNC109 
 
 
 @faults.as_store_errors
-def try_lock(path: AnyPath) -> Held | None:
+def try_lock(path: AnyPath) -> FileLock | None:
     """Take the lock if it is free. Does not wait."""
-    taken = held.take(os.fspath(path), _opened)
+    taken = file_lock.take(os.fspath(path), _opened)
     if taken is not None:
-        holder.write(path)
+        lock_owner.write(path)
     return taken
 
 
@@ -137,7 +137,7 @@ def _mend_unfinished(path: str) -> None:
 
 
 def _locked(path: AnyPath, timeout: float) -> StoreLockedError:
-    pid = holder.named(path)
+    pid = lock_owner.named(path)
     who = "Another process" if pid is None else f"The process {pid}"
     message = f"{who} holds the lock of this session; waited {timeout:g} s for {path}."
     return StoreLockedError(message)

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from amplify_federation._async.loops import HomeLoop
+from amplify_federation._async.loop_guard import LoopGuard
 from amplify_federation._cognito.retry import RetryQuota
 from amplify_federation._http.server_clock import ServerClock
 
@@ -33,7 +33,7 @@ class CognitoClient:
     `ConfigurationError` for anything else.
     """
 
-    __slots__ = ("_endpoint", "_sender", "clock", "home", "max_attempts", "quota")
+    __slots__ = ("_endpoint", "_sender", "clock", "loop_guard", "max_attempts", "quota")
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class CognitoClient:
         self._endpoint = endpoint
         self._sender: Sender | None = None
         self.clock = ServerClock(settings.clock)
-        self.home = HomeLoop()  # connections live in one loop, so all sessions over them do
+        self.loop_guard = LoopGuard()  # connections live in one loop, so all sessions over them do
         self.max_attempts = settings.max_attempts
         self.quota = RetryQuota()
         if http_client is not None:

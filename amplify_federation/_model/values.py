@@ -63,7 +63,7 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogatepass")
 
 
-def veiled(value: object) -> Secret:
+def as_secret(value: object) -> Secret:
     """Wrap an argument, whatever it is: the frame that refuses it stands in the traceback."""
     return value if isinstance(value, Secret) else Secret(cast("str", value))
 
@@ -115,7 +115,7 @@ class AWSCredentials:
         session_token: str | Secret,
         expiration: datetime,
     ) -> None:
-        key, token = veiled(secret_access_key), veiled(session_token)
+        key, token = as_secret(secret_access_key), as_secret(session_token)
         del secret_access_key, session_token  # no frame of a traceback may hold them
         put = partial(object.__setattr__, self)
         put("access_key_id", access_key_id)

@@ -5,17 +5,17 @@ carries an `event` in its `extra`, and further fields; none carries a secret, a 
 id or the message of an error:
 
     event                 fields                                        level    logged by
-    federated             session, state                                INFO     keeper
-    credentials_renewed   session, state                                INFO     keeper
-    session_expired       session, state                                INFO     keeper
-    federation_cleared    session, state                                INFO     keeper
+    federated             session, state                                INFO     repository
+    credentials_renewed   session, state                                INFO     repository
+    session_expired       session, state                                INFO     repository
+    federation_cleared    session, state                                INFO     repository
     renewal               session, outcome, early, seconds              INFO, WARNING if it failed
                                                                                  renewal/outcome
     retry                 operation, error, attempt, delay              INFO
                                                                                  _http/conversation
     lock_waited           lock, seconds                                 INFO     _files/lock
     session_set_aside     set_aside_as                                  WARNING  stores/sealed
-    corrupt, rolled_back  (none)                                        WARNING  keeper
+    corrupt, rolled_back  (none)                                        WARNING  repository
     background_failed     error                                         ERROR    _async
 
 `session` is the pool's id and the session's name; `outcome` is renewed, not_needed (another one

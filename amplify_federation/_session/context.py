@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from amplify_federation._model.results.user_pool import UserPoolTokens
     from amplify_federation._model.settings import AuthSettings
     from amplify_federation._model.state import Login
-    from amplify_federation._session.keeper import Keeper
+    from amplify_federation._session.repository import SessionRepository
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
 
@@ -60,7 +60,7 @@ class Context:
     settings: AuthSettings
     store: SessionStore
     client: CognitoClient
-    keeper: Keeper
+    repository: SessionRepository
     events: Broadcast[AuthEvent]
     token_source: TokenSource | None = field(default=None)
     background: Background | None = field(default=None)  # there while inside `async with`
@@ -89,10 +89,10 @@ class Context:
 
     def same_session(self) -> Callable[[], None]:
         """Return a check that raises `InvalidStateError` once this is another session."""
-        lineage = self.keeper.record.lineage
+        federation_id = self.repository.record.federation_id
 
         def check() -> None:
-            if self.keeper.replaced or self.keeper.record.lineage != lineage:
+            if self.repository.replaced or self.repository.record.federation_id != federation_id:
                 message = "The session was cleared or replaced in the meantime."
                 raise InvalidStateError(message)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
-from amplify_federation._async.turns import Turns
+from amplify_federation._async.serial_queue import SerialQueue
 from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import (
     Flow,
@@ -40,15 +40,15 @@ class _Base(NamedTuple):
 class Federations:
     """The federations of one session, in order of call."""
 
-    __slots__ = ("_context", "_turns")
+    __slots__ = ("_context", "_queue")
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._turns: Turns[FederationResult] = Turns()
+        self._queue: SerialQueue[FederationResult] = SerialQueue()
 
-    def overtake(self) -> None:
+    def cancel_all(self) -> None:
         """Fail all that are under way, at once: a clear came."""
-        self._turns.overtake()
+        self._queue.cancel_all()
 
     def federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None
@@ -58,8 +58,8 @@ class Federations:
 
     async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
-        turn = await self._turns.take(work, seconds=self._context.settings.timeout)
-        if turn.overtaken:
+        turn = await self._queue.take(work, seconds=self._context.settings.timeout)
+        if turn.cancelled:
             message = "The session was cleared while this federation was under way."
             raise InvalidStateError(
                 message, recovery_suggestion="Federate again if the user signs in again."
@@ -72,21 +72,21 @@ class Federations:
     async def _federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None
     ) -> FederationResult:
-        keeper = self._context.keeper
-        await keeper.look(now=True)
+        repository = self._context.repository
+        await repository.look(now=True)
         if isinstance(self._context.store, ChecksWriting):
             await self._context.store.check_writable()  # before Cognito is asked for nothing
-        base = _Base(keeper.record, keeper.replaced, keeper.version)
+        base = _Base(repository.record, repository.replaced, repository.version)
         flow = self._flow(token, provider, identity_id)
         outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             raise outcome
         grant = self._context.grant_from(outcome)
         held = (self.login(token, provider),)
-        await keeper.commit(
+        await repository.commit(
             FederationSucceeded(grant, held),
             os.urandom(8).hex(),
-            admit=lambda: self._admit(base, grant),
+            precondition=lambda: self._precondition(base, grant),
         )
         return FederationResult(grant.identity_id, grant.credentials)
 
@@ -100,7 +100,7 @@ class Federations:
         return by_login(members, logins)
 
     def _known_identity(self, token: Secret, provider: AuthProvider) -> str | None:
-        state = self._context.keeper.state
+        state = self._context.repository.state
         if isinstance(state, SignedOut):
             return None
         for login in state.held:
@@ -113,13 +113,13 @@ class Federations:
         kept = token if self._context.settings.remember_token else None
         return Login(provider, kept, subject_digest(token, os.urandom(16)))
 
-    def _admit(self, base: _Base, grant: Grant) -> None:
+    def _precondition(self, base: _Base, grant: Grant) -> None:
         """Raise unless the record is as it was, or was merely renewed, or is this very user's."""
-        keeper = self._context.keeper
-        now = keeper.record
-        if keeper.replaced:
-            admitted = base.replaced and keeper.version == base.version
-        elif now.lineage == base.record.lineage:
+        repository = self._context.repository
+        now = repository.record
+        if repository.replaced:
+            admitted = base.replaced and repository.version == base.version
+        elif now.federation_id == base.record.federation_id:
             admitted = True
         elif isinstance(now.state, SignedOut):
             # A tombstone that was there before and is collected by now is no clear in between.

@@ -37,7 +37,7 @@ class Linking:
 
     async def _link(self, token: Secret, provider: AuthProvider) -> FederationResult:
         state = await self._federated()
-        admit = self._context.same_session()
+        precondition = self._context.same_session()
         logins = {**self._proof(state), provider: token}
         flow = by_identity(self._context.pool.members, state.identity_id, logins)
         outcome = await self._context.client.converse(flow)
@@ -46,8 +46,10 @@ class Linking:
         others = tuple(login for login in state.held if login.provider != provider)
         held = (*others, self._federations.login(token, provider))
         grant = self._context.grant_from(outcome)
-        keeper = self._context.keeper
-        await keeper.commit(FederationSucceeded(grant, held), keeper.record.lineage, admit)
+        repository = self._context.repository
+        await repository.commit(
+            FederationSucceeded(grant, held), repository.record.federation_id, precondition
+        )
         return FederationResult(grant.identity_id, grant.credentials)
 
     async def _unlink(self, provider: AuthProvider) -> FederationResult:
@@ -61,24 +63,26 @@ class Linking:
             raise InvalidStateError(
                 message, recovery_suggestion="Call `clear_federation_to_identity_pool` instead."
             )
-        admit = self._context.same_session()
+        precondition = self._context.same_session()
         flow = unlinking(state.identity_id, self._proof(state), provider)
         outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             raise outcome
-        keeper = self._context.keeper
-        await keeper.commit(FederationSucceeded(state.grant, held), keeper.record.lineage, admit)
+        repository = self._context.repository
+        await repository.commit(
+            FederationSucceeded(state.grant, held), repository.record.federation_id, precondition
+        )
         return FederationResult(state.identity_id, state.credentials)
 
     async def _federated(self) -> Federated:
-        keeper = self._context.keeper
-        await keeper.look(now=True)
-        if keeper.replaced or not isinstance(keeper.state, Federated):
+        repository = self._context.repository
+        await repository.look(now=True)
+        if repository.replaced or not isinstance(repository.state, Federated):
             message = "Logins are linked to a federated session, and this one is not."
             raise InvalidStateError(
                 message, recovery_suggestion="Call `federate_to_identity_pool` first."
             )
-        return keeper.state
+        return repository.state
 
     def _proof(self, state: Federated) -> dict[AuthProvider, Secret]:
         """Return the tokens that prove the identity to Cognito; one at least."""

@@ -14,23 +14,23 @@ import anyio
 from amplify_federation._async.background import Background
 from amplify_federation._async.broadcast import Broadcast
 from amplify_federation._model.state import SignedOut, State
+from amplify_federation._session.components import Components
 from amplify_federation._session.context import NO_SOURCES, Context, Sources
 from amplify_federation._session.fresh import FreshView
-from amplify_federation._session.keeper import Keeper
-from amplify_federation._session.parts import Parts
 from amplify_federation._session.record.views import (
     no_user_pool_access,
     replaced_view,
     signed_out_error,
     view_of,
 )
-from amplify_federation._session.renewal.standing import (
+from amplify_federation._session.renewal.refresh_policy import (
     Urgency,
     is_usable,
     life_of,
     may_help,
     urgency_of,
 )
+from amplify_federation._session.repository import SessionRepository
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -58,7 +58,14 @@ class Session:
     """One user's session."""
 
     __slots__ = (
-        "__weakref__", "_closed", "_fresh", "_home", "_keeper", "_parts", "_user_pool", "context",
+        "__weakref__",
+        "_closed",
+        "_components",
+        "_fresh",
+        "_home",
+        "_repository",
+        "_user_pool",
+        "context",
     )  # fmt: skip
 
     def __init__(
@@ -72,29 +79,31 @@ class Session:
         sources: Sources = NO_SOURCES,
     ) -> None:
         events: Broadcast[AuthEvent] = Broadcast()
-        keeper = Keeper(store, name, client.clock, events)
-        self.context = Context(pool, settings, store, client, keeper, events, sources.token_source)
-        self._keeper = keeper
-        self._parts = Parts(self.context)
-        self._user_pool = self._parts.user_pool(sources.user_pool)
-        self._home = client.home
+        repository = SessionRepository(store, name, client.clock, events)
+        self.context = Context(
+            pool, settings, store, client, repository, events, sources.token_source
+        )
+        self._repository = repository
+        self._components = Components(self.context)
+        self._user_pool = self._components.user_pool(sources.user_pool)
+        self._home = client.loop_guard
         self._closed = False
         self._fresh = FreshView(client.clock)
 
     @property
     def linking(self) -> Linking:
         """The linking of further logins."""
-        return self._parts.linking
+        return self._components.linking
 
     @property
     def state(self) -> State:
         """The present state, as far as it is known here."""
-        return self._keeper.state
+        return self._repository.state
 
     async def look(self) -> None:
         """Adopt what the store has. Raises `StoreError` if it cannot tell."""
         self.check_usable()
-        await self._keeper.look(now=True)
+        await self._repository.look(now=True)
 
     def check_usable(self) -> None:
         """Raise `InvalidStateError` after `aclose`, or in a second event loop."""
@@ -107,14 +116,14 @@ class Session:
         """Raise `InvalidStateError` where `check_usable` does, and from this session's source."""
         self.check_usable()
         if self.context.token_source is not None:
-            self._parts.renewing.asking.check_not_serving()
+            self._components.renewing.token_refresher.check_not_serving()
 
     async def load(self) -> None:
         """Read the store for the first time, and allow work in the background."""
         self.check_usable()
         if self.context.background is None:
             self.context.background = Background()
-        await self._keeper.look(now=True)
+        await self._repository.look(now=True)
 
     async def federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None
@@ -123,7 +132,7 @@ class Session:
         self.check_callable()
         if self._user_pool is not None:
             await self._user_pool.check_signed_out()
-        return await self._parts.federations.federate(token, provider, identity_id)
+        return await self._components.federations.federate(token, provider, identity_id)
 
     async def fetch(self, *, force: bool) -> AuthSession:
         """Return the session, renewed if need be."""
@@ -131,19 +140,21 @@ class Session:
         if self._user_pool is not None:
             view = await self._user_pool.view(self._leave_federation, force=force)
         else:
-            view = None if force else self._fresh.get(self._keeper.record)
+            view = None if force else self._fresh.get(self._repository.record)
         return view or await self._fetch(force=force)
 
     async def clear(self) -> None:
         """Forget the federation in memory and store, without the network."""
         self.check_callable()
-        self._parts.overtake()
+        self._components.cancel_all()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
-            await self._keeper.written()  # what was being saved when the clear came is cleared, too
+            await (
+                self._repository.written()
+            )  # what was being saved when the clear came is cleared, too
             try:
-                await self._keeper.look(now=True)
+                await self._repository.look(now=True)
             except (SessionKeyError, SessionFormatTooNewError):
-                await self._keeper.discard(os.urandom(8).hex())
+                await self._repository.discard(os.urandom(8).hex())
             else:
                 await self._clear()
         if scope.cancelled_caught:
@@ -159,7 +170,7 @@ class Session:
                 raise tokens
             if tokens is not None:
                 return self._user_pool.user_of(tokens)
-        await self._keeper.look()
+        await self._repository.look()
         if isinstance(self.state, SignedOut):
             raise signed_out_error()
         raise no_user_pool_access()
@@ -167,22 +178,22 @@ class Session:
     async def notice(self) -> None:
         """Adopt what other processes wrote, and see whether the session lapsed; for listeners."""
         try:
-            await self._keeper.look(now=True)
+            await self._repository.look(now=True)
         except StoreError:
             return  # the calls of the session say so; a listener waits on
-        await self._parts.renewing.lapse_if_over()
+        await self._components.renewing.lapse_if_over()
 
     async def forget_guest(self) -> None:
         """Forget the guest in memory and store, without the network."""
         self.check_callable()
-        self._parts.overtake()
+        self._components.cancel_all()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
-            await self._keeper.written()
-            await self._keeper.look(now=True)
+            await self._repository.written()
+            await self._repository.look(now=True)
             if isinstance(self.state, SignedOut) and self.state.guest is not None:
                 from amplify_federation._model.machine import GuestForgotten  # noqa: PLC0415 - seldom
 
-                await self._keeper.commit(GuestForgotten(), os.urandom(8).hex(), lambda: None)
+                await self._repository.commit(GuestForgotten(), os.urandom(8).hex(), lambda: None)
         if scope.cancelled_caught:
             message = "The guest was not forgotten before the deadline; the store did not answer."
             raise CallTimeoutError(message)
@@ -190,20 +201,20 @@ class Session:
     async def close(self) -> None:
         """End the events and the work in the background; further calls are refused."""
         self._closed = True
-        self._parts.overtake()
+        self._components.cancel_all()
         self.context.events.close()
         if self.context.background is not None:
             await self.context.background.end()
 
     async def _leave_federation(self) -> None:
-        await self._keeper.look()
+        await self._repository.look()
         if not isinstance(self.state, SignedOut):
             await self._clear()  # as in Amplify: a user-pool session ends a federation
 
     async def _fetch(self, *, force: bool) -> AuthSession:
         self.check_callable()
         if not force and self._is_settled():
-            return self._shown(self._parts.error_beside())
+            return self._shown(self._components.error_beside())
         error: AuthError | None = None
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             error = await self._settled(force=force)
@@ -213,31 +224,31 @@ class Session:
 
     def _is_settled(self) -> bool:
         """Tell whether a fetch waits for nothing: the store was read, the credentials serve."""
-        return not self._keeper.is_look_due() and (
+        return not self._repository.is_look_due() and (
             not may_help(self.context) or urgency_of(self.context) is Urgency.NONE
         )
 
     async def _settled(self, *, force: bool) -> AuthError | None:
         try:
-            await self._keeper.look(now=force)
+            await self._repository.look(now=force)
         except StoreError as error:
             if not is_usable(self.context):
                 raise
-            self._keeper.believe_memory()
+            self._repository.believe_memory()
             return error.fresh_copy()
-        return await self._parts.renewing.settle(force=force)
+        return await self._components.renewing.settle(force=force)
 
     async def _clear(self) -> None:
         if isinstance(self.state, SignedOut):
-            await self._keeper.forget_leftovers()
+            await self._repository.forget_leftovers()
         else:
             from amplify_federation._model.machine import Cleared  # noqa: PLC0415 - once in a session
 
-            await self._keeper.commit(Cleared(), os.urandom(8).hex(), lambda: None)
-            await self._keeper.forget_leftovers()
+            await self._repository.commit(Cleared(), os.urandom(8).hex(), lambda: None)
+            await self._repository.forget_leftovers()
 
     def _shown(self, error: AuthError | None) -> AuthSession:
-        if self._keeper.replaced:
+        if self._repository.replaced:
             return replaced_view()
         usable = is_usable(self.context)
         if isinstance(error, StoreError) and not usable:
@@ -247,8 +258,8 @@ class Session:
             state = SignedOut()  # a guest of the days when this pool allowed guests
         view = view_of(state, error, usable=usable)
         if usable or not may_help(self.context):
-            life, until = life_of(self.context), self._keeper.look_again
-            self._fresh.keep(view, self._keeper.record, life, until=until)
+            life, until = life_of(self.context), self._repository.look_again
+            self._fresh.keep(view, self._repository.record, life, until=until)
         else:
             self._fresh.drop()
         return view

@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 from attrs import frozen
 
-from amplify_federation._async.flight import Flight
+from amplify_federation._async.single_flight import SingleFlight
 from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._cognito.requests import checked_token
@@ -48,7 +48,7 @@ class UserPoolSession:
         self._context = context
         self._pool = pool
         self._held: _Held | None = None
-        self._flight: Flight[AuthError | None] = Flight()
+        self._flight: SingleFlight[AuthError | None] = SingleFlight()
 
     async def tokens(self) -> UserPoolTokens | AuthError | None:
         """Return the application's tokens, or what it raised as an error of ours."""

@@ -18,16 +18,16 @@ from typing import Final, NamedTuple, Protocol, TypeAlias, cast, runtime_checkab
 import anyio
 from attrs import evolve
 
-from amplify_federation._async.flights import Flights
+from amplify_federation._async.single_flight import KeyedSingleFlight
 from amplify_federation._cognito.requests import checked_provider
 from amplify_federation._model.claims import peek
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.results.session import AuthSession
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._model.values import Secret
-from amplify_federation._session.record.lending import with_lent
 from amplify_federation._session.record.schema import decode
-from amplify_federation._session.renewal.standing import is_usable
+from amplify_federation._session.record.transient_token import with_transient_token
+from amplify_federation._session.renewal.refresh_policy import is_usable
 from amplify_federation._session.session import Session
 from amplify_federation._session.session_factory import SessionFactory
 from amplify_federation._users.rejected_tokens import RejectedTokens
@@ -92,7 +92,7 @@ class BearerSessions:
         self._store = factory.bounded(records)
         # A bearer whose record is gone is federated anew; it must never turn into a guest.
         self._pool = evolve(factory.pool, guest_access=False)
-        self._federations: Flights[Session | AuthError] = Flights()
+        self._federations: KeyedSingleFlight[Session | AuthError] = KeyedSingleFlight()
         self._rejected = RejectedTokens(factory.settings.clock)
         self._compactor = Compactor(factory.client.clock, factory.settings, records)
 
@@ -142,13 +142,15 @@ class BearerSessions:
             return SeenState(entry, entry.state)
         if seen is not None and seen.source is entry.record:
             return seen
-        return SeenState(entry.record, with_lent(decode(entry.record.data), bearer.token).state)
+        return SeenState(
+            entry.record, with_transient_token(decode(entry.record.data), bearer.token).state
+        )
 
     async def _shown(
         self, name: str, cached: CachedSession, *, accepted: bool
     ) -> AuthSession | StoreError | None:
         """Return a cached session as it is shown, or the trouble (if any) that loads it."""
-        self._factory.client.home.check()
+        self._factory.client.loop_guard.check()
         found = await self._compactor.look(name, cached)
         if not isinstance(found, CachedSession):
             return found
@@ -167,7 +169,7 @@ class BearerSessions:
         session = self._cache.alive(bearer.name)
         if session is None:
             session = self._new(bearer)
-            session.context.keeper.resume(entry.record, ahead=entry.ahead, failure=failure)
+            session.context.repository.resume(entry.record, ahead=entry.ahead, failure=failure)
         self._cache.put(session)
         return session
 
@@ -175,7 +177,7 @@ class BearerSessions:
         # No token source: its caller brings the token.
         session = self._factory.make(bearer.name, self._store, pool=self._pool)
         if self._factory.settings.remember_token:
-            session.context.keeper.lent = bearer.token
+            session.context.repository.transient_token = bearer.token
         return session
 
     async def _federated(self, bearer: Bearer) -> AuthSession:
@@ -189,7 +191,7 @@ class BearerSessions:
 
     async def _federate(self, bearer: Bearer) -> Session | AuthError:
         session = self._loaded(bearer)
-        if session is None or session.context.keeper.replaced:
+        if session is None or session.context.repository.replaced:
             session = self._new(bearer)
         try:
             await self._federate_once(session, bearer)
@@ -226,7 +228,7 @@ class BearerSessions:
                 version: str | None = entry.record.version
             else:
                 is_over = self._is_over(entry)
-                version = entry.context.keeper.version
+                version = entry.context.repository.version
             if is_over:
                 self._cache.discard(name, entry)
                 with suppress(StoreError):  # another process wrote it, or the store is away
@@ -242,9 +244,9 @@ class BearerSessions:
     def _serves(self, session: Session, token: Secret) -> bool:
         """Tell whether Cognito accepted this token, and the token is not over."""
         state = session.state
-        if not isinstance(state, Federated) or session.context.keeper.replaced:
+        if not isinstance(state, Federated) or session.context.repository.replaced:
             return False
-        now = self._compactor.now(session.context.keeper.ahead)
+        now = self._compactor.now(session.context.repository.ahead)
         return now < self._token_over(token, state)
 
     def _token_over(self, token: Secret, state: Federated) -> float:
@@ -261,7 +263,7 @@ class BearerSessions:
             over = self._token_over(token, state)
             cached = self._compactor.compact(session, over, before)
             if cached is not None:
-                self._cache.replace(session.context.keeper.name, session, cached)
+                self._cache.replace(session.context.repository.name, session, cached)
 
 
 def record_name(pool_id: str, token: Secret, provider: AuthProvider) -> str:

@@ -19,10 +19,10 @@ from amplify_federation._http.server_clock import ServerClock
 from amplify_federation._model.results.session import AuthSession
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.state import Federated
-from amplify_federation._session.keeper import NOTICE
 from amplify_federation._session.record.schema import decode_grant
 from amplify_federation._session.record.views import view_of
 from amplify_federation._session.renewal.lifespan import is_from_the_future, lifespan_of
+from amplify_federation._session.repository import NOTICE
 from amplify_federation._session.session import Session
 from amplify_federation.errors import StoreError, StoreUnavailableError
 from amplify_federation.stores.protocol import Record, SessionStore
@@ -96,7 +96,7 @@ class SessionCache:
 
     def put(self, session: Session) -> None:
         """Keep a session, and drop the least recently used if there are too many."""
-        name = session.context.keeper.name
+        name = session.context.repository.name
         self._entries[name] = session
         self._entries.move_to_end(name)
         self._alive.pop(name, None)
@@ -173,14 +173,14 @@ class Compactor:
 
         `before`: as it was cached the last time.
         """
-        keeper, state = session.context.keeper, session.state
-        if not isinstance(state, Federated) or keeper.replaced or keeper.version is None:
+        repository, state = session.context.repository, session.state
+        if not isinstance(state, Federated) or repository.replaced or repository.version is None:
             return None
-        due = lifespan_of(state.grant, self._settings, keeper.ahead).renew_at
-        record = self._record(session, keeper.version, before)
-        if record is None or self.now(keeper.ahead) >= min(token_over, due):
+        due = lifespan_of(state.grant, self._settings, repository.ahead).renew_at
+        record = self._record(session, repository.version, before)
+        if record is None or self.now(repository.ahead) >= min(token_over, due):
             return None
-        return CachedSession(record, token_over, due, keeper.ahead, keeper.look_again)
+        return CachedSession(record, token_over, due, repository.ahead, repository.look_again)
 
     def is_over(self, cached: CachedSession) -> bool:
         """Tell whether neither the token nor the credentials serve any longer."""
@@ -205,10 +205,10 @@ class Compactor:
     def _record(
         self, session: Session, version: str, before: CachedSession | None
     ) -> Record | None:
-        keeper = session.context.keeper
+        repository = session.context.repository
         if self._shared is not None:
-            present = self._shared.at_hand(keeper.name)
+            present = self._shared.at_hand(repository.name)
             return present if present and present.version == version else None
         if before is not None and before.record.version == version:
             return before.record
-        return Record(version, keeper.encoded(keeper.record))
+        return Record(version, repository.encoded(repository.record))

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import anyio
 from attrs import frozen
 
-from amplify_federation._async.loops import HomeLoop, is_asyncio
+from amplify_federation._async.loop_guard import LoopGuard, is_asyncio
 from amplify_federation.errors import ConfigurationError, StoreUnavailableError
 
 DEADLINE: Final = 0.3  # seconds for one command, its connection included
@@ -58,7 +58,7 @@ class RedisClient:
     def __init__(self, url: object) -> None:
         self._make, self.place = _understood(url)
         self._clients: _Clients | None = None
-        self._home = HomeLoop()
+        self._home = LoopGuard()
         self._places: anyio.Semaphore | None = None
 
     async def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  # as Redis answers

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from amplify_federation._crypto.derivation import Derivation
 from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile
-from amplify_federation._crypto.keys.source import KeySource, MasterKey, SealingKey, veiled_key
+from amplify_federation._crypto.keys.source import KeySource, MasterKey, SealingKey, redacted_key
 from amplify_federation._files.directories import no_home
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 from amplify_federation.stores.folder import FolderStore
@@ -45,7 +45,7 @@ class EncryptedFileStore(Sealed):
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *, key: bytes | KeySource | None = None
     ) -> None:
-        given = None if key is None else veiled_key(key)
+        given = None if key is None else redacted_key(key)
         del key  # no frame of a traceback may hold it
         self._files = FolderStore(default_folder() if path is None else _checked_path(path))
         super().__init__(self._files, key=_DefaultKey(self._files) if given is None else given)

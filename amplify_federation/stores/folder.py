@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from amplify_federation._files.held import Held
+    from amplify_federation._files.file_lock import FileLock
 
 T = TypeVar("T")
 _WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond
@@ -170,7 +170,7 @@ class _Turn(Generic[T]):
     asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.
     """
 
-    def __init__(self, held: "Held", work: Callable[[], T], folder: Folder) -> None:
+    def __init__(self, held: "FileLock", work: Callable[[], T], folder: Folder) -> None:
         self._held = held
         self._work = work
         self._folder = folder

@@ -7,7 +7,7 @@ import secrets
 from types import TracebackType
 from typing import Final, Self
 
-from amplify_federation._crypto.keys.source import KeySource, as_key_source, veiled_key
+from amplify_federation._crypto.keys.source import KeySource, as_key_source, redacted_key
 from amplify_federation.errors import ConfigurationError
 from amplify_federation.stores._redis_client import RedisClient
 from amplify_federation.stores._redis_records import KeyNames, RedisRecords
@@ -47,7 +47,7 @@ class RedisStore(Sealed):
         namespace: str = "amplify_federation",
         keep_for: float = KEEP_FOR,
     ) -> None:
-        given = veiled_key(key)
+        given = redacted_key(key)
         del key  # no frame of a traceback may hold it
         _check(namespace, keep_for)
         self._client = RedisClient(url)

@@ -12,7 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from amplify_federation._crypto.envelope import SALT_SIZE, open_label, open_record, seal
 from amplify_federation._crypto.header import open_header
-from amplify_federation._crypto.keys.source import KeySource, MasterKey, as_key_source, veiled_key
+from amplify_federation._crypto.keys.source import KeySource, MasterKey, as_key_source, redacted_key
 from amplify_federation._files.recent import Recent
 from amplify_federation.errors import (
     SessionFileCorruptError,
@@ -56,7 +56,7 @@ class Sealed:
 
     def __init__(self, backend: SessionStore, *, key: bytes | KeySource | MasterKey) -> None:
         self._backend = backend
-        given = veiled_key(key)
+        given = redacted_key(key)
         del key  # no frame of a traceback may hold it
         self._keys = as_key_source(given)
         self._opened: Recent[Record] = Recent()

@@ -104,7 +104,7 @@ async def test_waiting_does_not_block_the_event_loop_and_ends_with_the_holder(pa
 
 
 async def test_a_holder_that_is_not_known_is_not_named(path, holder, monkeypatch):
-    monkeypatch.setattr(lock.holder, "named", lambda _: None)
+    monkeypatch.setattr(lock.lock_owner, "named", lambda _: None)
     with pytest.raises(StoreLockedError, match="Another process"):
         async with lock.hold(path, timeout=0):
             pass

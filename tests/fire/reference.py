@@ -36,7 +36,7 @@ class Record:
     who: str | None = None
     token: float | None = None
     credentials: Credentials | None = None
-    lineage: int = 0
+    federation_id: int = 0
 
 
 @define
@@ -85,7 +85,7 @@ class Handle:
             self.loaded
             and "out" not in {mine.kind, record.kind}
             and mine.who != record.who
-            and mine.lineage != record.lineage
+            and mine.federation_id != record.federation_id
         )
         self.loaded = True
         if strange:
@@ -140,7 +140,7 @@ class Model:
         handle.look(self.store, self.time)
         if handle.record.kind != "out":
             self.lineages += 1
-            self.save(handle, Record(lineage=self.lineages))
+            self.save(handle, Record(federation_id=self.lineages))
 
     def fetch(self, handle: Handle, *, force: bool, network: str) -> str:
         """Return what the fields hold: values, or the name of the error."""

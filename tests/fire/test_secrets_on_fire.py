@@ -113,12 +113,12 @@ async def _deadline(canary, auth):
 
 
 async def _store_refuses(canary, auth):
-    auth._session._keeper._store.failure = StoreUnavailableError("disk full")
+    auth._session._repository._store.failure = StoreUnavailableError("disk full")
     await federate(auth, canary.token())
 
 
 async def _store_refuses_the_write(canary, auth):
-    token, store = canary.token(), auth._session._keeper._store
+    token, store = canary.token(), auth._session._repository._store
 
     async def failing(name, data, *, expected):
         del data
@@ -157,7 +157,7 @@ async def _cleared_meanwhile(canary, auth):
 async def _replaced_meanwhile(canary, auth):
     async def replace(door):
         del canary.world.wire.before["GetId"]
-        other = canary.world.auth(store=auth._session._keeper._store.inner)
+        other = canary.world.auth(store=auth._session._repository._store.inner)
         canary.learn((await federate(other, canary.token("bob"))).credentials)
         await other.aclose()
         door.open()

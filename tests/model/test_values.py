@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
-from amplify_federation._model.values import AWSCredentials, Secret, checked_secret, veiled
+from amplify_federation._model.values import AWSCredentials, Secret, as_secret, checked_secret
 from amplify_federation.errors import ValidationError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -47,14 +47,14 @@ def test_pickling_a_secret_is_refused_with_what_to_do(protocol):
 @pytest.mark.parametrize("value", ["", None, b"canary", 1])
 def test_a_secret_must_be_a_non_empty_string(value):
     with pytest.raises(ValidationError) as caught:
-        checked_secret(veiled(value))
+        checked_secret(as_secret(value))
     assert type(value).__name__ in caught.value.message
     assert "canary" not in caught.value.message
 
 
 def test_a_secret_passes_as_it_is():
     secret = Secret("a")
-    assert checked_secret(veiled(secret)) is secret
+    assert checked_secret(as_secret(secret)) is secret
 
 
 def test_one_value_can_be_made_of_another():

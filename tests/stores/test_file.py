@@ -305,14 +305,14 @@ async def test_rotation_goes_on_when_others_write(folder, monkeypatch):
     store = EncryptedFileStore(folder, key=KeyRing([OTHER, KEY]))
     real, written = store.reseal, []
 
-    async def overtaken(name):
+    async def cancelled(name):
         if not written:
             record = await other.read(name)
             written.append(await other.compare_and_set(name, b"newer", expected=record.version))
-            raise StoreConflictError("overtaken")
+            raise StoreConflictError("cancelled")
         return await real(name)
 
-    monkeypatch.setattr(store, "reseal", overtaken)
+    monkeypatch.setattr(store, "reseal", cancelled)
     assert await store.rotate() == 1
     assert (await EncryptedFileStore(folder, key=OTHER).read(NAME)).data == b"newer"
 
@@ -321,10 +321,10 @@ async def test_rotation_in_a_storm_of_writes_says_so(folder, monkeypatch):
     await stored(folder)
     store = EncryptedFileStore(folder, key=KEY)
 
-    async def overtaken(_):
-        raise StoreConflictError("overtaken")
+    async def cancelled(_):
+        raise StoreConflictError("cancelled")
 
-    monkeypatch.setattr(store, "reseal", overtaken)
+    monkeypatch.setattr(store, "reseal", cancelled)
     with pytest.raises(StoreConflictError):
         await store.rotate()
 

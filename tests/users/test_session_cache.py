@@ -311,7 +311,7 @@ def test_a_session_that_was_found_counts_as_used(world):
     a, b, c = (_session(world, name) for name in "abc")
     cache.put(a)
     cache.put(b)
-    assert cache.get(a.context.keeper.name) is a
+    assert cache.get(a.context.repository.name) is a
     cache.put(c)
     assert [entry for _, entry in cache.oldest(5)] == [a, c]
     assert len(cache) == 2
@@ -320,7 +320,7 @@ def test_a_session_that_was_found_counts_as_used(world):
 def test_a_dropped_session_is_found_while_somebody_refers_to_it(world):
     cache = SessionCache(1)
     a = _session(world, "a")
-    name = a.context.keeper.name
+    name = a.context.repository.name
     cache.put(a)
     cache.put(_session(world, "b"))
     assert a in list(cache)
@@ -335,7 +335,7 @@ def test_a_session_is_forgotten_on_request_and_another_of_its_name_is_not(world)
     cache = SessionCache(2)
     a, other = _session(world, "a"), _session(world, "a")
     cache.put(a)
-    cache.discard(other.context.keeper.name, other)
+    cache.discard(other.context.repository.name, other)
     assert len(cache) == 1
-    cache.discard(a.context.keeper.name, a)
+    cache.discard(a.context.repository.name, a)
     assert len(cache) == 0

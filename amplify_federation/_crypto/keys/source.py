@@ -116,7 +116,7 @@ class KeyRing:
     """
 
     def __init__(self, keys: Sequence[bytes | KeySource]) -> None:
-        given = [veiled_key(key) for key in keys]
+        given = [redacted_key(key) for key in keys]
         del keys  # no frame of a traceback may hold them
         self._sources = tuple(as_key_source(key) for key in given)
         if not self._sources:
@@ -151,10 +151,10 @@ class KeyRing:
 def as_key_source(key: bytes | KeySource | MasterKey) -> KeySource:
     """Convert an explicit key: 32 bytes, or an object that gives keys.
 
-    Give it as `veiled_key` gives it where the caller's frame, which stands in the traceback, is
+    Give it as `redacted_key` gives it where the caller's frame, which stands in the traceback, is
     ours.
     """
-    given = veiled_key(key)
+    given = redacted_key(key)
     del key
     if isinstance(given, MasterKey):
         return RawKey(given)
@@ -163,7 +163,7 @@ def as_key_source(key: bytes | KeySource | MasterKey) -> KeySource:
     return given
 
 
-def veiled_key(key: bytes | KeySource | MasterKey) -> KeySource | MasterKey:
+def redacted_key(key: bytes | KeySource | MasterKey) -> KeySource | MasterKey:
     """Wrap what may be key bytes, of any size or written as text; leave a source as it is."""
     if isinstance(key, bytearray):
         return MasterKey(bytes(key))

@@ -4,7 +4,7 @@ from functools import partial
 
 from attrs import frozen
 
-from amplify_federation._model.values import Secret, checked_secret, veiled
+from amplify_federation._model.values import Secret, as_secret, checked_secret
 
 
 @frozen
@@ -26,7 +26,10 @@ class UserPoolTokens:
     _access_token: Secret | None
 
     def __init__(self, id_token: str | Secret, access_token: str | Secret | None = None) -> None:
-        own, further = veiled(id_token), None if access_token is None else veiled(access_token)
+        own, further = (
+            as_secret(id_token),
+            None if access_token is None else as_secret(access_token),
+        )
         del id_token, access_token  # no frame of a traceback may hold them
         put = partial(object.__setattr__, self)
         put("_id_token", checked_secret(own))

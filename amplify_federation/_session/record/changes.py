@@ -24,7 +24,7 @@ def event_between(before: SessionRecord, after: SessionRecord) -> AuthEvent | No
 
 def _kind_of_change(before: SessionRecord, after: SessionRecord) -> AuthEventKind | None:
     match before.state, after.state:
-        case Federated(old), Federated(new) if before.lineage == after.lineage:
+        case Federated(old), Federated(new) if before.federation_id == after.federation_id:
             return None if old == new else AuthEventKind.CREDENTIALS_RENEWED
         case _, Federated():
             return AuthEventKind.FEDERATED

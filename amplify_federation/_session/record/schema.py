@@ -4,7 +4,7 @@ This file owns the schema (version 1), a JSON object:
 
     v             1
     generation    grows with every write; a smaller one is a file put back
-    lineage       the same through renewals, new with every federation and every clear
+    federation_id       the same through renewals, new with every federation and every clear
     written_at    epoch seconds on the server's clock
     state         signed_out | federated | expired
     identity_id   federated, expired
@@ -39,7 +39,7 @@ class SessionRecord(NamedTuple):
 
     state: State
     generation: int
-    lineage: str
+    federation_id: str
     written_at: float = 0.0
 
 
@@ -48,7 +48,7 @@ def encode(record: SessionRecord) -> bytes:
     members: Members = {
         "v": SCHEMA,
         "generation": record.generation,
-        "lineage": record.lineage,
+        "federation_id": record.federation_id,
         "written_at": record.written_at,
         **_state_members(record.state),
     }
@@ -86,7 +86,7 @@ def _decoded(data: bytes) -> SessionRecord | AuthError:
             return SessionRecord(
                 _state(members),
                 int(members["generation"]),
-                str(members["lineage"]),
+                str(members["federation_id"]),
                 float(members["written_at"]),
             )
     except _UNREADABLE:

@@ -29,17 +29,19 @@ class GuestRenewal:
 
     async def renew(self) -> AuthError | None:
         """Ask Cognito for the known guest's credentials, or for a new guest."""
-        keeper, members = self._context.keeper, self._context.pool.members
-        guest = grant_of(keeper.state)
+        repository, members = self._context.repository, self._context.pool.members
+        guest = grant_of(repository.state)
         if guest is None:
             flow = by_login(members, {})
         else:
             flow = by_known_identity(members, guest.identity_id, {})
-        admit = self._still_signed_out()
+        precondition = self._still_signed_out()
         outcome = await self._context.client.converse(flow)
         if isinstance(outcome, Answer):
             grant = self._context.grant_from(outcome)
-            await keeper.commit(GuestArrived(grant), keeper.record.lineage, admit, keep=True)
+            await repository.commit(
+                GuestArrived(grant), repository.record.federation_id, precondition, keep=True
+            )
             return None
         if isinstance(outcome, NotAuthorizedError):
             self._refusal = outcome
@@ -55,7 +57,7 @@ class GuestRenewal:
 
         def check() -> None:
             same()
-            if not isinstance(self._context.keeper.state, SignedOut):
+            if not isinstance(self._context.repository.state, SignedOut):
                 message = "Somebody signed in meanwhile."
                 raise InvalidStateError(message)
 

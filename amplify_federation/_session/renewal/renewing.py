@@ -11,16 +11,21 @@ from functools import partial
 import anyio
 from attrs import evolve
 
-from amplify_federation._async.flight import Flight
+from amplify_federation._async.single_flight import SingleFlight
 from amplify_federation._model.state import Federated, SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.record.schema import SessionRecord
-from amplify_federation._session.renewal.asking import Asking
 from amplify_federation._session.renewal.early import EarlyRenewal
 from amplify_federation._session.renewal.federated import FederatedRenewal
 from amplify_federation._session.renewal.guest import GuestRenewal
 from amplify_federation._session.renewal.outcome import Outcome, log_renewal
-from amplify_federation._session.renewal.standing import Urgency, is_usable, may_help, urgency_of
+from amplify_federation._session.renewal.refresh_policy import (
+    Urgency,
+    is_usable,
+    may_help,
+    urgency_of,
+)
+from amplify_federation._session.renewal.token_refresh import TokenRefresher
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -44,15 +49,15 @@ class Renewing:
         self._context = context
         self._user = FederatedRenewal(context)
         self._guest = GuestRenewal(context) if context.pool.guest_access else None
-        self._flight: Flight[Outcome] = Flight()
+        self._flight: SingleFlight[Outcome] = SingleFlight()
         self._beside: tuple[SessionRecord, AuthError] | None = None
         self._early = EarlyRenewal(context)
         self._ask_from = float("-inf")  # monotonic
 
     @property
-    def asking(self) -> Asking:
+    def token_refresher(self) -> TokenRefresher:
         """The way to the application's token source."""
-        return self._user.asking
+        return self._user.token_refresher
 
     async def settle(self, *, force: bool) -> AuthError | None:
         """Do what a fetch has to do; return the error that stands beside or instead of values."""
@@ -62,7 +67,7 @@ class Renewing:
             if urgency is not Urgency.NONE and not kind.can_help():
                 return await self._helpless(kind)
             if urgency is not Urgency.NOW:
-                if urgency is Urgency.EARLY and not self._flight.in_the_air:
+                if urgency is Urgency.EARLY and not self._flight.is_running:
                     work = partial(self._renew, kind, patient=False)
                     await self._early.attempt(partial(self._flight.join, work))
                 return self.error_beside()
@@ -74,13 +79,15 @@ class Renewing:
 
     def error_beside(self) -> AuthError | None:
         """Return why this very record was not renewed, if that was tried."""
-        if self._beside is not None and self._beside[0] is self._context.keeper.record:
+        if self._beside is not None and self._beside[0] is self._context.repository.record:
             return self._beside[1]
         return None
 
     async def lapse_if_over(self) -> None:
         """Notice that nothing helps any more, although nobody fetches."""
-        lapsing = self._kind() is self._user and isinstance(self._context.keeper.state, Federated)
+        lapsing = self._kind() is self._user and isinstance(
+            self._context.repository.state, Federated
+        )
         if not lapsing or is_usable(self._context):
             return
         if not self._user.can_help():
@@ -94,7 +101,7 @@ class Renewing:
     def _kind(self) -> FederatedRenewal | GuestRenewal | None:
         if not may_help(self._context):
             return None
-        return self._guest if isinstance(self._context.keeper.state, SignedOut) else self._user
+        return self._guest if isinstance(self._context.repository.state, SignedOut) else self._user
 
     async def _helpless(self, kind: FederatedRenewal | GuestRenewal) -> AuthError | None:
         """Nothing that is held helps: use up what is there, then lapse."""
@@ -125,23 +132,23 @@ class Renewing:
         began = anyio.current_time()
         outcome = await self._under_lease(kind, patient=patient, hurried=hurried)
         seconds = anyio.current_time() - began
-        log_renewal(outcome, self._context.keeper.name, early=not patient, seconds=seconds)
+        log_renewal(outcome, self._context.repository.name, early=not patient, seconds=seconds)
         return outcome
 
     async def _under_lease(
         self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool
     ) -> Outcome:
         """Under the lease of all processes: renew, unless another process just did."""
-        keeper = self._context.keeper
-        found = keeper.record
+        repository = self._context.repository
+        found = repository.record
         left = anyio.current_effective_deadline() - anyio.current_time()
         left = max(0.0, min(left, self._context.settings.timeout))
         wait = _LEASE_SHARE * left if patient else 0.0
 
         async def leased() -> Outcome:
-            async with self._context.store.lock(keeper.name, timeout=wait):
-                await keeper.look(now=True)
-                if keeper.replaced or keeper.record != found:
+            async with self._context.store.lock(repository.name, timeout=wait):
+                await repository.look(now=True)
+                if repository.replaced or repository.record != found:
                     return Outcome(changed=True)
                 return Outcome(await kind.renew(), hurried=hurried)
 
@@ -151,14 +158,14 @@ class Renewing:
         # else each of them would lead a call of its own against a server that hangs.
         with anyio.move_on_after(_LEADER_SHARE * left):
             outcome = await self._work(leased)
-        if isinstance(outcome.error, CallTimeoutError) and keeper.record != found:
+        if isinstance(outcome.error, CallTimeoutError) and repository.record != found:
             return Outcome()  # it was done in the last moment
         if isinstance(outcome.error, StoreLockedError):
             outcome = evolve(outcome, gave_way=not patient, hurried=hurried)
-        elif outcome.error is not None and keeper.record.lineage != found.lineage:
+        elif outcome.error is not None and repository.record.federation_id != found.federation_id:
             return Outcome(changed=True)  # the fault of a renewal that concerns nobody any more
         if outcome.error is not None and not outcome.gave_way:
-            self._beside = (keeper.record, outcome.error)
+            self._beside = (repository.record, outcome.error)
         return outcome
 
     async def _work(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:

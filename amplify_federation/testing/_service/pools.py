@@ -23,7 +23,7 @@ def _role(name: str) -> str:
 class PoolRoles:
     """The role ARNs of a pool; `None` is a pool whose role was forgotten.
 
-    Asking such a pool for credentials is InvalidIdentityPoolConfigurationException.
+    TokenRefresher such a pool for credentials is InvalidIdentityPoolConfigurationException.
     """
 
     authenticated: str | None = _role("Cognito_TestAuth_Role")

@@ -29,8 +29,8 @@ OUT, GUEST = SignedOut(), SignedOut(grant())
 IN, RENEWED, OVER = Federated(grant(), HELD), Federated(grant("new"), HELD), Expired("id", HELD)
 
 
-def record(state, lineage="one"):
-    return SessionRecord(state, 1, lineage)
+def record(state, federation_id="one"):
+    return SessionRecord(state, 1, federation_id)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import sys
 import pytest
 import trio
 
-from amplify_federation._async.loops import HomeLoop, is_asyncio
+from amplify_federation._async.loop_guard import LoopGuard, is_asyncio
 from amplify_federation.errors import InvalidStateError
 
 LOOPS = {"asyncio": asyncio.run, "trio": lambda coroutine: trio.run(lambda: coroutine)}
@@ -18,7 +18,7 @@ async def check(home):
 @pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 def test_the_first_loop_is_home(run):
     async def main():
-        home = HomeLoop()
+        home = LoopGuard()
         for _ in range(3):
             home.check()
 
@@ -28,7 +28,7 @@ def test_the_first_loop_is_home(run):
 @pytest.mark.parametrize("second", LOOPS.values(), ids=LOOPS)
 @pytest.mark.parametrize("first", LOOPS.values(), ids=LOOPS)
 def test_a_second_loop_is_refused(first, second):
-    home = HomeLoop()
+    home = LoopGuard()
     first(check(home))
     with pytest.raises(InvalidStateError, match="second event loop") as caught:
         second(check(home))
@@ -38,7 +38,7 @@ def test_a_second_loop_is_refused(first, second):
 
 @pytest.mark.parametrize("first", LOOPS.values(), ids=LOOPS)
 def test_outside_of_a_loop_there_is_no_home(first):
-    home = HomeLoop()
+    home = LoopGuard()
     with pytest.raises(InvalidStateError, match="no running event loop"):
         home.check()
     first(check(home))  # and nothing was remembered
@@ -58,10 +58,10 @@ def test_the_loop_is_told_by_running_it():
 def test_neither_loop_is_loaded_to_find_that_none_runs():
     script = (
         "import sys\n"
-        "from amplify_federation._async.loops import HomeLoop\n"
+        "from amplify_federation._async.loop_guard import LoopGuard\n"
         "from amplify_federation.errors import InvalidStateError\n"
         "try:\n"
-        "    HomeLoop().check()\n"
+        "    LoopGuard().check()\n"
         "except InvalidStateError:\n"
         "    print({'asyncio', 'trio'} & set(sys.modules))\n"
     )
@@ -75,4 +75,4 @@ def test_a_loop_that_was_never_loaded_does_not_run(monkeypatch, missing):
         monkeypatch.delitem(sys.modules, name)
     assert not is_asyncio()
     with pytest.raises(InvalidStateError, match="no running event loop"):
-        HomeLoop().check()
+        LoopGuard().check()

@@ -1,4 +1,4 @@
-"""Single flight: any number of callers, one piece of work.
+"""Single flight: any number of callers, one piece of work; also by key.
 
 The first caller leads and works in its own task, so no task outlives its caller. If the leader is
 cancelled, one of the followers leads anew; nobody else notices.
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import anyio
+from attrs import define, field
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ class _Attempt(Generic[T]):
         self.next: _Attempt[T] | None = None
 
 
-class Flight(Generic[T]):
+class SingleFlight(Generic[T]):
     """One piece of work that concurrent callers share."""
 
     __slots__ = ("_attempt",)
@@ -32,7 +33,7 @@ class Flight(Generic[T]):
         self._attempt: _Attempt[T] | None = None
 
     @property
-    def in_the_air(self) -> bool:
+    def is_running(self) -> bool:
         """Whether somebody is at work."""
         return self._attempt is not None
 
@@ -60,3 +61,34 @@ class Flight(Generic[T]):
             self._attempt = None
             attempt.over.set()
         return outcome
+
+
+@define
+class _Callers(Generic[T]):
+    """The callers of one key. It is kept until the last has left: one of them may lead."""
+
+    flight: SingleFlight[T] = field(factory=SingleFlight[T])
+    count: int = 0
+
+
+class KeyedSingleFlight(Generic[T]):
+    """One piece of work at a time for each key; see `SingleFlight`."""
+
+    __slots__ = ("_callers_of",)
+
+    def __init__(self) -> None:
+        self._callers_of: dict[str, _Callers[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._callers_of)
+
+    async def join(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Return the outcome of the work under way for this key, or do it."""
+        callers = self._callers_of.setdefault(key, _Callers())
+        callers.count += 1
+        try:
+            return await callers.flight.join(work)
+        finally:
+            callers.count -= 1
+            if not callers.count:
+                del self._callers_of[key]

@@ -1,13 +1,13 @@
-"""Flights: one piece of work for each key."""
+"""KeyedSingleFlight: one piece of work for each key."""
 
 import anyio
 import pytest
 
-from amplify_federation._async.flights import Flights
+from amplify_federation._async.single_flight import KeyedSingleFlight
 
 
 async def test_callers_of_one_key_share_the_work_and_others_do_not():
-    flights, begun, go = Flights(), [], anyio.Event()
+    flights, begun, go = KeyedSingleFlight(), [], anyio.Event()
     outcomes = []
 
     async def join(key):
@@ -29,7 +29,7 @@ async def test_callers_of_one_key_share_the_work_and_others_do_not():
 
 
 async def test_a_follower_of_a_cancelled_leader_is_joined_by_newcomers():
-    flights, begun, go, outcomes = Flights(), [], anyio.Event(), []
+    flights, begun, go, outcomes = KeyedSingleFlight(), [], anyio.Event(), []
 
     async def work():
         begun.append(1)
@@ -53,7 +53,7 @@ async def test_a_follower_of_a_cancelled_leader_is_joined_by_newcomers():
 
 
 async def test_nothing_is_left_of_work_that_fails():
-    flights = Flights()
+    flights = KeyedSingleFlight()
 
     async def work():
         raise LookupError

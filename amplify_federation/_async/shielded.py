@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 
-async def unbroken(work: Callable[[], Awaitable[None]]) -> None:
+async def shielded(work: Callable[[], Awaitable[None]]) -> None:
     """Run `work` to its end; its exception, or asyncio's own cancellation, is raised after it."""
     failures: list[Exception] = []
 

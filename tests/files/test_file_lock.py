@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amplify_federation._files import held, lock
+from amplify_federation._files import file_lock, lock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks are POSIX's")
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12, with threads
@@ -21,12 +21,12 @@ def opened(path):
 
 
 def test_a_lock_is_held_once_and_released_once(path):
-    first = held.take(str(path), opened)
-    assert held.take(str(path), opened) is None
+    first = file_lock.take(str(path), opened)
+    assert file_lock.take(str(path), opened) is None
     first.release()
-    second = held.take(str(path), opened)
+    second = file_lock.take(str(path), opened)
     first.release()  # its descriptor's number may be the second's by now
-    assert held.take(str(path), opened) is None
+    assert file_lock.take(str(path), opened) is None
     second.release()
 
 
@@ -36,7 +36,7 @@ def test_a_lock_file_that_was_removed_meanwhile_is_not_held(path):
         Path(path).unlink()
         return descriptor
 
-    assert held.take(str(path), removed) is None
+    assert file_lock.take(str(path), removed) is None
 
 
 def test_a_file_system_without_locks_is_told(path, monkeypatch):
@@ -45,7 +45,7 @@ def test_a_file_system_without_locks_is_told(path, monkeypatch):
         raise OSError(38, "ENOSYS")
 
     monkeypatch.setattr("filelock.lock_descriptor", none)
-    with pytest.raises(held.faults.StoreUnavailableError):
+    with pytest.raises(file_lock.faults.StoreUnavailableError):
         lock.try_lock(path)
     monkeypatch.undo()
     lock.try_lock(path).release()

@@ -2,7 +2,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from amplify_federation._async.flight import Flight
+from amplify_federation._async.single_flight import SingleFlight
 
 
 class Work:
@@ -24,26 +24,26 @@ async def into(results, flight, work):
 
 
 async def test_any_number_of_callers_share_one_piece_of_work():
-    flight, work, results = Flight(), Work(), []
+    flight, work, results = SingleFlight(), Work(), []
     async with anyio.create_task_group() as group:
         for _ in range(100):
             group.start_soon(into, results, flight, work)
         await anyio.wait_all_tasks_blocked()
-        assert flight.in_the_air
+        assert flight.is_running
         work.may_end.set()
     assert results == [1] * 100
     assert work.begun == 1
-    assert not flight.in_the_air
+    assert not flight.is_running
 
 
 async def test_a_caller_who_comes_later_works_anew():
-    flight, work = Flight(), Work()
+    flight, work = SingleFlight(), Work()
     work.may_end.set()
     assert [await flight.join(work) for _ in range(3)] == [1, 2, 3]
 
 
 async def test_when_the_leader_is_cancelled_a_follower_leads():
-    flight, work, results = Flight(), Work(), []
+    flight, work, results = SingleFlight(), Work(), []
     leader = anyio.CancelScope()
 
     async def lead():
@@ -58,14 +58,14 @@ async def test_when_the_leader_is_cancelled_a_follower_leads():
         await anyio.wait_all_tasks_blocked()
         leader.cancel()
         await anyio.wait_all_tasks_blocked()
-        assert flight.in_the_air
+        assert flight.is_running
         assert work.begun == 2
         work.may_end.set()
     assert results == [2] * 3
 
 
 async def test_a_cancelled_follower_disturbs_nobody():
-    flight, work, results = Flight(), Work(), []
+    flight, work, results = SingleFlight(), Work(), []
     follower = anyio.CancelScope()
 
     async def follow():
@@ -84,7 +84,7 @@ async def test_a_cancelled_follower_disturbs_nobody():
 
 
 async def test_what_the_work_raises_goes_to_its_leader_and_a_follower_leads():
-    flight, results, raised = Flight(), [], []
+    flight, results, raised = SingleFlight(), [], []
     may_fail = anyio.Event()
 
     async def fail():
@@ -109,11 +109,11 @@ async def test_what_the_work_raises_goes_to_its_leader_and_a_follower_leads():
         may_fail.set()
     assert raised == [True]
     assert results == ["good", "good"]
-    assert not flight.in_the_air
+    assert not flight.is_running
 
 
 async def test_nothing_is_an_outcome_like_any_other():
-    flight, results, may_end = Flight(), [], anyio.Event()
+    flight, results, may_end = SingleFlight(), [], anyio.Event()
 
     async def nothing():
         await may_end.wait()
@@ -128,7 +128,7 @@ async def test_nothing_is_an_outcome_like_any_other():
 
 
 async def test_followers_of_a_cancelled_leader_share_one_more_try():
-    flight, tries, door = Flight(), [], anyio.Event()
+    flight, tries, door = SingleFlight(), [], anyio.Event()
 
     async def work():
         tries.append(len(tries))

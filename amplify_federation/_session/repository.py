@@ -1,4 +1,4 @@
-"""Keeper: what one handle knows of its session, kept equal to what the store has.
+"""SessionRepository: what one handle knows of its session, kept equal to what the store has.
 
 The only file that assigns a state. Every change goes through `commit`: the machine says what the
 next state is, the store takes it if nobody wrote in between, memory follows, listeners are told.
@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from amplify_federation._model.state import SignedOut, State
-from amplify_federation._session.record.lending import with_lent, without_lent
 from amplify_federation._session.record.schema import SessionRecord, decode, encode
+from amplify_federation._session.record.transient_token import (
+    with_transient_token,
+    without_transient_token,
+)
 from amplify_federation.errors import (
     SessionFileCorruptError,
     StoreConflictError,
@@ -37,15 +40,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger("amplify_federation")
 NOTICE = 0.5  # seconds until another process's write is looked for; the promise is 1
 _TOMBSTONE_LIFE = 86_400.0  # seconds that a cleared session's record stays
-_NOTHING = SessionRecord(SignedOut(), generation=0, lineage="")
+_NOTHING = SessionRecord(SignedOut(), generation=0, federation_id="")
 
 
-class Keeper:
+class SessionRepository:
     """A session's record in memory, in step with the store."""
 
     __slots__ = (
-        "_clock", "_events", "_failure", "_highest", "_loaded", "_look_again", "_store", "_writing",
-        "ahead", "lent", "name", "record", "replaced", "version",
+        "_clock",
+        "_events",
+        "_failure",
+        "_highest",
+        "_loaded",
+        "_look_again",
+        "_store",
+        "_writing",
+        "ahead",
+        "name",
+        "record",
+        "replaced",
+        "transient_token",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -55,13 +70,13 @@ class Keeper:
         self.record = _NOTHING
         self.ahead = 0.0  # monotonic clock minus server's, when the record was adopted
         self.replaced = False  # another user's federation stands in the store
-        self.lent: Secret | None = None  # a token that is held, but never written
+        self.transient_token: Secret | None = None  # a token that is held, but never written
         self._store = store
         self._clock = clock
         self._events = events
         self.version: str | None = None  # of the store's record, whoever wrote it
         self._highest = 0  # generation seen
-        self._failure: StoreError | None = None  # of a look that was taken for this keeper
+        self._failure: StoreError | None = None  # of a look that was taken for this repository
         self._loaded = False
         self._look_again = float("-inf")
         self._writing: anyio.Event | None = None  # set when the write under way has ended
@@ -81,12 +96,12 @@ class Keeper:
         return self._look_again
 
     def resume(self, record: Record, *, ahead: float, failure: StoreError | None = None) -> None:
-        """Stand where another keeper stood who held this record of the store.
+        """Stand where another repository stood who held this record of the store.
 
         `failure`: why the store could not tell just now; the next look ends with it.
         """
         self._failure = failure
-        self.record = with_lent(decode(record.data), self.lent)
+        self.record = with_transient_token(decode(record.data), self.transient_token)
         self.version = record.version
         self.ahead = ahead
         self._highest = self.record.generation
@@ -115,24 +130,29 @@ class Keeper:
         self._look_again = self._clock.monotonic() + NOTICE
 
     async def commit(
-        self, event: Event, lineage: str, admit: Callable[[], None], *, keep: bool = False
+        self,
+        event: Event,
+        federation_id: str,
+        precondition: Callable[[], None],
+        *,
+        keep: bool = False,
     ) -> None:
-        """Advance the machine and write the result, unless `admit` raises.
+        """Advance the machine and write the result, unless `precondition` raises.
 
-        `admit` looks at the record as it stands at the moment of writing. Raises `StoreError` if
-        the write fails; then nothing has changed, or, with `keep`, memory alone: what Cognito gave
-        is used here, and asked for again by the next process only.
+        `precondition` looks at the record as it stands at the moment of writing. Raises
+        `StoreError` if the write fails; then nothing has changed, or, with `keep`, memory alone:
+        what Cognito gave is used here, and asked for again by the next process only.
         """
         from amplify_federation._model.machine import advance  # noqa: PLC0415 - many only fetch
 
         while True:
             await self.written()
-            admit()
+            precondition()
             record = SessionRecord(
                 advance(self.state, event),
                 # The time too, to be beyond a record that was written and deleted unseen.
                 max(self._highest + 1, int(self._clock.now() * 1000)),
-                lineage,
+                federation_id,
                 self._clock.now(),
             )
             try:
@@ -149,7 +169,7 @@ class Keeper:
 
     def encoded(self, record: SessionRecord) -> bytes:
         """Return the record as it is written: without the token that is lent."""
-        return encode(without_lent(record, self.lent))
+        return encode(without_transient_token(record, self.transient_token))
 
     async def written(self) -> None:
         """Wait for the write that is under way here, if there is one: each builds on the last."""
@@ -164,14 +184,14 @@ class Keeper:
         elif isinstance(self._store, DiscardsSetAside):
             await self._store.discard_set_aside(self.name)
 
-    async def discard(self, lineage: str) -> None:
+    async def discard(self, federation_id: str) -> None:
         """Delete the record unread: one that no key at hand opens can be cleared all the same."""
         await self.written()
         await self._alone(partial(self._store.delete, self.name, expected=None))
         self.version = None
         self._loaded = True
         self.replaced = False
-        self._become(SessionRecord(SignedOut(), self._highest, lineage, self._clock.now()))
+        self._become(SessionRecord(SignedOut(), self._highest, federation_id, self._clock.now()))
 
     async def _save(self, record: SessionRecord) -> None:
         if type(self._store) is MemoryStore:  # never suspends, so nothing can cut it in two
@@ -181,11 +201,11 @@ class Keeper:
         await self._alone(partial(self._write, record))
 
     async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
-        from amplify_federation._async.unbroken import unbroken  # noqa: PLC0415 - as above
+        from amplify_federation._async.shielded import shielded  # noqa: PLC0415 - as above
 
         ended = self._writing = anyio.Event()
         try:
-            await unbroken(work)
+            await shielded(work)
         finally:
             self._writing = None
             ended.set()
@@ -219,7 +239,7 @@ class Keeper:
         if found is None:
             return _NOTHING
         try:
-            incoming = with_lent(decode(found.data), self.lent)
+            incoming = with_transient_token(decode(found.data), self.transient_token)
         except SessionFileCorruptError:
             _complain("The record of a session makes no sense; it counts as signed out.", "corrupt")
             return _NOTHING
@@ -246,7 +266,7 @@ class Keeper:
         mine, theirs = self.state, incoming.state
         if isinstance(mine, SignedOut) or isinstance(theirs, SignedOut):
             return False
-        if incoming.lineage == self.record.lineage:
+        if incoming.federation_id == self.record.federation_id:
             return False  # the same federation; Cognito may have merged its identity
         return mine.identity_id != theirs.identity_id
 

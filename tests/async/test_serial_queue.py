@@ -3,7 +3,7 @@ import pytest
 import trio
 import trio.testing
 
-from amplify_federation._async.turns import Turns
+from amplify_federation._async.serial_queue import SerialQueue
 
 
 class Works:
@@ -28,7 +28,7 @@ async def taken(turns, work, into, seconds=30.0):
 
 
 async def test_callers_work_one_at_a_time_in_order_of_call():
-    turns, works, done = Turns(), Works(3), []
+    turns, works, done = SerialQueue(), Works(3), []
     async with anyio.create_task_group() as group:
         for number in range(3):
             group.start_soon(taken, turns, works.of(number), done)
@@ -38,40 +38,40 @@ async def test_callers_work_one_at_a_time_in_order_of_call():
             event.set()
     assert works.order == [f"{n} {word}" for n in range(3) for word in ("begins", "ends")]
     assert [turn.result for turn in done] == [[0], [1], [2]]
-    assert not any(turn.overtaken for turn in done)
+    assert not any(turn.cancelled for turn in done)
 
 
 async def test_overtaking_ends_the_one_at_work_and_all_who_wait():
-    turns, works, done = Turns(), Works(3), []
+    turns, works, done = SerialQueue(), Works(3), []
     async with anyio.create_task_group() as group:
         for number in range(3):
             group.start_soon(taken, turns, works.of(number), done)
             await anyio.wait_all_tasks_blocked()
-        turns.overtake()
+        turns.cancel_all()
     assert works.order == ["0 begins"]
-    assert [(turn.overtaken, turn.result) for turn in done] == [(True, [])] * 3
+    assert [(turn.cancelled, turn.result) for turn in done] == [(True, [])] * 3
 
 
 async def test_who_comes_after_the_overtaking_works():
-    turns, works, done = Turns(), Works(2), []
+    turns, works, done = SerialQueue(), Works(2), []
     async with anyio.create_task_group() as group:
         group.start_soon(taken, turns, works.of(0), done)
         await anyio.wait_all_tasks_blocked()
-        turns.overtake()
+        turns.cancel_all()
         works.may_end[1].set()
         group.start_soon(taken, turns, works.of(1), done)
-    assert sorted((turn.overtaken, turn.result) for turn in done) == [(False, [1]), (True, [])]
+    assert sorted((turn.cancelled, turn.result) for turn in done) == [(False, [1]), (True, [])]
 
 
 async def test_overtaking_nobody_is_nothing():
-    turns, works = Turns(), Works(1)
-    turns.overtake()
+    turns, works = SerialQueue(), Works(1)
+    turns.cancel_all()
     works.may_end[0].set()
     assert (await turns.take(works.of(0), seconds=30)).result == [0]
 
 
 async def test_what_the_work_raises_reaches_its_caller_and_frees_the_next():
-    turns, works = Turns(), Works(1)
+    turns, works = SerialQueue(), Works(1)
 
     async def fail():
         raise ValueError
@@ -83,7 +83,7 @@ async def test_what_the_work_raises_reaches_its_caller_and_frees_the_next():
 
 
 async def test_a_caller_who_is_cancelled_frees_the_next():
-    turns, works, done = Turns(), Works(2), []
+    turns, works, done = SerialQueue(), Works(2), []
     async with anyio.create_task_group() as group:
         first = anyio.CancelScope()
 
@@ -103,14 +103,14 @@ async def test_a_caller_who_is_cancelled_frees_the_next():
 
 def test_the_deadline_counts_the_wait_for_the_turn():
     async def main():
-        turns, done = Turns(), []
+        turns, done = SerialQueue(), []
         async with anyio.create_task_group() as group:
             group.start_soon(taken, turns, lambda: anyio.sleep(50), done, 100.0)
             await anyio.wait_all_tasks_blocked()
             group.start_soon(taken, turns, lambda: anyio.sleep(30), done, 60.0)
             await anyio.wait_all_tasks_blocked()
             group.start_soon(taken, turns, lambda: anyio.sleep(1), done, 40.0)
-        return [(turn.result, turn.overtaken) for turn in done], trio.current_time()
+        return [(turn.result, turn.cancelled) for turn in done], trio.current_time()
 
     clock = trio.testing.MockClock(autojump_threshold=0)
     began = clock.current_time()

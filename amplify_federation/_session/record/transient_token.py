@@ -13,12 +13,12 @@ from amplify_federation._session.record.schema import SessionRecord
 _LENT = Secret("")
 
 
-def without_lent(record: SessionRecord, lent: Secret | None) -> SessionRecord:
+def without_transient_token(record: SessionRecord, lent: Secret | None) -> SessionRecord:
     """Return the record as it is kept: a mark in the place of the lent token."""
     return record if lent is None else _replaced(record, lent, _LENT)
 
 
-def with_lent(record: SessionRecord, lent: Secret | None) -> SessionRecord:
+def with_transient_token(record: SessionRecord, lent: Secret | None) -> SessionRecord:
     """Return a kept record with the lent token in the place of its mark, or without any."""
     return _replaced(record, _LENT, lent)
 

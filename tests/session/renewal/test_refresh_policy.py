@@ -7,15 +7,15 @@ from amplify_federation._async.broadcast import Broadcast
 from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.state import Expired, Federated, SignedOut
 from amplify_federation._session.context import Context
-from amplify_federation._session.keeper import Keeper
 from amplify_federation._session.record.schema import SessionRecord
-from amplify_federation._session.renewal.standing import (
+from amplify_federation._session.renewal.refresh_policy import (
     Urgency,
     is_usable,
     life_of,
     may_help,
     urgency_of,
 )
+from amplify_federation._session.repository import SessionRepository
 from amplify_federation.testing import ManualClock
 from tests.model.samples import ALICE, ISSUED, grant, login
 
@@ -37,12 +37,12 @@ def standing():
         pool = IdentityPool(ALICE, guest_access=guests)
         settings, events = AuthSettings(clock=local), Broadcast()
         client = CognitoClient(pool.endpoint, None, settings)
-        keeper = Keeper(MemoryStore(), "name", client.clock, events)
-        keeper.record = SessionRecord(state, generation=1, lineage="a")
-        keeper.ahead = 50.0 - ISSUED
+        repository = SessionRepository(MemoryStore(), "name", client.clock, events)
+        repository.record = SessionRecord(state, generation=1, federation_id="a")
+        repository.ahead = 50.0 - ISSUED
         local.advance(later)
         token_source = source if asks else None
-        return Context(pool, settings, keeper._store, client, keeper, events, token_source)
+        return Context(pool, settings, repository._store, client, repository, events, token_source)
 
     return make
 
@@ -81,5 +81,5 @@ def test_credentials_that_are_not_there_are_urgent(standing, state):
 def test_who_may_be_asked_depends_on_the_state(standing, state, guests, asks, helps):
     context = standing(state, guests=guests, asks=asks)
     assert may_help(context) is helps
-    context.keeper.replaced = True
+    context.repository.replaced = True
     assert not may_help(context)

@@ -4,7 +4,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from amplify_federation._async.unbroken import unbroken
+from amplify_federation._async.shielded import shielded
 
 
 class Writing:
@@ -24,7 +24,7 @@ class Writing:
 async def test_work_is_done():
     writing = Writing()
     writing.may_end.set()
-    await unbroken(writing)
+    await shielded(writing)
     assert writing.steps == ["begun", "done"]
 
 
@@ -33,7 +33,7 @@ async def test_an_exception_comes_out_as_it_is_and_not_in_a_group():
         raise ValueError("disk full")
 
     with pytest.raises(ValueError, match="disk full"):
-        await unbroken(fail)
+        await shielded(fail)
 
 
 async def test_cancelled_work_is_done_whole_and_the_cancellation_comes_after():
@@ -42,7 +42,7 @@ async def test_cancelled_work_is_done_whole_and_the_cancellation_comes_after():
 
     async def caller():
         with scope:
-            await unbroken(writing)
+            await shielded(writing)
             await checkpoint()
             after.append("never")
 
@@ -62,7 +62,7 @@ async def test_cancelled_work_is_done_whole_and_the_cancellation_comes_after():
 def test_asyncios_own_cancel_does_not_break_it_however_often_it_comes(times):
     async def main():
         writing = Writing()
-        task = asyncio.create_task(unbroken(writing))
+        task = asyncio.create_task(shielded(writing))
         await anyio.wait_all_tasks_blocked()
         for _ in range(times):
             task.cancel()
@@ -82,7 +82,7 @@ def test_a_cancel_before_it_began_leaves_all_or_nothing():
     async def main():
         writing = Writing()
         writing.may_end.set()
-        task = asyncio.create_task(unbroken(writing))
+        task = asyncio.create_task(shielded(writing))
         await asyncio.sleep(0)  # in the task group, the child not yet run
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -102,7 +102,7 @@ async def test_a_failure_of_cancelled_work_is_told_all_the_same():
 
     async def caller():
         with scope, pytest.raises(ValueError):
-            await unbroken(fail)
+            await shielded(fail)
         told.append(True)
 
     async with anyio.create_task_group() as group:

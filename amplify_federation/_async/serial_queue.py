@@ -1,4 +1,4 @@
-"""Turns: callers served in order of call, all of whom one call can overtake."""
+"""SerialQueue: callers served in order of call, all of whom one call can cancel_all."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -11,19 +11,19 @@ T = TypeVar("T")
 class Turn(Generic[T]):
     """One caller's place, and how its work ended.
 
-    `result` is empty if the work was cut short; `overtaken` tells that everybody's was called off.
+    `result` is empty if the work was cut short; `cancelled` tells that everybody's was called off.
     """
 
-    __slots__ = ("called", "overtaken", "result", "scope")
+    __slots__ = ("called", "cancelled", "result", "scope")
 
     def __init__(self, scope: "anyio.CancelScope") -> None:
         self.scope = scope
         self.called: anyio.Event | None = None  # while its caller waits
-        self.overtaken = False
+        self.cancelled = False
         self.result: list[T] = []
 
 
-class Turns(Generic[T]):
+class SerialQueue(Generic[T]):
     """A queue of callers; the first works, under its own deadline, and the others wait."""
 
     __slots__ = ("_queue",)
@@ -32,7 +32,7 @@ class Turns(Generic[T]):
         self._queue: dict[Turn[T], None] = {}  # an ordered set: who is cancelled leaves in O(1)
 
     async def take(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Turn[T]:
-        """Wait for one's turn and work; both end `seconds` from now, or when overtaken."""
+        """Wait for one's turn and work; both end `seconds` from now, or when cancelled."""
         scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
         turn: Turn[T] = Turn(scope)
         with scope:
@@ -48,10 +48,10 @@ class Turns(Generic[T]):
                 self._call_first()
         return turn
 
-    def overtake(self) -> None:
+    def cancel_all(self) -> None:
         """Call off everybody's work, at once."""
         for turn in self._queue:
-            turn.overtaken = True
+            turn.cancelled = True
             turn.scope.cancel()
 
     def _call_first(self) -> None:

@@ -1,4 +1,4 @@
-"""Asking the application for a new provider token, and federating with it.
+"""TokenRefresher the application for a new provider token, and federating with it.
 
 This file owns when a `token_source` may be asked, whose tokens are taken from it, and what is shown
 when it fails. It is asked under the single flight and the lease of all processes.
@@ -25,7 +25,7 @@ SOURCE_PAUSE = 10.0  # seconds after a source failed until it is asked again
 _serving: ContextVar[frozenset[int]] = ContextVar("amplify_federation_serving", default=frozenset())
 
 
-class Asking:
+class TokenRefresher:
     """Renews with a new token from the application's `token_source`."""
 
     __slots__ = ("_again", "_context", "failure")
@@ -55,13 +55,13 @@ class Asking:
         A fault of the source, or a token that does not serve, is kept as `failure`.
         """
         login = state.held[0]
-        admit = self._context.same_session()
+        precondition = self._context.same_session()
         try:
             token = await self._token(TokenRequest(login.provider, state.identity_id, reason))
             flow = self._flow(state, login, token)
         except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
             return self._failed(error)
-        admit()  # before the token leaves: a clear may have come while the source was at work
+        precondition()  # before the token leaves: a clear may have come meanwhile
         outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
             of_no_use = isinstance(outcome, InvalidStateError) or is_about_the_token(outcome)
@@ -71,9 +71,9 @@ class Asking:
         kept = token if self._context.settings.remember_token else None
         new = Login(login.provider, kept, subject_digest(token, os.urandom(16)))
         held = (new, *state.held[1:])
-        keeper = self._context.keeper
+        repository = self._context.repository
         event = FederationSucceeded(self._context.grant_from(outcome), held)
-        await keeper.commit(event, keeper.record.lineage, admit)
+        await repository.commit(event, repository.record.federation_id, precondition)
         self.failure = None
         return None
 

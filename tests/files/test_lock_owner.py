@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from amplify_federation._files import holder, lock
+from amplify_federation._files import lock, lock_owner
 
 
 @pytest.fixture
@@ -13,23 +13,23 @@ def path(tmp_path):
 
 def test_who_holds_it_is_read_from_the_file(path, monkeypatch):
     path.write_bytes(b"")
-    holder.write(path)
-    monkeypatch.setattr(holder, "_KERNELS_LIST", path.with_name("none"))
-    assert holder.named(path) == os.getpid()
+    lock_owner.write(path)
+    monkeypatch.setattr(lock_owner, "_KERNELS_LIST", path.with_name("none"))
+    assert lock_owner.named(path) == os.getpid()
 
 
 def test_a_file_that_names_this_process_already_is_not_written_again(path, monkeypatch):
     path.write_bytes(b"")
-    holder.write(path)
+    lock_owner.write(path)
     monkeypatch.setattr(os, "write", lambda *_: pytest.fail("it was written"))
-    holder.write(path)
+    lock_owner.write(path)
 
 
 def test_the_next_holder_replaces_the_last(path):
     path.write_bytes(b"\x00%-20d" % 4_000_000)
-    assert holder.named(path) == 4_000_000
-    holder.write(path)
-    assert holder.named(path) == os.getpid()
+    assert lock_owner.named(path) == 4_000_000
+    lock_owner.write(path)
+    assert lock_owner.named(path) == os.getpid()
 
 
 def test_the_kernel_knows_where_the_file_was_emptied(path, monkeypatch):
@@ -42,27 +42,27 @@ def test_the_kernel_knows_where_the_file_was_emptied(path, monkeypatch):
         f"2: FLOCK  ADVISORY  WRITE 13 fd:00:1{inode} 0 EOF\n"
         f"3: FLOCK  ADVISORY  WRITE 14 fd:00:{inode} 0 EOF\n"
     )
-    monkeypatch.setattr(holder, "_KERNELS_LIST", table)
-    assert holder.named(path) == 14
+    monkeypatch.setattr(lock_owner, "_KERNELS_LIST", table)
+    assert lock_owner.named(path) == 14
     table.write_text("")
-    assert holder.named(path) is None
+    assert lock_owner.named(path) is None
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux's /proc")
 def test_linux_names_a_real_holder(path):
     with lock.hold_blocking(path, timeout=0):
         path.write_bytes(b"")
-        assert holder.named(path) in {os.getpid(), None}  # None in a namespace that hides it
+        assert lock_owner.named(path) in {os.getpid(), None}  # None in a namespace that hides it
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"\0junk", b"\0" * 100])
 def test_what_names_nobody_names_nobody(path, content, monkeypatch):
-    monkeypatch.setattr(holder, "_KERNELS_LIST", path.with_name("none"))
+    monkeypatch.setattr(lock_owner, "_KERNELS_LIST", path.with_name("none"))
     path.write_bytes(content)
-    assert holder.named(path) is None
+    assert lock_owner.named(path) is None
 
 
 def test_no_file_is_no_fault(path):
-    holder.write(path)
-    assert holder.named(path) is None
+    lock_owner.write(path)
+    assert lock_owner.named(path) is None
     assert not path.exists()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class HomeLoop:
+class LoopGuard:
     """Remembers the first event loop that it is used from, and refuses every other."""
 
     __slots__ = ("_current", "_home")

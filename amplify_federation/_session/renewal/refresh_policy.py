@@ -21,10 +21,10 @@ class Urgency(Enum):
 
 def life_of(context: Context) -> Lifespan | None:
     """Return the lifespan of the present grant, if there is one."""
-    keeper = context.keeper
-    grant = grant_of(keeper.state)
+    repository = context.repository
+    grant = grant_of(repository.state)
     # Made anew each time, in 2 microseconds: kept, it would weigh as much as the credentials.
-    return None if grant is None else lifespan_of(grant, context.settings, keeper.ahead)
+    return None if grant is None else lifespan_of(grant, context.settings, repository.ahead)
 
 
 def is_usable(context: Context) -> bool:
@@ -43,9 +43,9 @@ def urgency_of(context: Context) -> Urgency:
 
 def may_help(context: Context) -> bool:
     """Tell whether this state is one in which somebody may be asked for credentials."""
-    if context.keeper.replaced:
+    if context.repository.replaced:
         return False
-    state = context.keeper.state
+    state = context.repository.state
     if isinstance(state, Expired):
         return context.token_source is not None
     return context.pool.guest_access if isinstance(state, SignedOut) else True

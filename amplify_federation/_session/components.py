@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415  # loading rooms late is what this file is for
 
 
-class Parts:
+class Components:
     """One session's federations, renewals and linking."""
 
     __slots__ = ("_context", "_federations", "_renewing")
@@ -62,10 +62,10 @@ class Parts:
 
         return UserPoolSession(self._context, pool)
 
-    def overtake(self) -> None:
+    def cancel_all(self) -> None:
         """Fail the federations that are under way."""
         if self._federations is not None:
-            self._federations.overtake()
+            self._federations.cancel_all()
 
     def error_beside(self) -> AuthError | None:
         """Return why the credentials that still serve were not renewed, if that was tried."""

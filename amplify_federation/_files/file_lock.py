@@ -16,10 +16,10 @@ from typing import Final
 from amplify_federation._files import faults
 
 _gate: Final = RLock()  # re-entered where a signal's handler forks
-_all: Final[set["Held"]] = set()
+_all: Final[set["FileLock"]] = set()
 
 
-class Held:
+class FileLock:
     """A lock that is held. It ends with `release`, from any thread, or with the process."""
 
     __slots__ = ("_descriptor", "_path")
@@ -49,7 +49,7 @@ class Held:
             self._descriptor = None
 
 
-def take(path: str, opened: Callable[[str], int]) -> Held | None:
+def take(path: str, opened: Callable[[str], int]) -> FileLock | None:
     """Lock a lock file, opened by `opened`, if it is free. Raises `OSError`."""
     from filelock import lock_descriptor  # noqa: PLC0415 - heavy
 
@@ -64,7 +64,7 @@ def take(path: str, opened: Callable[[str], int]) -> Held | None:
                 os.close(descriptor)
         if not free:
             return None
-        held = Held(path, descriptor)
+        held = FileLock(path, descriptor)
         _all.add(held)
     return held
 
