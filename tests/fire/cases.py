@@ -311,13 +311,13 @@ def gzip_bomb() -> bytes:
 
 
 def bomb(peer: Peer) -> None:
-    saying(gzip_bomb(), b"Content-Encoding: gzip")(peer)
+    saying(gzip_bomb(), b"Content-Encoding: gzip", b"Connection: close")(peer)
 
 
 def bomb_in_chunks(peer: Peer) -> None:
     peer.request()
     packed = gzip_bomb()
-    peer.send(ok(CHUNKED, b"Content-Encoding: gzip"))
+    peer.send(ok(CHUNKED, b"Content-Encoding: gzip", b"Connection: close"))
     peer.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed))
 
 
