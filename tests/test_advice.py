@@ -1,4 +1,4 @@
-"""Each error's advice, followed to its end: the situation is brought about, then what it says is done.
+"""Each error's advice, followed to its end: the situation is brought about, the advice done.
 
 Advice that only says to wait, to look or to correct something has nothing to follow; those about
 files, keys, proxies, certificates, event loops and Redis are followed beside what raises them.
@@ -18,7 +18,6 @@ from amplify_federation import (
     InvalidIdentityPoolConfigurationError,
     InvalidStateError,
     LimitExceededError,
-    MalformedResponseError,
     NetworkError,
     NotAuthorizedError,
     ResourceConflictError,
@@ -28,6 +27,7 @@ from amplify_federation import (
     SignedOutError,
     StoreConflictError,
     TooManyRequestsError,
+    UnknownServiceError,
     UserPoolTokens,
     ValidationError,
 )
@@ -145,8 +145,8 @@ async def test_what_passes_call_again(world, code, kind, words):
 
 async def test_a_page_in_the_place_of_cognito_is_gone_and_the_call_repeated(world):
     async with world.auth(max_attempts=1) as auth:
-        world.fake.fail_next(status=200, operation="GetId", body=b"<html>")
-        advice = await refused(MalformedResponseError, federate(auth, world.token()))
+        world.fake.fail_next(status=403, operation="GetId")  # a proxy's page, without a code
+        advice = await refused(UnknownServiceError, federate(auth, world.token()))
         assert "the endpoint and the proxies" in advice
         await federate(auth, world.token())
 
@@ -180,7 +180,9 @@ async def test_no_identity_pool_pass_its_id(world):
 
 
 async def test_a_developer_login_is_given_its_identity(world):
-    world.fake.update_identity_pool(world.pool_id, developer_provider="login.my.app")
+    world.fake.update_identity_pool(
+        world.pool_id, providers={AuthProvider.DEVELOPER: ["login.my.app"]}
+    )
     identity, token = world.fake.issue_developer_token(world.pool_id, "alice")
     async with world.auth() as auth:
         with pytest.raises(ValidationError) as caught:
