@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from amplify_federation._cognito.decoding import MAX_BODY, Answer, decode
 from amplify_federation._cognito.requests import (
+    assume_role,
     get_credentials,
     get_open_id_token,
     unlink_identity,
 )
+from amplify_federation._model.classic_flow import ClassicFlow
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.values import AWSCredentials, Secret
 from amplify_federation.errors import (
@@ -238,3 +240,13 @@ def test_an_identity_may_be_another_only_if_logins_prove_a_merge():
     assert isinstance(decode(guests, http(GIVEN)), Answer)
     elsewhere = http({**GIVEN, "IdentityId": IDENTITY.replace("us-west-2", "eu-west-1")})
     assert isinstance(decode(GET_CREDENTIALS, elsewhere), MalformedResponseError)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe<a>", b"", b"no element at all", None])
+def test_what_is_no_xml_is_no_answer_of_sts(body):
+    call = assume_role(
+        "https://sts.us-west-2.amazonaws.com",
+        ClassicFlow("arn:aws:iam::123456789012:role/player"),
+        Secret(TOKEN),
+    )
+    assert isinstance(decode(call, http(body)), MalformedResponseError)

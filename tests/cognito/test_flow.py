@@ -12,10 +12,12 @@ from amplify_federation._cognito.flow import (
     by_same_identity,
     unlinking,
 )
+from amplify_federation._model.classic_flow import ClassicFlow
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import (
     InvalidStateError,
+    MalformedResponseError,
     NetworkError,
     NotAuthorizedError,
     NotAuthorizedReason,
@@ -196,3 +198,24 @@ def test_unlinking_is_one_call():
             },
         )
     ]
+
+
+def test_the_classic_flow_asks_for_a_token_and_then_for_the_role():
+    classic = ClassicFlow("arn:aws:iam::123456789012:role/player")
+    pool = PoolMembers(POOL, classic=classic, sts_url="https://sts.us-west-2.amazonaws.com")
+    token = Answer(IDENTITY, open_id_token=Secret("an-open-id-token"))
+    flow = by_identity(pool, IDENTITY, LOGINS)
+    assert next(flow).operation == "GetOpenIdToken"
+    assert flow.send(token).operation == "AssumeRoleWithWebIdentity"
+    with pytest.raises(StopIteration) as done:
+        flow.send(LAST)
+    assert done.value.value.identity_id == IDENTITY
+
+
+def test_the_classic_flow_without_a_token_is_no_answer_of_cognitos():
+    classic = ClassicFlow("arn:aws:iam::123456789012:role/player")
+    pool = PoolMembers(POOL, classic=classic, sts_url="https://sts.us-west-2.amazonaws.com")
+    flow = by_identity(pool, IDENTITY, LOGINS)
+    next(flow)
+    with pytest.raises(MalformedResponseError, match="no token"):
+        flow.send(Answer(IDENTITY))

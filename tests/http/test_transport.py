@@ -5,6 +5,7 @@ import gc
 import socket
 import ssl
 import threading
+import time
 
 import anyio
 import httpx
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from amplify_federation._http import asyncio_connection
 from amplify_federation._http.transport import REPEATABLE
 from amplify_federation.transport import LeanTransport
 from tests.fire.authority import key_usage
@@ -553,3 +555,136 @@ def make_authority(folder):
     for part, content in contents.items():
         (folder / f"{part}.pem").write_bytes(content)
     return files
+
+
+@pytest.fixture
+def addresses(monkeypatch):
+    """Have a host name stand for addresses of the test's choosing, on asyncio."""
+
+    def stand_for(*ports):
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", p)) for p in ports]
+
+        async def lookup(_host, _port):
+            return found
+
+        monkeypatch.setattr(asyncio_connection, "_addresses", lookup)
+
+    return stand_for
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+class TestSeveralAddresses:
+    @pytest.fixture
+    def anyio_backend(self):
+        return "asyncio"
+
+    async def test_an_address_that_refuses_is_passed_over(
+        self, serve, open_caller, addresses, closed_port
+    ):
+        server = serve(answering)
+        addresses(closed_port, server.port)
+        async with open_caller("http://cognito.test") as caller:
+            assert (await post(caller)).status_code == 200
+
+    async def test_an_address_that_is_silent_is_overtaken_by_the_next(
+        self, serve, open_caller, addresses, monkeypatch
+    ):
+        server = serve(answering)
+        addresses(1, server.port)
+        connect = asyncio_connection._connect
+
+        async def silent_first(address):
+            if address[4][1] == 1:
+                await anyio.sleep_forever()
+            return await connect(address)
+
+        monkeypatch.setattr(asyncio_connection, "_connect", silent_first)
+        monkeypatch.setattr(asyncio_connection, "HEAD_START", 0.01)
+        async with open_caller("http://cognito.test") as caller:
+            assert (await post(caller)).status_code == 200
+
+    async def test_addresses_that_all_refuse_are_an_error(
+        self, open_caller, addresses, closed_port
+    ):
+        addresses(closed_port, closed_port)
+        async with open_caller("http://cognito.test") as caller:
+            assert type(await failure_of(caller)) is httpx.ConnectError
+
+    async def test_a_cancelled_race_leaves_nothing_open(self, open_caller, addresses, monkeypatch):
+        async def silent(_address):
+            await anyio.sleep_forever()
+
+        monkeypatch.setattr(asyncio_connection, "_connect", silent)
+        addresses(1, 2)
+        async with open_caller("http://cognito.test") as caller:
+            with anyio.move_on_after(0.05) as scope:
+                await post(caller)
+            assert scope.cancelled_caught
+            assert "0 open" in repr(caller.transport)
+
+
+async def test_a_reader_that_is_slow_is_waited_for(serve, open_caller):
+    def script(peer):
+        peer.connection.recv(65_536)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n")
+        for _ in range(20):
+            peer.send(b"x" * 1_000_000)
+        answering(peer)
+
+    async with open_caller(serve(script).url) as caller:
+        length = 0
+        async with caller._client.stream("GET", caller._url) as response:
+            async for chunk in response.aiter_raw():
+                length += len(chunk)
+                if length < 2_000_000:
+                    await anyio.sleep(0.01)  # meanwhile more comes than is kept
+        assert length == 20_000_000
+
+
+async def test_a_server_that_is_slow_to_read_is_waited_for(serve, open_caller):
+    received = []
+
+    def script(peer):
+        while b"0\r\n\r\n" not in peer.received[-5:]:
+            time.sleep(0.001)
+            peer._more()
+        received.append(len(peer.received))
+        peer.send(OK)
+
+    async def body():
+        for _ in range(100):
+            yield b"x" * 100_000
+
+    async with open_caller(serve(script).url) as caller:
+        assert (await caller.post({}, body())).status_code == 200
+    assert received[0] > 10_000_000
+
+
+async def test_a_stream_that_is_left_closes_its_connection(serve, open_caller):
+    hung_up = threading.Event()
+
+    def script(peer):
+        peer.connection.recv(65_536)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc")
+        peer.wait_for_farewell()
+        hung_up.set()
+
+    async with open_caller(serve(script).url) as caller:
+        async with caller._client.stream("GET", caller._url) as response:
+            assert response.status_code == 200
+        assert await anyio.to_thread.run_sync(hung_up.wait, 5)
+
+
+async def test_a_stream_that_is_cut_is_httpxs_error(serve, open_caller):
+    def script(peer):
+        peer.connection.recv(65_536)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc")
+
+    async with open_caller(serve(script).url) as caller:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await caller._client.get(caller._url)
