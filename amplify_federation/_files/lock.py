@@ -6,6 +6,7 @@ holder, however that dies. A file system that has no such lock is told as `Store
 This file must not know what the lock guards.
 """
 
+import contextlib
 import logging
 import os
 import stat
@@ -103,14 +104,9 @@ def _pauses() -> Generator[float]:
 
 
 def _opened(path: str) -> int:
-    """Open the lock file, made if need be, and checked. Nobody ever removes one."""
+    """Open the lock file, made if need be, and checked."""
     flags = os.O_RDWR | files.SAFE_FLAGS
-    made = True
-    try:
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        made = False
-        descriptor = _open_existing(path, flags)
+    descriptor, made = _open_or_make(path, flags)
     try:
         if made:
             files.own_only(descriptor)
@@ -119,6 +115,14 @@ def _opened(path: str) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _open_or_make(path: str, flags: int) -> tuple[int, bool]:
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+        with contextlib.suppress(FileNotFoundError):  # removed by the process that held it
+            return _open_existing(path, flags), False
 
 
 def _open_existing(path: str, flags: int) -> int:

@@ -1,5 +1,6 @@
 """`session` and `clear`: look at the stored session, and forget it."""
 
+from contextlib import aclosing
 from typing import Any
 
 import click
@@ -112,7 +113,8 @@ def clear(target: Target) -> None:
     """
 
     async def work() -> None:
-        async with target.open() as auth:
+        # Not entered, which would read the record: one that no key at hand opens is cleared, too.
+        async with aclosing(target.open()) as auth:
             await auth.clear_federation_to_identity_pool()
 
     run(work, doing="Clearing the session")

@@ -127,8 +127,9 @@ class FolderStore:
         from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
 
         await self.make()
-        guard = lock.lock_of(self._folder.file_of(name))
-        turn = _Turn(await lock.acquired(guard, timeout=_WRITE_PATIENCE), work, self._folder)
+        record = self._folder.file_of(name)
+        held = await lock.acquired(lock.lock_of(record), timeout=_WRITE_PATIENCE)
+        turn = _Turn(held, work, self._folder, record)
         try:
             return await _in_thread(turn.run)
         finally:
@@ -170,10 +171,13 @@ class _Turn(Generic[T]):
     asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.
     """
 
-    def __init__(self, held: "FileLock", work: Callable[[], T], folder: Folder) -> None:
+    def __init__(
+        self, held: "FileLock", work: Callable[[], T], folder: Folder, record: str
+    ) -> None:
         self._held = held
         self._work = work
         self._folder = folder
+        self._record = record
         self._open = [None]  # a list, for its `pop` lets one thread win
 
     def run(self) -> T:
@@ -182,7 +186,7 @@ class _Turn(Generic[T]):
         try:
             return self._work()
         finally:
-            self._held.release()
+            self._release()
             with suppress(StoreError):  # the record is written all the same
                 self._folder.sweep()
 
@@ -190,7 +194,11 @@ class _Turn(Generic[T]):
         """Release the lock if the work has not begun; it will not then."""
         with suppress(IndexError):
             self._open.pop()
-            self._held.release()
+            self._release()
+
+    def _release(self) -> None:
+        # Names are callers' choice: the lock file of a record that is not there would stay forever.
+        self._held.release(remove=not self._folder.has(self._record))
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -74,6 +74,16 @@ def test_a_wrong_key_ends_with_9(signed_in):
     assert done.code == 9
 
 
+def test_a_session_of_another_key_is_cleared_and_gone(signed_in, folder):
+    other = {"AMPLIFY_FEDERATION_KEY": "A" * 43 + "="}
+    assert signed_in("session", env=other).code == 9
+    assert list(folder.glob("*.session"))
+    done = signed_in("clear", env=other)
+    assert (done.code, done.stdout) == (0, "Signed out.\n"), done.stderr
+    assert not list(folder.glob("*.session"))
+    assert signed_in("session", env=other).code == 4
+
+
 def test_a_guest_is_shown_as_one(command, fake, monkeypatch):
     pool = fake.create_identity_pool(guest_access=True)
     env = {"AMPLIFY_FEDERATION_POOL_ID": pool, "AMPLIFY_FEDERATION_GUEST_ACCESS": "true"}

@@ -239,3 +239,21 @@ def test_no_update_is_lost_among_processes_that_fork_or_spawn(path, tmp_path, me
         assert process.exitcode == 0
         process.close()
     assert counter.read_text() == "75"
+
+
+@posix
+def test_a_lock_file_that_is_removed_while_it_is_opened_is_made_anew(path, monkeypatch):
+    lock.try_lock(path).release()
+    os_open = os.open
+
+    def removed_after(file, flags, *arguments):
+        try:
+            return os_open(file, flags, *arguments)
+        except FileExistsError:
+            Path(file).unlink()  # as its owner does at the end
+            raise
+
+    monkeypatch.setattr("os.open", removed_after)
+    held = lock.try_lock(path)
+    assert held is not None
+    held.release()

@@ -16,6 +16,7 @@ from amplify_federation import (
     Federated,
     FederatedAuth,
     KeyRing,
+    SessionFormatTooNewError,
     SessionKeyError,
     SignedOut,
     StoreUnavailableError,
@@ -75,6 +76,24 @@ async def test_a_session_is_cleared_without_its_key_and_federation_works_then(ma
     assert files(home, ".session")  # reading left it alone
     assert "clear the session and federate again" in caught.value.recovery_suggestion
     await auth.clear_federation_to_identity_pool()  # the advice, followed
+    assert files(home, ".session") == []
+    await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+    assert isinstance(auth.state, Federated)
+
+
+async def test_a_session_in_a_format_of_the_future_is_left_alone_until_it_is_cleared(
+    machine, home, monkeypatch
+):
+    monkeypatch.setattr("amplify_federation._crypto.header.VERSION", 2)
+    await machine.federate(KEYS[0])
+    monkeypatch.undo()
+    [record] = files(home, ".session")
+    data = (home / record).read_bytes()
+    auth = machine.auth(KEYS[0])
+    with pytest.raises(SessionFormatTooNewError):
+        await auth.fetch_auth_session()
+    assert (home / record).read_bytes() == data
+    await auth.clear_federation_to_identity_pool()
     assert files(home, ".session") == []
     await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
     assert isinstance(auth.state, Federated)
@@ -265,6 +284,8 @@ async def test_leases_of_tokens_that_were_refused_leave_no_files(machine, home):
         pass
     await store.delete("known", expected=version)
     assert files(home, ".lease") == []
+    await store.delete("unknown", expected=None)
+    assert files(home, ".session.lock") == []
 
 
 async def test_records_of_bearers_are_removed_by_age_whoever_wrote_them(home):
