@@ -229,7 +229,11 @@ class SessionFileCorruptError(StoreError):
 class SessionKeyError(StoreError):
     """The key does not open this session, or is missing. The record was left alone."""
 
-    recovery = "Give the key that sealed the session, or clear the session and federate again."
+    recovery = (
+        "Give the key that sealed the session, or clear the session and federate again: "
+        "`amplify-federation clear`, or `clear_federation_to_identity_pool()` of a `FederatedAuth` "
+        "that was not entered with `async with`."
+    )
 
 
 class SessionFormatTooNewError(StoreError):
