@@ -5,12 +5,16 @@ None of it is a call that an application makes for its user; those come over the
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
 
 from amplify_federation import AuthProvider
+from amplify_federation.testing._providers.authorization import (
+    AuthorizationServer,
+    ProviderSetup,
+)
 from amplify_federation.testing._providers.issuers import Issuers, TokenOrder
 from amplify_federation.testing._service import credentials
 from amplify_federation.testing._service.directory import Directory, Identity
@@ -44,6 +48,7 @@ class PoolAdministration:
         self._pools = Pools()
         self._issuers = Issuers(clock)
         self._directory = Directory(clock.time)
+        self._provider = AuthorizationServer(self._issuers, clock, self._pools.client_ids_of)
         checks = TokenChecks(self._issuers, clock)
         self._operations = Operations(clock, self._pools, self._issuers, self._directory, checks)
 
@@ -163,13 +168,48 @@ class PoolAdministration:
             identity = self._developer_identity(pool_id, user, identity_id)
             return identity.id, self._operations.cognito_token(identity, [login], lifetime)
 
+    def set_up_provider(  # noqa: PLR0913  # a provider's behaviour, each with a default
+        self,
+        provider: AuthProvider,
+        *,
+        users: Sequence[str] = ("alice", "bob"),
+        clients: Mapping[str, Sequence[str]] | None = None,
+        client_secrets: Mapping[str, str] | None = None,
+        audience: str | None = None,
+        lifetime: float = 3600.0,
+        claims: Mapping[str, Any] | None = None,
+        refresh_tokens: bool = True,
+        device_interval: float | None = 5.0,
+    ) -> None:
+        """Choose how a provider's sign-in behaves; its endpoints are named by its discovery.
+
+        `users` are offered on the sign-in page. `clients`: the redirect URIs of each client id;
+        without it the client ids of the pools, with any URI on 127.0.0.1. On loopback any port
+        will do. A client in `client_secrets` must authenticate, another must send a PKCE
+        challenge. `audience`, `lifetime` (seconds) and `claims` are those of the ID tokens, as
+        for `issue_token`. `device_interval`: seconds between polls of a device, `None` for a
+        provider without the device flow.
+        """
+        setup = ProviderSetup(
+            tuple(users),
+            None if clients is None else {name: tuple(uris) for name, uris in clients.items()},
+            client_secrets or {},
+            audience,
+            lifetime,
+            claims or {},
+            refresh_tokens,
+            device_interval,
+        )
+        with self._lock:
+            self._provider.setups[provider.login_key] = setup
+
     def deactivate_token(self, token: str) -> None:
         """Have the provider take a token back: "Token is inactive"."""
         self._issuers.inactive.add(token)
 
     def discovery_document(self, provider: AuthProvider) -> dict[str, Any]:
         """Return the OpenID Connect discovery document of a provider."""
-        return discovery_document(provider.login_key)
+        return discovery_document(provider.login_key, self._provider)
 
     def jwks(self, provider: AuthProvider) -> dict[str, Any]:
         """Return the public keys of a provider, as a JSON Web Key Set."""

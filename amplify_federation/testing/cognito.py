@@ -49,6 +49,7 @@ class FakeCognito(PoolAdministration):
         self._quotas = Quotas(quotas or {}, self._clock)
         self._endpoint = Endpoint(
             Dispatch(self._operations),
+            self._provider,
             self._quotas,
             self._lock,
             self.calls.append,

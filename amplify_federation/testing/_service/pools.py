@@ -186,6 +186,12 @@ class Pools:
         """Forget a pool, or refuse with ResourceNotFoundException."""
         del self._pools[self.get(pool_id).id]
 
+    def client_ids_of(self, login_key: str) -> set[str]:
+        """Return the client ids that any pool has for a provider, or the default one."""
+        pools = self._pools.values()
+        found = set[str]().union(*(pool.client_ids.get(login_key, ()) for pool in pools))
+        return found - {ANY_CLIENT} or {DEFAULT_CLIENT_ID}
+
     def client_id_of(self, login_key: str) -> str:
         """Return the client id that the newest pool has for a provider, or the default one."""
         for pool in reversed(self._pools.values()):

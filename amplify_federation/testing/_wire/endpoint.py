@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import evolve
 
+from amplify_federation.testing._providers.authorization import AuthorizationServer
 from amplify_federation.testing._service import errors
 from amplify_federation.testing._service.dispatch import Dispatch
 from amplify_federation.testing._service.errors import ServiceRefusal
@@ -41,9 +42,10 @@ _PREFLIGHT_AGE = "172800"  # seconds; what AWS's services answer
 class Endpoint:
     """Answers requests one at a time, whatever thread they come from."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it puts together
         self,
         dispatch: Dispatch,
+        provider: AuthorizationServer,
         quotas: Quotas,
         lock: AbstractContextManager[object],
         record: Callable[[Call], None],
@@ -54,6 +56,7 @@ class Endpoint:
         self.faults = Faults()
         self._lock = lock
         self._dispatch = dispatch
+        self._provider = provider
         self._quotas = quotas
         self._record = record
         self._default_region = region
@@ -65,8 +68,9 @@ class Endpoint:
         with self._lock:
             if request.method == "OPTIONS":
                 return self._preflight(request)
-            if request.method in ("GET", "HEAD") and (page := issuer_page(request)):
-                answer = self._stamped(200, "application/json", _compact(page))
+            if page := issuer_page(request, self._provider):
+                answer = self._stamped(page.status, page.content_type, page.body)
+                answer.headers.update(page.headers)
                 return evolve(answer, body=b"") if request.method == "HEAD" else answer
             media_type = request.headers.get("content-type", "").partition(";")[0].strip()
             if request.method != "POST" or media_type.lower() != CONTENT_TYPE:

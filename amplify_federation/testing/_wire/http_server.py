@@ -105,4 +105,6 @@ async def _read(scope: dict[str, Any], receive: _Receive) -> WireRequest:
         if not message.get("more_body"):
             break
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    return WireRequest(scope["method"], headers.get("host", ""), scope["path"], headers, body)
+    query = scope["query_string"].decode("latin-1")
+    host = headers.get("host", "")
+    return WireRequest(scope["method"], host, scope["path"], headers, body, query)

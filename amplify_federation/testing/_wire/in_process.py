@@ -29,6 +29,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             request.url.path,
             {name.decode().lower(): value.decode() for name, value in request.headers.raw},
             await request.aread(),
+            request.url.query.decode(),
         )
         answer = self._answer(wire_request)
         if answer.delay:

@@ -15,6 +15,7 @@ class WireRequest:
     path: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    query: str = field(default="", repr=False)
 
 
 @frozen
