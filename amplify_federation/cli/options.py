@@ -187,7 +187,7 @@ class ProviderType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """CredentialServer the names, and the kinds with their colon."""
+        """Offer the names, and the kinds with their colon."""
         del ctx, param
         offers = [*_BY_NAME, *(f"{kind}:" for kind in _MAKERS)]
         return [CompletionItem(offer) for offer in offers if offer.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""TokenRefresher the application for a new provider token, and federating with it.
+"""Asking the application for a new provider token, and federating with it.
 
 This file owns when a `token_source` may be asked, whose tokens are taken from it, and what is shown
 when it fails. It is asked under the single flight and the lease of all processes.
