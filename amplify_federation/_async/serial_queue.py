@@ -1,4 +1,4 @@
-"""SerialQueue: callers served in order of call, whose work one call can cancel all at once.
+"""SerialQueue: callers served in order of call, whose work one call can cancel all at once."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
