@@ -26,7 +26,7 @@ FLOORS = [
     "stores", "pool", "_http", "transport", "_session", "auth", "_users", "users", "__init__",
 ]  # fmt: skip
 WINGS = ["testing", "integrations", "cli"]
-FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing)?")
+FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing|\.transport)?")
 
 # Third parties, and standard modules that matter, by the rooms that may know them.
 KNOWN_TO = {

@@ -132,6 +132,7 @@ _DAMAGED = "*.corrupt"
 
 def folder_findings(path: Path) -> Iterator[Finding]:
     """Return what there is to say of the folder and of every file in it."""
+    path = path.resolve()  # a folder that is a link is followed, as the store does
     try:
         status = path.lstat()
     except FileNotFoundError:

@@ -70,21 +70,36 @@ async def _examine(target: Target, *, offline: bool) -> list[Finding]:
     findings.insert(0, ok("version", f"{version('amplify-federation')}, {python}"))
     if target.store_url is not None:
         findings.append(await redis_finding(target.store_url))
-        return findings + (await reach_findings(pool) if pool and not offline else [])
+        return findings + await _network(pool, offline=offline)
     try:
         path = target.store().path
     except AuthError as error:  # such as a user without a home
         findings.append(from_error("store", error))
-        return findings + (await reach_findings(pool) if pool and not offline else [])
+        return findings + await _network(pool, offline=offline)
     findings += store_findings(target)
     findings += folder_findings(path)
     findings.append(await key_finding(target))
     if pool is not None:
         findings.append(await lock_finding(target, pool))
         findings.append(await session_finding(target))
-        if not offline:
-            findings += await reach_findings(pool)
-    return findings
+    return findings + await _network(pool, offline=offline)
+
+
+async def _network(pool: IdentityPool | None, *, offline: bool) -> list[Finding]:
+    if pool is None:
+        return []
+    reach = [] if offline else await reach_findings(pool)
+    return [transport_finding(pool), *reach]
+
+
+def transport_finding(pool: IdentityPool) -> Finding:
+    """Return over which transport calls to the endpoint go."""
+    from amplify_federation.transport import transport_for  # noqa: PLC0415  # loads httpx
+
+    try:
+        return ok("transport", transport_for(pool.endpoint))
+    except AuthError as error:  # of the proxy's port, or an unknown transport
+        return from_error("transport", error)
 
 
 def _document(finding: Finding) -> dict[str, str]:

@@ -147,6 +147,14 @@ def test_what_others_can_get_at_is_told_with_the_command(folder):
 
 
 @modes
+def test_a_state_folder_that_is_a_link_is_followed(folder, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    assert [each.verdict for each in folder_findings(link)] == [
+        each.verdict for each in folder_findings(folder)
+    ]
+
+
 def test_a_link_is_told(folder):
     (folder / "b.session").symlink_to(folder / "a.session")
     (finding,) = folder_findings(folder)

@@ -17,7 +17,7 @@ from amplify_federation import (
     IdentityPool,
 )
 from amplify_federation.cli.checks import Verdict
-from amplify_federation.cli.doctor import reach_findings, session_finding
+from amplify_federation.cli.doctor import reach_findings, session_finding, transport_finding
 from amplify_federation.cli.exit_codes import ExitCode
 from amplify_federation.cli.options import Target
 from amplify_federation.testing import FakeCognito, ManualClock
@@ -38,7 +38,7 @@ def test_every_subject_is_looked_at(signed_in):
     looked = verdicts(signed_in("doctor", "--json"))
     assert looked == dict.fromkeys(
         ["version", "pool", "endpoint", "guests", "store", "folder", "key", "lock", "session",
-         "network", "clock"],
+         "transport", "network", "clock"],
         "ok",
     )  # fmt: skip
 
@@ -242,3 +242,20 @@ def test_a_user_without_a_home_is_told_where_to_keep_sessions(command, tmp_path,
         os.chown(folder, uid, uid)
         followed = ask("--store", f"{folder}/sessions")  # the advice, followed
     assert followed.returncode == (0 if name == "doctor" else 4), followed
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("AMPLIFY_FEDERATION_TRANSPORT", "lean", "LeanTransport"),
+        ("AMPLIFY_FEDERATION_TRANSPORT", "httpx", "httpx, as AMPLIFY_FEDERATION_TRANSPORT says"),
+        ("ALL_PROXY", "http://u:p@proxy.test:3128", "httpx, through the proxy proxy.test:3128"),
+        ("ALL_PROXY", "http://proxy.test:99999", "The proxy of HTTPS_PROXY or ALL_PROXY has"),
+    ],
+)
+def test_the_transport_in_use_is_told(monkeypatch, name, value, found):
+    for each in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, value)
+    pool = IdentityPool("us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768")
+    assert transport_finding(pool).found.startswith(found)
