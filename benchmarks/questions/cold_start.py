@@ -56,7 +56,7 @@ def run(plan: Plan) -> dict[str, Answer]:
         "aiobotocore",
         goals=(
             Goal("cold start against aiobotocore", US, "aiobotocore", 0.5),
-            Goal("cold start against boto3", US, "boto3", 0.6),
+            Goal("cold start against boto3", US, "boto3", 0.8),
         ),
     )
     with running_server() as (url, _):
