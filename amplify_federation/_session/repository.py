@@ -242,7 +242,8 @@ class SessionRepository:
             incoming = with_transient_token(decode(found.data), self.transient_token)
         except SessionFileCorruptError:
             _complain("The record of a session makes no sense; it counts as signed out.", "corrupt")
-            return _NOTHING
+            # Written now, so that no read takes it for an old tombstone and deletes it.
+            return SessionRecord(SignedOut(), 0, "", self._clock.now())
         if incoming.generation < self._highest:
             _complain("An older record of a session was put back; it is ignored.", "rolled_back")
             return None

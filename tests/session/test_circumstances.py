@@ -63,6 +63,46 @@ async def test_renewed_credentials_are_kept_in_memory_where_they_cannot_be_writt
     assert world.calls() == [GET_CREDENTIALS]
 
 
+async def test_a_source_is_asked_once_where_what_it_gave_cannot_be_written(world):
+    reasons = []
+
+    async def source(request):
+        reasons.append(request.reason)
+        return world.token(lifetime=9 * HOUR)
+
+    async with world.auth() as auth:
+        await federate(auth, world.token(lifetime=HOUR))
+    async with world.auth(store=OnlyReadable(world.store), token_source=source) as auth:
+        world.clock.advance(2 * HOUR)
+        first = await auth.fetch_auth_session()
+        assert isinstance(first.renewal_error, StoreUnavailableError)
+        assert (await auth.fetch_auth_session()).credentials == first.credentials
+    assert len(reasons) == 1
+
+
+async def test_a_record_of_the_first_snapshots_is_read(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        name = auth._session.context.repository.name
+    found = await world.store.read(name)
+    old = found.data.replace(b'"federation_id"', b'"lineage"')
+    assert old != found.data
+    await world.store.compare_and_set(name, old, expected=found.version)
+    async with world.auth() as auth:
+        assert isinstance(auth.state, Federated)
+
+
+async def test_reading_a_record_that_makes_no_sense_leaves_it_alone(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        name = auth._session.context.repository.name
+    found = await world.store.read(name)
+    await world.store.compare_and_set(name, b"{}", expected=found.version)
+    async with world.auth() as auth:
+        assert auth.state == SignedOut()
+    assert (await world.store.read(name)).data == b"{}"
+
+
 async def test_forcing_looks_at_the_store_now(world):
     async with world.auth() as one, world.auth() as other:
         assert not (await one.fetch_auth_session()).is_signed_in

@@ -4,7 +4,8 @@ This file owns the schema (version 1), a JSON object:
 
     v             1
     generation    grows with every write; a smaller one is a file put back
-    federation_id       the same through renewals, new with every federation and every clear
+    federation_id  the same through renewals, new with every federation and every clear; records
+                  of the first snapshots call it `lineage`
     written_at    epoch seconds on the server's clock
     state         signed_out | federated | expired
     identity_id   federated, expired
@@ -86,7 +87,7 @@ def _decoded(data: bytes) -> SessionRecord | AuthError:
             return SessionRecord(
                 _state(members),
                 int(members["generation"]),
-                str(members["federation_id"]),
+                str(members["federation_id"] if "federation_id" in members else members["lineage"]),
                 float(members["written_at"]),
             )
     except _UNREADABLE:

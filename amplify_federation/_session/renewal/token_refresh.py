@@ -73,8 +73,8 @@ class TokenRefresher:
         held = (new, *state.held[1:])
         repository = self._context.repository
         event = FederationSucceeded(self._context.grant_from(outcome), held)
-        await repository.commit(event, repository.record.federation_id, precondition)
         self.failure = None
+        await repository.commit(event, repository.record.federation_id, precondition, keep=True)
         return None
 
     async def _token(self, request: TokenRequest) -> Secret:
