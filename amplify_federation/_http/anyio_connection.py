@@ -43,17 +43,18 @@ class AnyioConnection:
         body: AsyncIterable[bytes] | None,
         *,
         read_timeout: float | None,
+        write_timeout: float | None,
     ) -> Head:
         """Send a request and return the head of the answer; see `AsyncioConnection`."""
         self._parser = H11Parser() if method == "HEAD" else self._own_parser
         self._parser.begin(method)
         self._heard = False
         try:
-            sent = await self._send(data)
+            sent = await self._send(data, write_timeout)
             del data  # this frame may stand in a traceback
             if body is not None and sent:
                 async for piece in body:
-                    if not await self._send(piece):
+                    if not await self._send(piece, write_timeout):
                         break
             while self._parser.head is None:
                 await self._progress(read_timeout)
@@ -120,15 +121,16 @@ class AnyioConnection:
             pass
         return False
 
-    async def _send(self, data: bytes) -> bool:
+    async def _send(self, data: bytes, seconds: float | None) -> bool:
+        failure = ConnectionFailure("WriteTimeout", "the server does not read the request")
         try:
-            await self._stream.send(data)
+            with anyio.move_on_after(seconds):
+                await self._stream.send(data)
+                return True
         except anyio.BrokenResourceError:
             return False  # the server may have answered before it hung up; reading tells
         except ssl.SSLError:
             failure = ConnectionFailure("WriteError", "TLS broke")
-        else:
-            return True
         del data
         raise failure
 

@@ -57,6 +57,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         body: AsyncIterable[bytes] | None,
         *,
         read_timeout: float | None,
+        write_timeout: float | None,
     ) -> Head:
         """Send a request, whose body may come in pieces; return the head of the answer.
 
@@ -71,8 +72,10 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         self._transport.write(data)
         del data  # this frame may stand in a traceback
         try:
+            if self._writable is not None:
+                await self._written(write_timeout)
             if body is not None:
-                await self._send(body)
+                await self._send(body, write_timeout)
             while self._parser.head is None:
                 await self._progress(read_timeout)
         except BaseException:
@@ -148,6 +151,8 @@ class AsyncioConnection(asyncio.BufferedProtocol):
             return
         if self._parser.head is None:
             return
+        if self._writable is not None:
+            self._writable.set()  # answered early: the rest of the request interests nobody
         if self._waiter is not None:
             self._wake()
         elif not self._paused and sum(map(len, self._parser.chunks)) > MAX_BUFFERED:
@@ -183,13 +188,22 @@ class AsyncioConnection(asyncio.BufferedProtocol):
             self._writable.set()
         self._writable = None
 
-    async def _send(self, body: AsyncIterable[bytes]) -> None:
+    async def _send(self, body: AsyncIterable[bytes], seconds: float | None) -> None:
         async for piece in body:
             if self.closed or self._parser.head is not None:
                 return  # the server has answered, or is gone; reading tells
             cast("asyncio.Transport", self._transport).write(piece)
-            if self._writable is not None:
-                await self._writable.wait()
+            await self._written(seconds)
+
+    async def _written(self, seconds: float | None) -> None:
+        """Wait until the write buffer has room, or the server has answered or is gone."""
+        if self._writable is None:
+            return
+        with anyio.move_on_after(seconds):
+            await self._writable.wait()
+            return
+        kind, detail = "WriteTimeout", "the server does not read the request"
+        raise ConnectionFailure(kind, detail)
 
     async def _progress(self, seconds: float | None) -> None:
         """Wait until something has come, for so many seconds at most."""

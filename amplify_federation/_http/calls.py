@@ -41,6 +41,11 @@ _NO_HEADERS: Mapping[str, str] = {}
 class Sender(Protocol):
     """Sends one attempt of a call; no retry, no redirect."""
 
+    @property
+    def shared(self) -> object:
+        """What other senders share, too: one retry quota belongs to it."""
+        ...
+
     async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
         """Send a call's request and return the whole answer.
 
@@ -121,13 +126,14 @@ async def _attempt(
     except (NetworkError, ConfigurationError) as error:
         return error.fresh_copy(), _NO_HEADERS
     outcome = decode(call, reply)
-    if isinstance(outcome, NotAuthorizedError) and outcome.reason is NotAuthorizedReason.UNKNOWN:
-        _judge(outcome, call, client.clock.now())
     if isinstance(outcome, Answer) or (
         outcome.code is not None
         and not isinstance(outcome, MalformedResponseError | UnknownServiceError)
     ):
         client.clock.learn(reply.headers.get("date"))
+    if isinstance(outcome, NotAuthorizedError) and outcome.reason is NotAuthorizedReason.UNKNOWN:
+        # By the time that this answer tells: a wrong local clock must not log anybody out.
+        _judge(outcome, call, client.clock.now())
     return outcome, reply.headers
 
 

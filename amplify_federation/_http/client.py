@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from amplify_federation._model.settings import AuthSettings
     from amplify_federation.errors import AuthError
 
-# One quota for each client object, however many sessions share it.
+# One quota for each client object or shared transport, however many sessions share it.
 _QUOTAS: Final[WeakKeyDictionary[object, RetryQuota]] = WeakKeyDictionary()
 
 
@@ -50,8 +50,7 @@ class CognitoClient:
         if http_client is not None:
             from amplify_federation._http.senders import ClientSender  # noqa: PLC0415  # see above
 
-            self._sender = ClientSender(http_client, endpoint, owned=False)
-            self.quota = _QUOTAS.setdefault(http_client, self.quota)
+            self._take(ClientSender(http_client, endpoint, owned=False))
 
     async def converse(self, flow: Flow) -> Answer | AuthError:
         """Drive a flow of calls to its end; return its answer, or the error that it ended with.
@@ -76,8 +75,13 @@ class CognitoClient:
                 with anyio.CancelScope(shield=True):
                     await made.aclose()
             else:
-                self._sender = made
+                return self._take(made)
         return self._sender
+
+    def _take(self, sender: Sender) -> Sender:
+        self._sender = sender
+        self.quota = _QUOTAS.setdefault(sender.shared, self.quota)
+        return sender
 
     async def aclose(self) -> None:
         """Close what was opened here, even if the caller is cancelled."""

@@ -96,8 +96,10 @@ class Pool(Generic[C]):
             connection.close()
         return None
 
-    async def fresh(self, connect_timeout: float | None = None) -> C:
-        """Dial a new connection, or wait for one that is given back.
+    async def fresh(
+        self, connect_timeout: float | None = None, pool_timeout: float | None = None
+    ) -> C:
+        """Dial a new connection, or wait in line for one that is given back; both in seconds.
 
         Raises `ConnectionFailure`.
         """
@@ -106,7 +108,14 @@ class Pool(Generic[C]):
             self._reserve()
             connection = await self._dialled(connect_timeout)
         while connection is None:
-            connection = await self._in_queue() or await self._dialled(connect_timeout)
+            connection = await self._in_queue(pool_timeout)
+            if connection is not None and not connection.usable():
+                # What came unasked since its last answer would be read as the next one's.
+                connection.close()
+                connection = None
+                self._dialling += 1  # in its place among the open ones
+            if connection is None:
+                connection = await self._dialled(connect_timeout)
         return connection
 
     def give_back(self, connection: C) -> None:
@@ -159,15 +168,23 @@ class Pool(Generic[C]):
             self._call_dialler()
         return connection
 
-    async def _in_queue(self) -> C | None:
+    async def _in_queue(self, seconds: float | None) -> C | None:
         waiter: _Waiter[C] = _Waiter()
         self._queue.append(waiter)
         try:
-            await waiter.called.wait()
+            if seconds is None:
+                await waiter.called.wait()
+            else:
+                with anyio.move_on_after(seconds):
+                    await waiter.called.wait()
         except BaseException:
             self._leave(waiter)
             raise
-        return waiter.connection
+        if waiter.called.is_set():
+            return waiter.connection
+        self._leave(waiter)
+        kind, detail = "PoolTimeout", f"all connections were in use for {seconds:g} s"
+        raise ConnectionFailure(kind, detail)
 
     def _leave(self, waiter: _Waiter[C]) -> None:
         if not waiter.called.is_set():

@@ -115,7 +115,7 @@ class TransportSender:
 
     def __init__(self, endpoint_url: str, shared: _SharedTransport) -> None:
         self._requests = shared.requests_to(endpoint_url)
-        self._shared = shared
+        self.shared = shared
         self._transport = shared.transport
 
     def __repr__(self) -> str:
@@ -152,7 +152,7 @@ class TransportSender:
 
     async def aclose(self) -> None:
         """Let the transport go; the last session closes it."""
-        await self._shared.aclose()
+        await self.shared.aclose()
 
 
 class ClientSender:
@@ -166,7 +166,7 @@ class ClientSender:
         owned: bool,
         proxy: str | None = None,
     ) -> None:
-        self._client = client
+        self._client = self.shared = client
         self._url = f"{endpoint_url}/"
         self._owned = owned
         self._proxy = proxy
@@ -352,9 +352,10 @@ def _reply_of_hook(error: BaseException) -> Reply | None:
     if "HTTPStatusError" not in _names(error) or response is None:
         return None
     read = response.is_stream_consumed
-    return Reply(
-        response.status_code, response.headers, response.content if read else b"", not read
-    )
+    body: bytes | None = response.content if read else b""
+    if body and len(body) > MAX_BODY:
+        body = None
+    return Reply(response.status_code, response.headers, body, not read)
 
 
 def _network_error(

@@ -88,7 +88,8 @@ class LeanTransport(httpx.AsyncBaseTransport):
         body: AsyncIterable[bytes] | None,
         timeouts: dict[str, float | None],
     ) -> httpx.Response:
-        connection = pool.idle() or await self._fresh(pool, timeouts)
+        waits = timeouts.get("connect"), timeouts.get("pool")
+        connection = pool.idle() or await pool.fresh(*waits)
         repeatable = body is None and (
             request.method in _IDEMPOTENT or REPEATABLE in request.extensions
         )
@@ -96,7 +97,11 @@ class LeanTransport(httpx.AsyncBaseTransport):
         while True:
             try:
                 head = await connection.request(
-                    request.method, data, body, read_timeout=timeouts.get("read")
+                    request.method,
+                    data,
+                    body,
+                    read_timeout=timeouts.get("read"),
+                    write_timeout=timeouts.get("write"),
                 )
             except ConnectionFailure as failure:
                 pool.give_back(connection)
@@ -110,7 +115,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
             # The server closed a kept connection before the first byte of an answer, which nearly
             # always means that it never read the request.
             repeats += 1
-            connection = await self._fresh(pool, timeouts)
+            connection = await pool.fresh(*waits)
         extensions = {"http_version": b"HTTP/" + head.version, "reason_phrase": head.reason}
         stream: httpx.AsyncByteStream
         if connection.complete:
@@ -122,15 +127,6 @@ class LeanTransport(httpx.AsyncBaseTransport):
             head.status, headers=head.headers, stream=stream, extensions=extensions
         )
 
-    async def _fresh(self, pool: "Pool[Wire]", timeouts: dict[str, float | None]) -> "Wire":
-        connect, patience = timeouts.get("connect"), timeouts.get("pool")
-        if patience is None:
-            return await pool.fresh(connect)
-        with anyio.move_on_after(max(patience, connect or 0.0)):
-            return await pool.fresh(connect)
-        kind, detail = "PoolTimeout", f"all connections were in use for {patience:g} s"
-        raise ConnectionFailure(kind, detail)
-
     def _pool_for(self, request: httpx.Request) -> "Pool[Wire]":
         url = request.url
         if url.scheme not in _PORTS:
@@ -140,11 +136,13 @@ class LeanTransport(httpx.AsyncBaseTransport):
             message = "The URL has no host."
             raise httpx.UnsupportedProtocol(message, request=request)
         port = url.port or _PORTS[url.scheme]
+        # As httpx encodes it (IDNA 2008); the standard library's IDNA 2003 may name another host.
+        host = url.raw_host.decode("ascii")
 
         async def dial(seconds: float | None) -> "Wire":
             context = await self._tls() if url.scheme == "https" else None
             with anyio.move_on_after(seconds):
-                return await _dial_of_the_loop()(url.host, port, context)
+                return await _dial_of_the_loop()(host, port, context)
             kind, detail = "ConnectTimeout", "the server is silent"
             raise ConnectionFailure(kind, detail)
 
@@ -208,22 +206,61 @@ def _serialized(request: httpx.Request) -> tuple[bytes, AsyncIterable[bytes] | N
         raise httpx.UnsupportedProtocol(message, request=request)
     pairs = request.headers.raw
     parts = [request.method.encode("ascii"), b" ", request.url.raw_path, b" HTTP/1.1\r\n"]
+    declared: bytes | None = None
+    chunked = False
     for name, value in pairs:
         parts += (name, b": ", value, b"\r\n")
+        lowered = name.lower()
+        if lowered == b"content-length":
+            declared = value
+        elif lowered == b"transfer-encoding":
+            chunked = True
     head = b"".join(parts)
     lines = len(pairs) + 1
     if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\x00" in head:
         message = "A header has characters that no header has."
         raise httpx.LocalProtocolError(message, request=request)
+    if isinstance(request.stream, httpx.ByteStream) and not chunked:
+        body = b"".join(request.stream)
+        if declared != b"%d" % len(body) and (body or declared is not None):
+            # What is beyond the declared length would be the next request on this connection.
+            raise _false_length(request)
+        return b"".join((head, b"\r\n", body)), None
+    return head + b"\r\n", _framed(request, declared, chunked=chunked)
+
+
+def _framed(
+    request: httpx.Request, declared: bytes | None, *, chunked: bool
+) -> AsyncIterator[bytes]:
     stream = request.stream
-    if isinstance(stream, httpx.ByteStream):
-        return b"".join((head, b"\r\n", *stream)), None
     if not isinstance(stream, AsyncIterable):
         message = "The body must be bytes or an asynchronous stream."
         raise httpx.LocalProtocolError(message, request=request)
-    if "transfer-encoding" in request.headers:
-        return head + b"\r\n", _chunked(stream)
-    return head + b"\r\n", stream
+    if chunked and declared is None:
+        return _chunked(stream)
+    if chunked or declared is None or not declared.isdigit():
+        raise _false_length(request)
+    return _measured(stream, int(declared), request)
+
+
+def _false_length(request: httpx.Request) -> httpx.LocalProtocolError:
+    message = "The body is not as long as its headers say."
+    return httpx.LocalProtocolError(message, request=request)
+
+
+async def _measured(
+    stream: AsyncIterable[bytes], length: int, request: httpx.Request
+) -> AsyncIterator[bytes]:
+    pieces = aiter(stream)
+    async for piece in pieces:
+        length -= len(piece)
+        if length < 0:
+            break
+        yield piece
+    if close := getattr(pieces, "aclose", None):  # trio complains of those left in the middle
+        await close()
+    if length:
+        raise _false_length(request)
 
 
 async def _chunked(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

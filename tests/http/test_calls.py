@@ -11,10 +11,12 @@ import trio.testing
 
 from amplify_federation._cognito.decoding import Answer, Reply
 from amplify_federation._cognito.flow import PoolMembers, by_known_identity, by_login
+from amplify_federation._cognito.requests import get_id
 from amplify_federation._cognito.retry import QUOTA, RetryQuota
 from amplify_federation._http.calls import _call, run
 from amplify_federation._http.client import CognitoClient
 from amplify_federation._http.server_clock import ServerClock
+from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import (
@@ -30,6 +32,7 @@ from amplify_federation.errors import (
 )
 from amplify_federation.testing import ManualClock
 from tests.cognito.calls import GET_ID, GIVEN, IDENTITY, LOGINS, POOL, TOKEN, http
+from tests.model.samples import jwt
 
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"  # 1_800_000_000
 GOOD = http({"IdentityId": IDENTITY})
@@ -111,6 +114,16 @@ def test_trouble_is_tried_as_often_as_it_may_help(trouble, kind, attempts):
     outcome, _ = called(client)
     assert type(outcome) is kind
     assert len(client.sent) == attempts
+
+
+@pytest.mark.parametrize("date", [DATE, None])
+def test_whether_a_refused_token_seems_good_is_judged_by_the_answers_time(date):
+    headers = {"date": date} if date else {}
+    client = ScriptedClient(bad("NotAuthorizedException", **headers))
+    client.clock = ServerClock(ManualClock(time=1_800_900_000.0))  # wrong by ten days
+    token = Secret(jwt({"iss": "https://a.test", "sub": "1", "exp": 1_800_003_600}))
+    outcome = trio.run(_call, get_id(POOL, {AuthProvider.GOOGLE: token}), client, math.inf)
+    assert outcome.token_seems_good is bool(date)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 10])

@@ -23,6 +23,7 @@ from amplify_federation import (
     NotAuthorizedError,
     UnknownServiceError,
 )
+from amplify_federation._cognito.decoding import MAX_BODY
 from amplify_federation._cognito.requests import get_id
 from amplify_federation._http.client import CognitoClient
 from amplify_federation._http.senders import ClientSender, TransportSender, default_sender
@@ -111,6 +112,7 @@ async def test_sessions_of_one_loop_share_connections_until_the_last_closes():
     first, second = client_for("http://a.test"), client_for("http://b.test")
     one, two = await first.sender(), await second.sender()
     assert one._transport is two._transport
+    assert first.quota is second.quota
     await first.aclose()
     await first.aclose()  # a second time closes nobody else's
     third = client_for("http://c.test")
@@ -161,6 +163,20 @@ async def test_a_refusal_that_a_hook_raises_is_a_refusal():
         outcome = await client_for("http://a.test", http_client).converse(flow())
     assert type(outcome) is NotAuthorizedError
     assert outcome.status == 400
+
+
+async def test_a_page_that_a_hook_read_and_raised_is_over_the_cap_too():
+    async def raising(response):
+        await response.aread()
+        response.raise_for_status()
+
+    page = b'{"__type": "NotAuthorizedException", "message": "%s"}' % (b"x" * MAX_BODY)
+    transport = httpx.MockTransport(lambda _request: httpx.Response(400, content=page))
+    async with httpx.AsyncClient(
+        transport=transport, event_hooks={"response": [raising]}
+    ) as http_client:
+        outcome = await client_for("http://a.test", http_client).converse(flow())
+    assert type(outcome) is UnknownServiceError
 
 
 async def test_a_page_that_a_hook_raises_names_the_hook():

@@ -134,6 +134,34 @@ async def test_those_who_wait_are_served_in_order(narrow, dialler):
     assert served == [0, 1, 2, 3]
 
 
+async def test_a_connection_is_looked_at_again_when_its_turn_in_line_comes(narrow, dialler):
+    pool = Pool(dialler)
+    first, _ = await take(pool), await take(pool)
+    taken = []
+    async with anyio.create_task_group() as group:
+
+        async def wait():
+            taken.append(await take(pool))
+
+        group.start_soon(wait)
+        await settle()
+        first.server_holds = False  # or something came unasked
+        pool.give_back(first)
+    assert first.closed
+    assert taken == [dialler.connections[2]]
+    assert repr(pool) == "<Pool: 2 open, 0 idle, 0 waiting>"
+
+
+async def test_waiting_in_line_has_an_end_of_its_own(narrow, dialler):
+    pool = Pool(dialler)
+    first, _ = await take(pool), await take(pool)
+    with pytest.raises(ConnectionFailure) as caught:
+        await pool.fresh(pool_timeout=0)
+    assert caught.value.kind == "PoolTimeout"
+    pool.give_back(first)
+    assert await take(pool) is first
+
+
 async def test_few_dial_at_once_and_the_others_follow(narrow, dialler):
     pool = Pool(dialler)
     dialler.gate = anyio.Event()

@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from amplify_federation._http import asyncio_connection
+from amplify_federation._http import pool as pool_module
+from amplify_federation._http import transport as transport_module
+from amplify_federation._http.pool import ConnectionFailure
 from amplify_federation._http.transport import REPEATABLE
 from amplify_federation.transport import LeanTransport
 from tests.fire.authority import key_usage
@@ -217,6 +220,7 @@ async def test_an_answer_that_ends_with_its_stream_is_taken(serve, open_caller):
 
 async def test_an_early_answer_to_a_request_not_read_is_taken(serve, open_caller):
     def script(peer):
+        peer.connection.recv(1)  # an answer before its request is refused
         peer.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
         peer.wait_for_farewell()
 
@@ -391,6 +395,86 @@ async def test_httpxs_timeouts_count(serve, open_caller, monkeypatch, name, kind
             await caller._client.get(server.url, timeout=timeout)
 
 
+@pytest.mark.parametrize("pieces", [None, 200], ids=["bytes", "stream"])
+async def test_a_server_that_does_not_read_ends_by_the_write_timeout(serve, open_caller, pieces):
+    over = threading.Event()
+    server = serve(lambda _peer: over.wait(10))
+
+    async def body():
+        for _ in range(pieces):
+            yield b"x" * 100_000
+
+    content = b"x" * 20_000_000 if pieces is None else body()
+    async with open_caller(server.url) as caller:
+        timeout = httpx.Timeout(None, write=0.05)
+        with anyio.fail_after(5), pytest.raises(httpx.WriteTimeout):
+            await caller._client.post(server.url, content=content, timeout=timeout)
+        assert "0 open" in repr(caller.transport)
+    over.set()
+
+
+async def test_the_pool_timeout_does_not_count_while_connecting(serve, open_caller, monkeypatch):
+    dialled = []
+    real = transport_module._dial_of_the_loop
+
+    def slow_dial():
+        async def dial(*where):
+            await anyio.sleep(0.1)
+            dialled.append(where)
+            return await real()(*where)
+
+        return dial
+
+    monkeypatch.setattr(transport_module, "_dial_of_the_loop", slow_dial)
+    server = serve(answering)
+    async with open_caller(server.url) as caller:
+        timeout = httpx.Timeout(None, pool=0.01)
+        response = await caller._client.post(server.url, content=b"", timeout=timeout)
+    assert response.status_code == 200
+    assert len(dialled) == 1
+
+
+async def test_a_host_is_looked_up_under_the_name_that_its_request_bears(open_caller, monkeypatch):
+    dialled = []
+
+    def recording_dial():
+        async def dial(host, *_):
+            dialled.append(host)
+            kind, detail = "ConnectError", "not tried"
+            raise ConnectionFailure(kind, detail)
+
+        return dial
+
+    monkeypatch.setattr(transport_module, "_dial_of_the_loop", recording_dial)
+    async with open_caller("http://stra\N{LATIN SMALL LETTER SHARP S}e.test") as caller:
+        await failure_of(caller)
+    assert dialled == ["xn--strae-oqa.test"]  # IDNA 2003 would ask for strasse.test
+
+
+@pytest.mark.parametrize("length", ["1", "9"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["bytes", "stream"])
+async def test_a_body_of_another_length_than_its_header_is_never_the_next_request(
+    serve, open_caller, length, streamed
+):
+    class Body(httpx.AsyncByteStream):
+        def __init__(self):
+            self.left = [b"{}"]
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            if self.left:
+                return self.left.pop()
+            raise StopAsyncIteration
+
+    server = serve(answering)
+    async with open_caller(server.url) as caller:
+        with pytest.raises(httpx.LocalProtocolError), anyio.fail_after(5):
+            await caller.post({"Content-Length": length}, Body() if streamed else b"{}")
+        assert (await post(caller)).status_code == 200
+
+
 async def test_a_scheme_of_its_own_is_refused(open_caller):
     async with open_caller("ftp://127.0.0.1") as caller:
         with pytest.raises(httpx.UnsupportedProtocol):
@@ -466,6 +550,35 @@ class TestTls:
         async with open_caller(url, self.trusting(authority)) as caller:
             for _ in range(2):
                 assert (await post(caller)).content == b"{}"
+        assert server.accepted == 2
+
+    @pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="TCP_CORK is Linux's")
+    async def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_in_line(
+        self, serve, open_caller, authority, monkeypatch
+    ):
+        monkeypatch.setattr(pool_module, "MAX_OPEN", 1)
+
+        def forging(peer):
+            peer.request()
+            # Two records of TLS in one segment.
+            peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            peer.send(OK)
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+            peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+            peer.wait_for_farewell()
+
+        server = serve(forging, answering, wrap=self.wrap(authority))
+        url = f"https://localhost:{server.port}"
+        contents = []
+        async with open_caller(url, self.trusting(authority)) as caller:
+
+            async def call():
+                contents.append((await post(caller)).content)
+
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(call)
+        assert contents == [b"{}"] * 3
         assert server.accepted == 2
 
     async def test_a_late_answer_that_nobody_asked_for_is_nobodys(
