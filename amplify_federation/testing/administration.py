@@ -184,8 +184,8 @@ class PoolAdministration:
         """Choose how a provider's sign-in behaves; its endpoints are named by its discovery.
 
         `users` are offered on the sign-in page. `clients`: the redirect URIs of each client id;
-        without it the client ids of the pools, with any URI on 127.0.0.1. On loopback any port
-        will do. A client in `client_secrets` must authenticate, another must send a PKCE
+        without it the client ids of the pools, with any URI on loopback. On loopback any port
+        will do (RFC 8252). A client in `client_secrets` must authenticate, another must send a PKCE
         challenge. `audience`, `lifetime` (seconds) and `claims` are those of the ID tokens, as
         for `issue_token`. `device_interval`: seconds between polls of a device, `None` for a
         provider without the device flow.

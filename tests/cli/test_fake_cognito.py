@@ -1,8 +1,10 @@
 import json
 import signal
+import socket
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 
@@ -16,6 +18,16 @@ def test_it_prints_what_another_shell_needs_to_sign_in(command):
             text += process.stdout.readline()
         told = json.loads(text)
         done = command("federate", "--provider", "google", "--json", env=told)
+        discovery = httpx.get(told["AMPLIFY_FEDERATION_DISCOVERY_URL"]).json()
+        sign_in = {
+            "client_id": told["AMPLIFY_FEDERATION_CLIENT_ID"],
+            "redirect_uri": "http://127.0.0.1:49152/any",
+            "response_type": "code",
+            "scope": "openid",
+            "code_challenge": "c" * 43,
+            "code_challenge_method": "S256",
+        }
+        page = httpx.get(discovery["authorization_endpoint"], params=sign_in)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert done.code == 0, done
@@ -23,7 +35,11 @@ def test_it_prints_what_another_shell_needs_to_sign_in(command):
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY",
         "AMPLIFY_FEDERATION_POOL_ID",
         "AMPLIFY_FEDERATION_TOKEN",
+        "AMPLIFY_FEDERATION_PROVIDER",
+        "AMPLIFY_FEDERATION_CLIENT_ID",
+        "AMPLIFY_FEDERATION_DISCOVERY_URL",
     }
+    assert (discovery["issuer"], page.status_code) == ("https://accounts.google.com", 200)
     assert "Traceback" not in errors
 
 
@@ -45,3 +61,13 @@ def test_a_port_that_is_none_is_wrong_usage(command):
 @pytest.mark.parametrize("port", ["-1", "many"])
 def test_a_port_must_be_a_number(command, port):
     assert command("fake-cognito", "--port", port).code == 2
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(command):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = command("fake-cognito", "--port", str(port))
+    assert done.code == 3
+    assert f"Port {port} of 127.0.0.1 cannot be listened on: another program" in done.stderr
+    assert "Give another --port" in done.stderr
+    assert not done.stdout

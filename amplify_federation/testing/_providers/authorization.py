@@ -25,6 +25,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _CODE_LIFE = 60.0  # seconds that an authorization code is good for
 _DEVICE_LIFE = 600.0  # seconds that a device code is good for
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_ANY_LOOPBACK = ("http://127.0.0.1/", "http://[::1]/", "http://localhost/")
 _USER_CODE = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628, 6.1: no vowels, no digits
 # Error codes of RFC 6749 and RFC 8628.
 _INVALID_GRANT = "invalid_grant"
@@ -230,7 +231,7 @@ class AuthorizationServer:
         if clients is not None:
             uris = clients.get(client_id)
             return None if uris is None else tuple(uris)
-        return ("http://127.0.0.1/",) if client_id in self._client_ids(login_key) else None
+        return _ANY_LOOPBACK if client_id in self._client_ids(login_key) else None
 
     def _device(self, request: PageRequest) -> ProviderPage:
         asked = request.parameters()
