@@ -54,8 +54,8 @@ KNOWN_TO = {
     "pytest": ["testing"],
     "respx": ["testing"],
     # The loops by name: where anyio has no word for what is needed. Each file says why.
-    "asyncio": ["_async", "_http", "testing/_wire", "cli/options"],
-    "trio": ["_async", "_http", "testing/_wire"],
+    "asyncio": ["_async", "_http", "testing/_http", "cli/options"],
+    "trio": ["_async", "_http", "testing/_http"],
 }
 # What every room may know beside the standard library; the pure rooms know attrs alone.
 COMMON = {"attrs", "anyio"}

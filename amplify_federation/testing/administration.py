@@ -11,11 +11,12 @@ from typing import Any
 from attrs import evolve
 
 from amplify_federation import AuthProvider
-from amplify_federation.testing._providers.authorization import (
+from amplify_federation.testing._http.issuer_pages import discovery_document, jwks
+from amplify_federation.testing._openid.authorization import (
     AuthorizationServer,
     ProviderSetup,
 )
-from amplify_federation.testing._providers.issuers import Issuers, TokenOrder
+from amplify_federation.testing._openid.issuers import Issuers, TokenOrder
 from amplify_federation.testing._service import credentials
 from amplify_federation.testing._service.directory import Directory, Identity
 from amplify_federation.testing._service.errors import NOT_FOUND, ServiceRefusal
@@ -28,7 +29,6 @@ from amplify_federation.testing._service.pools import (
     client_ids_by_key,
 )
 from amplify_federation.testing._service.tokens import Login, TokenChecks
-from amplify_federation.testing._wire.issuer_pages import discovery_document, jwks
 from amplify_federation.testing.clock import ServerClock
 
 _DEFAULT_PROVIDERS = (

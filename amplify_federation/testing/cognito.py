@@ -1,17 +1,16 @@
 """FakeCognito: an Amazon Cognito Identity in memory that checks what the service checks.
 
 This file is the front desk: it owns nothing but the public calls. What the service decides is in
-`_service`, how it is reached in `_wire`.
+`_service`, how it is reached in `_http`.
 """
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from amplify_federation.testing._service.dispatch import Dispatch
-from amplify_federation.testing._wire.endpoint import Endpoint
-from amplify_federation.testing._wire.faults import Fault, Quotas
-from amplify_federation.testing._wire.messages import Call
+from amplify_federation.testing._http.endpoint import Endpoint
+from amplify_federation.testing._http.faults import Fault, Quotas
+from amplify_federation.testing._http.messages import Call
 from amplify_federation.testing.administration import PoolAdministration
 from amplify_federation.testing.clock import ServerClock, TimeSource
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     import httpx
     import respx
 
-    from amplify_federation.testing._wire.in_process import InProcessTransport
-    from amplify_federation.testing._wire.server import LoopbackServer
+    from amplify_federation.testing._http.in_process import InProcessTransport
+    from amplify_federation.testing._http.server import LoopbackServer
 
 
 class FakeCognito(PoolAdministration):
@@ -48,7 +47,7 @@ class FakeCognito(PoolAdministration):
         self.calls: list[Call] = []
         self._quotas = Quotas(quotas or {}, self._clock)
         self._endpoint = Endpoint(
-            Dispatch(self._operations),
+            self._operations,
             self._provider,
             self._quotas,
             self._lock,
@@ -115,7 +114,7 @@ class FakeCognito(PoolAdministration):
     @cached_property
     def transport(self) -> "InProcessTransport":
         """The fake as `httpx.AsyncClient(transport=...)`, for any host, without a socket."""
-        from amplify_federation.testing._wire.in_process import (  # noqa: PLC0415  # httpx: 100 ms
+        from amplify_federation.testing._http.in_process import (  # noqa: PLC0415  # httpx: 100 ms
             InProcessTransport,
         )
 
@@ -127,7 +126,7 @@ class FakeCognito(PoolAdministration):
 
     def route(self, router: "respx.Router") -> "respx.Route":
         """Have a respx router send calls of Cognito here; return the route, for its `calls`."""
-        from amplify_federation.testing._wire.in_process import (  # noqa: PLC0415  # httpx: 100 ms
+        from amplify_federation.testing._http.in_process import (  # noqa: PLC0415  # httpx: 100 ms
             add_route,
         )
 
@@ -138,7 +137,7 @@ class FakeCognito(PoolAdministration):
 
         A free port unless one is given. Needs the extra `testing`.
         """
-        from amplify_federation.testing._wire.server import (  # noqa: PLC0415  # asyncio, sockets
+        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # asyncio, sockets
             LoopbackServer,
         )
 
@@ -152,7 +151,7 @@ class FakeCognito(PoolAdministration):
         on_ready: Callable[[str], None] = print,
     ) -> None:
         """Serve until the process is interrupted; `on_ready` is told the URL once it listens."""
-        from amplify_federation.testing._wire.server import (  # noqa: PLC0415  # asyncio, sockets
+        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # asyncio, sockets
             serve_forever,
         )
 

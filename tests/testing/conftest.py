@@ -4,7 +4,7 @@ import pytest
 from attrs import frozen
 
 from amplify_federation.testing import FakeCognito, ManualClock
-from amplify_federation.testing._wire.messages import WireAnswer, WireRequest
+from amplify_federation.testing._http.messages import Request, Response
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ class Reply:
     status: int
     headers: dict
     body: dict
-    wire: WireAnswer
+    wire: Response
 
     @property
     def code(self):
@@ -36,7 +36,7 @@ class Caller:
 
     def send(self, body=b"{}", *, method="POST", path="/", host="cognito.test", **headers):
         wire_headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self.fake._endpoint.answer(WireRequest(method, host, path, wire_headers, body))
+        answer = self.fake._endpoint.answer(Request(method, host, path, wire_headers, body))
         is_json = "json" in answer.headers["content-type"]
         decoded = json.loads(answer.body) if is_json else {}
         return Reply(answer.status, dict(answer.headers), decoded, answer)

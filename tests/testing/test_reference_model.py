@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito, ManualClock
-from amplify_federation.testing._wire.messages import WireRequest
+from amplify_federation.testing._http.messages import Request
 
 PROVIDERS = [AuthProvider.GOOGLE, AuthProvider.APPLE, AuthProvider.oidc("login.example.com")]
 KEYS = [provider.login_key for provider in PROVIDERS]
@@ -120,7 +120,7 @@ class Conversation(RuleBasedStateMachine):
             "content-type": "application/x-amz-json-1.1",
             "x-amz-target": f"AWSCognitoIdentityService.{operation}",
         }
-        request = WireRequest("POST", "cognito.test", "/", headers, body)
+        request = Request("POST", "cognito.test", "/", headers, body)
         answer = json.loads(self.fake._endpoint.answer(request).body)
         return answer.get("__type") or answer.get("IdentityId")
 

@@ -1,1 +1,1 @@
-"""What Cognito decides, without a wire: pools, tokens, identities, the four operations."""
+"""What Cognito decides, without HTTP: pools, tokens, identities, operations."""

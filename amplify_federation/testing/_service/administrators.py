@@ -8,10 +8,10 @@ from typing import Any
 from attrs import evolve, frozen
 
 from amplify_federation.testing._service import errors
+from amplify_federation.testing._service.credentials import DEFAULT_TAGS
 from amplify_federation.testing._service.directory import Directory, Identity
 from amplify_federation.testing._service.errors import ServiceRefusal
 from amplify_federation.testing._service.pools import Pool, PoolRoles, Pools
-from amplify_federation.testing._service.roles import DEFAULT_TAGS
 
 _Given = dict[str, Any]
 _PAGE = 60  # what an operation gives whose MaxResults is not required

@@ -1,13 +1,111 @@
-"""Credentials that the service gives: unique, one hour, and readable by the test alone."""
+"""Which role an identity gets, and the credentials issued for it."""
 
 import base64
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
+
+from amplify_federation.testing._service import errors
+from amplify_federation.testing._service.errors import ServiceRefusal, not_authorized
+from amplify_federation.testing._service.pools import Pool
+from amplify_federation.testing._service.tokens import Login, strings_in
+
+# What a pool with the default mapping hands to the session: user name and client.
+DEFAULT_TAGS: Mapping[str, str] = {"username": "sub", "client": "aud"}
+TAGS_CLAIM = "https://aws.amazon.com/tags"
+
+
+def role_of(pool: Pool, logins: Sequence[Login], custom: str | None, *, guest: bool) -> str:
+    """Return the role, or refuse as the pool's configuration wants.
+
+    The order is AWS's: `CustomRoleArn` if the token offers it, then the provider's role mapping,
+    then the pool's role. Without a mapping `cognito:preferred_role` counts, too.
+    """
+    usual = pool.roles.unauthenticated if guest else pool.roles.authenticated
+    offered = {role for login in logins for role in strings_in(login.claims, "cognito:roles")}
+    if custom is not None and custom in offered:
+        return custom
+    if custom is not None and offered:
+        raise not_authorized(errors.ROLE_NOT_OFFERED)
+    role = usual
+    for login in logins:
+        mapping = _setting(pool.role_mappings, login)
+        if mapping is not None:
+            role = _mapped(mapping, login.claims) or _ambiguous(mapping, usual)
+            break
+        if preferred := login.claims.get("cognito:preferred_role"):
+            role = str(preferred)
+            break
+    if role is None:
+        raise ServiceRefusal(errors.BAD_POOL, errors.NO_ROLE)
+    return role
+
+
+def principal_tags_of(pool: Pool, logins: Sequence[Login]) -> dict[str, str]:
+    """Return the session tags that the pool makes of the tokens' claims."""
+    tags: dict[str, str] = {}
+    for login in logins:
+        mapping = _setting(pool.principal_tags, login)
+        if mapping is None:
+            continue
+        chosen = DEFAULT_TAGS if mapping["UseDefaults"] else mapping["PrincipalTags"]
+        for tag, claim in chosen.items():
+            value: Any = login.claims.get(claim, login.subject if claim == "sub" else None)
+            if value is not None:
+                tags[tag] = ",".join(_texts(value))
+    return tags
+
+
+def _setting(settings: Mapping[str, Any], login: Login) -> Any:  # noqa: ANN401  # JSON of the API
+    # The mapping of a user pool names its client too.
+    for audience in sorted(strings_in(login.claims, "aud")):
+        if (found := settings.get(f"{login.login_key}:{audience}")) is not None:
+            return found
+    return settings.get(login.login_key)
+
+
+def _mapped(mapping: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None:
+    if mapping["Type"] == "Token":
+        if preferred := claims.get("cognito:preferred_role"):
+            return str(preferred)
+        offered = strings_in(claims, "cognito:roles")
+        return offered.pop() if len(offered) == 1 else None
+    rules: list[dict[str, str]] = mapping.get("RulesConfiguration", {}).get("Rules", [])
+    matching = (rule["RoleARN"] for rule in rules if _matches(rule, claims))
+    return next(matching, None)
+
+
+def _matches(rule: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
+    claim = claims.get(rule["Claim"])
+    if claim is None:
+        return False
+    texts = _texts(claim)
+    value = rule["Value"]
+    match rule["MatchType"]:
+        case "Equals":
+            return value in texts
+        case "NotEqual":
+            return value not in texts
+        case "StartsWith":
+            return any(text.startswith(value) for text in texts)
+        case _:
+            return any(value in text for text in texts)
+
+
+def _texts(claim: object) -> list[str]:
+    parts = cast("list[object]", claim) if isinstance(claim, list) else [claim]
+    return [str(part) for part in parts]
+
+
+def _ambiguous(mapping: Mapping[str, Any], usual: str | None) -> str | None:
+    if mapping.get("AmbiguousRoleResolution") == "Deny":
+        raise not_authorized(errors.ROLE_DENIED)
+    return usual
+
 
 LIFETIME = 3600.0  # seconds, enhanced flow
 _PREFIX = "IQoJb3JpZ2luX2Vj"  # what session tokens of AWS begin with

@@ -8,8 +8,9 @@ from typing import Any
 
 from attrs import frozen
 
-from amplify_federation.testing._providers.issuers import COGNITO, Issuers, TokenOrder
+from amplify_federation.testing._openid.issuers import COGNITO, Issuers, TokenOrder
 from amplify_federation.testing._service import credentials, errors
+from amplify_federation.testing._service.credentials import TAGS_CLAIM, principal_tags_of, role_of
 from amplify_federation.testing._service.directory import Directory, Identity
 from amplify_federation.testing._service.errors import (
     ServiceRefusal,
@@ -17,7 +18,6 @@ from amplify_federation.testing._service.errors import (
     not_authorized,
 )
 from amplify_federation.testing._service.pools import Pool, Pools
-from amplify_federation.testing._service.roles import TAGS_CLAIM, principal_tags_of, role_of
 from amplify_federation.testing._service.tokens import Login, TokenChecks
 from amplify_federation.testing.clock import ServerClock
 

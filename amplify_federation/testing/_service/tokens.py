@@ -10,8 +10,14 @@ from typing import Any
 
 from attrs import field, frozen
 
-from amplify_federation.testing._providers.issuers import COGNITO, Issuers, OpaqueToken, is_opaque
-from amplify_federation.testing._providers.keys import Jwt, signing_key
+from amplify_federation.testing._openid.issuers import (
+    COGNITO,
+    Issuers,
+    Jwt,
+    OpaqueToken,
+    is_opaque,
+    signing_key,
+)
 from amplify_federation.testing._service import errors
 from amplify_federation.testing._service.errors import ServiceRefusal, not_authorized
 from amplify_federation.testing._service.pools import ANY_CLIENT, Pool

@@ -4,7 +4,7 @@ import pytest
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import PoolRoles
-from amplify_federation.testing._providers.keys import Jwt, signing_key
+from amplify_federation.testing._openid.issuers import Jwt, signing_key
 
 GOOGLE = AuthProvider.GOOGLE
 DEVELOPER = AuthProvider.DEVELOPER.login_key

@@ -1,8 +1,8 @@
 import pytest
 
 from amplify_federation.testing import FakeCognito
+from amplify_federation.testing._http.endpoint import check_signature
 from amplify_federation.testing._service.errors import ServiceRefusal
-from amplify_federation.testing._service.signatures import check_signature
 
 SCOPE = "AKIDEXAMPLE/20270115/us-west-2/cognito-identity/aws4_request"
 DATE = {"x-amz-date": "20270115T080000Z"}

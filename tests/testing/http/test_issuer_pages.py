@@ -1,7 +1,7 @@
 import pytest
 
 from amplify_federation import AuthProvider
-from amplify_federation.testing._providers.keys import Jwt, encoded
+from amplify_federation.testing._openid.issuers import Jwt, encoded
 
 OIDC = AuthProvider.oidc("https://login.example.com/tenant")
 DISCOVERY = "/.well-known/openid-configuration"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from amplify_federation.testing._wire.endpoint import ENDPOINT_HOST
-from amplify_federation.testing._wire.messages import WireAnswer, WireRequest
+from amplify_federation.testing._http.endpoint import ENDPOINT_HOST
+from amplify_federation.testing._http.messages import Request, Response
 
 if TYPE_CHECKING:
     import respx
@@ -18,12 +18,12 @@ _ISSUER_PAGE = r"/\.well-known/(openid-configuration|jwks\.json)$"
 class InProcessTransport(httpx.AsyncBaseTransport):
     """Answers httpx requests from the fake, with its delays, timeouts and cut connections."""
 
-    def __init__(self, answer: Callable[[WireRequest], WireAnswer]) -> None:
+    def __init__(self, answer: Callable[[Request], Response]) -> None:
         self._answer = answer
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer to one request."""
-        wire_request = WireRequest(
+        wire_request = Request(
             request.method,
             request.url.netloc.decode(),
             request.url.path,

@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 
 @frozen
-class WireRequest:
+class Request:
     """An HTTP request. Header names are lower-case."""
 
     method: str
@@ -19,7 +19,7 @@ class WireRequest:
 
 
 @frozen
-class WireAnswer:
+class Response:
     """An HTTP answer; `delay` seconds late, or the connection `cut` in its place."""
 
     status: int

@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from amplify_federation.testing import FakeCognito, ManualClock, serve_control
-from amplify_federation.testing._wire.control import Control, provider_named
+from amplify_federation.testing.control import Control, provider_named
 
 
 @pytest.fixture(scope="module")

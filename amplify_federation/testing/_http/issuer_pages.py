@@ -7,14 +7,13 @@ An issuer is asked under its own host (in process), or under a path of the loopb
 import json
 from typing import Any
 
-from amplify_federation.testing._providers.authorization import (
+from amplify_federation.testing._http.messages import Request
+from amplify_federation.testing._openid.authorization import (
     AuthorizationServer,
     PageRequest,
     ProviderPage,
 )
-from amplify_federation.testing._providers.issuers import is_opaque
-from amplify_federation.testing._providers.keys import signing_key
-from amplify_federation.testing._wire.messages import WireRequest
+from amplify_federation.testing._openid.issuers import is_opaque, signing_key
 
 _DISCOVERY = "/.well-known/openid-configuration"
 _KEYS = "/.well-known/jwks.json"
@@ -41,7 +40,7 @@ def jwks(login_key: str) -> dict[str, Any]:
     return {"keys": [signing_key(login_key).jwk]}
 
 
-def issuer_page(request: WireRequest, server: AuthorizationServer) -> ProviderPage | None:
+def issuer_page(request: Request, server: AuthorizationServer) -> ProviderPage | None:
     """Return the answer of an issuer, or `None` if the request is for none."""
     suffix = next((each for each in (_DISCOVERY, _KEYS) if request.path.endswith(each)), None)
     if suffix is None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from attrs import field, frozen
 
 from amplify_federation import AuthProvider, ValidationError
-from amplify_federation.testing._wire.messages import Call, WireAnswer, WireRequest
+from amplify_federation.testing._http.messages import Call, Request, Response
 from amplify_federation.testing.cognito import FakeCognito
 
 _Arguments = dict[str, Any]
@@ -53,7 +53,7 @@ class ControlServer:
     """A control API that lives as long as its block, which gives a `ControlAccess`."""
 
     def __init__(self, fake: FakeCognito, *, host: str, port: int, token: str) -> None:
-        from amplify_federation.testing._wire.server import (  # noqa: PLC0415  # asyncio, sockets
+        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # asyncio, sockets
             LoopbackServer,
         )
 
@@ -105,7 +105,7 @@ class Control:
             ("DELETE", "calls"): lambda _, __: fake.calls.clear(),
         }
 
-    def answer(self, request: WireRequest) -> WireAnswer:
+    def answer(self, request: Request) -> Response:
         """Return the answer to one control request."""
         given = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
@@ -208,7 +208,7 @@ def _arguments(body: bytes) -> _Arguments:
     return cast("_Arguments", given)
 
 
-def _json(status: int, value: object) -> WireAnswer:
+def _json(status: int, value: object) -> Response:
     body = json.dumps(value).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body))}
-    return WireAnswer(status, headers, body)
+    return Response(status, headers, body)

@@ -16,9 +16,15 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from attrs import define, evolve, field, frozen
 
-from amplify_federation.testing._providers.issuers import Issuers, TokenOrder, is_opaque
-from amplify_federation.testing._providers.keys import Jwt, encoded, signing_key
-from amplify_federation.testing._providers.pages import device_page, message_page, sign_in_page
+from amplify_federation.testing._openid.issuers import (
+    Issuers,
+    Jwt,
+    TokenOrder,
+    encoded,
+    is_opaque,
+    signing_key,
+)
+from amplify_federation.testing._openid.pages import device_page, message_page, sign_in_page
 from amplify_federation.testing.clock import ServerClock
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"

@@ -1,21 +1,36 @@
-"""The uvicorn server of the fake: stops at once, and cuts connections when told.
+"""The fake on loopback HTTP: in a thread of its own, or until the process ends.
 
-Imported when somebody serves, because uvicorn is an extra. Its loop is asyncio's whatever loop the
-program runs, so this file imports asyncio.
+A thread, so that blocking clients (boto3) and trio programs can call it as well. The server is
+uvicorn's, changed to stop at once and to cut connections when told; it runs on asyncio, whatever
+loop the program has, so this file imports asyncio. It is imported when somebody serves, because
+uvicorn is an extra.
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+import anyio
+import anyio.to_thread
 
-from amplify_federation.testing._wire.messages import WireAnswer, WireRequest
+from amplify_federation.testing._http.messages import Request, Response
 
-Answerer = Callable[[WireRequest], WireAnswer]
+try:
+    import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+except ModuleNotFoundError as missing:
+    # Whatever else is missing is no matter of the extra.
+    if missing.name is None or missing.name.partition(".")[0] != "uvicorn":
+        raise
+    message = "Serving needs uvicorn: pip install 'amplify-federation[testing]'"
+    raise ModuleNotFoundError(message) from None
+
+Answerer = Callable[[Request], Response]
+_BACKLOG = 2048  # uvicorn's own default
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -98,7 +113,7 @@ class HttpServer(uvicorn.Server):
         await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _read(scope: dict[str, Any], receive: _Receive) -> WireRequest:
+async def _read(scope: dict[str, Any], receive: _Receive) -> Request:
     body = b""
     while (message := await receive())["type"] == "http.request":
         body += message.get("body", b"")
@@ -107,4 +122,54 @@ async def _read(scope: dict[str, Any], receive: _Receive) -> WireRequest:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = scope["query_string"].decode("latin-1")
     host = headers.get("host", "")
-    return WireRequest(scope["method"], host, scope["path"], headers, body, query)
+    return Request(scope["method"], host, scope["path"], headers, body, query)
+
+
+class LoopbackServer:
+    """A server that lives as long as its `with` or `async with` block, which gives its URL."""
+
+    def __init__(self, answer: Answerer, *, host: str, port: int) -> None:
+        self._answer = answer
+        self._address = (host, port)
+        self._running: tuple[HttpServer, threading.Thread] | None = None
+
+    def __enter__(self) -> str:
+        server = HttpServer(self._answer)
+        listener = socket.create_server(self._address, backlog=_BACKLOG)
+        # The socket listens already, so nobody has to wait for the thread.
+        thread = threading.Thread(
+            target=server.run, args=([listener],), name="fake-cognito", daemon=True
+        )
+        self._running = server, thread
+        thread.start()
+        return _url(listener)
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._running is not None:
+            server, thread = self._running
+            server.stop()
+            thread.join()
+
+    async def __aenter__(self) -> str:
+        return await anyio.to_thread.run_sync(self.__enter__)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.__exit__)
+
+
+def serve_forever(
+    answer: Answerer, *, host: str, port: int, on_ready: Callable[[str], None]
+) -> None:
+    """Serve in this thread until the process is told to stop."""
+    server = HttpServer(answer)
+    with socket.create_server((host, port), backlog=_BACKLOG) as listener:
+        on_ready(_url(listener))
+        # uvicorn shuts down on the signal and then raises it again.
+        with suppress(KeyboardInterrupt):
+            server.run([listener])
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"

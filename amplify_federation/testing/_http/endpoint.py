@@ -1,27 +1,28 @@
-"""The AWS JSON 1.1 endpoint: an HTTP request in, an HTTP answer and a `Call` out.
+"""The AWS JSON 1.1 endpoint: an HTTP request in, an HTTP response and a `Call` out.
 
-This file owns the protocol; it must not know pools, tokens or identities.
+This file owns the protocol, the form of signatures included; it must not know pools, tokens or
+identities.
 """
 
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from email.utils import formatdate
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from amplify_federation.testing._providers.authorization import AuthorizationServer
-from amplify_federation.testing._service import errors
-from amplify_federation.testing._service.dispatch import Dispatch
-from amplify_federation.testing._service.errors import ServiceRefusal
-from amplify_federation.testing._service.signatures import check_signature
+from amplify_federation.testing._http.faults import Fault, Faults, Quotas
+from amplify_federation.testing._http.issuer_pages import issuer_page
+from amplify_federation.testing._http.messages import Call, Request, Response
+from amplify_federation.testing._openid.authorization import AuthorizationServer
+from amplify_federation.testing._service import errors, validation
+from amplify_federation.testing._service.administrators import AdministratorOperations
+from amplify_federation.testing._service.errors import ServiceRefusal, no_identity, no_pool
+from amplify_federation.testing._service.operations import Operations
 from amplify_federation.testing._service.validation import OPERATIONS, decode
-from amplify_federation.testing._wire.faults import Fault, Faults, Quotas
-from amplify_federation.testing._wire.issuer_pages import issuer_page
-from amplify_federation.testing._wire.messages import Call, WireAnswer, WireRequest
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET_PREFIX = "AWSCognitoIdentityService."
@@ -44,7 +45,7 @@ class Endpoint:
 
     def __init__(  # noqa: PLR0913  # what it puts together
         self,
-        dispatch: Dispatch,
+        operations: Operations,
         provider: AuthorizationServer,
         quotas: Quotas,
         lock: AbstractContextManager[object],
@@ -55,7 +56,7 @@ class Endpoint:
     ) -> None:
         self.faults = Faults()
         self._lock = lock
-        self._dispatch = dispatch
+        self._dispatch = Dispatch(operations)
         self._provider = provider
         self._quotas = quotas
         self._record = record
@@ -63,7 +64,7 @@ class Endpoint:
         self._check_signatures = check_signatures
         self._date = (0, "")
 
-    def answer(self, request: WireRequest) -> WireAnswer:
+    def answer(self, request: Request) -> Response:
         """Return the answer of the service."""
         with self._lock:
             if request.method == "OPTIONS":
@@ -77,7 +78,7 @@ class Endpoint:
                 return self._stamped(404, "application/xml", _UNKNOWN_BODY)
             return self._call(request)
 
-    def _preflight(self, request: WireRequest) -> WireAnswer:
+    def _preflight(self, request: Request) -> Response:
         """Return what a browser asks for before it sends a request of another origin."""
         answer = self._stamped(200, "text/plain", b"")
         asked = request.headers.get("access-control-request-headers", "*")
@@ -86,7 +87,7 @@ class Endpoint:
         answer.headers["access-control-max-age"] = _PREFLIGHT_AGE
         return answer
 
-    def _call(self, request: WireRequest) -> WireAnswer:
+    def _call(self, request: Request) -> Response:
         target = request.headers.get("x-amz-target", "")
         operation = target.removeprefix(TARGET_PREFIX) if target.startswith(TARGET_PREFIX) else ""
         fault = self.faults.take(operation) or _NO_FAULT
@@ -121,7 +122,7 @@ class Endpoint:
         return decode(body) if operation in OPERATIONS else None
 
     def _perform(
-        self, operation: str, given: dict[str, Any] | None, fault: Fault, request: WireRequest
+        self, operation: str, given: dict[str, Any] | None, fault: Fault, request: Request
     ) -> dict[str, Any]:
         if given is None:
             raise ServiceRefusal(errors.UNKNOWN_OPERATION)
@@ -132,7 +133,7 @@ class Endpoint:
             raise ServiceRefusal(fault.code, fault.message or f"Injected {fault.code}.")
         return self._dispatch.perform(operation, given, region, self._default_region)
 
-    def _region(self, operation: str, request: WireRequest) -> str | None:
+    def _region(self, operation: str, request: Request) -> str | None:
         """Return the region that was asked, by host or by signature, which is looked at here."""
         region = region_of(request.host)
         if not OPERATIONS[operation].signed:
@@ -143,16 +144,16 @@ class Endpoint:
             return region or signed_for.region
         return region
 
-    def _success(self, output: dict[str, Any]) -> WireAnswer:
+    def _success(self, output: dict[str, Any]) -> Response:
         return self._stamped(200, CONTENT_TYPE, _compact(output))
 
-    def _foreign_page(self, status: int) -> WireAnswer:
+    def _foreign_page(self, status: int) -> Response:
         """Return what a proxy says in the service's place."""
         page = self._stamped(status, "text/html", f"<html><h1>{status}</h1></html>\n".encode())
         del page.headers["x-amzn-requestid"]
         return page
 
-    def _failure(self, refused: ServiceRefusal) -> WireAnswer:
+    def _failure(self, refused: ServiceRefusal) -> Response:
         body = {"__type": refused.code}
         if refused.message is not None:
             body["message"] = refused.message
@@ -163,7 +164,7 @@ class Endpoint:
             answer.headers["x-amzn-errormessage"] = _header_text(refused.message)
         return answer
 
-    def _stamped(self, status: int, content_type: str, body: bytes) -> WireAnswer:
+    def _stamped(self, status: int, content_type: str, body: bytes) -> Response:
         now = int(self._dispatch.clock.time())
         if self._date[0] != now:
             self._date = (now, formatdate(now, usegmt=True))
@@ -174,7 +175,7 @@ class Endpoint:
             "x-amzn-requestid": str(uuid.uuid4()),
             **_CORS,
         }
-        return WireAnswer(status, headers, body)
+        return Response(status, headers, body)
 
 
 def region_of(host: str) -> str | None:
@@ -192,7 +193,7 @@ def _header_text(message: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "?", message)
 
 
-def _altered(answer: WireAnswer, fault: Fault) -> WireAnswer:
+def _altered(answer: Response, fault: Fault) -> Response:
     headers = answer.headers
     if fault.retry_after_ms is not None:
         headers = {**headers, "x-amz-retry-after": str(fault.retry_after_ms)}
@@ -203,3 +204,92 @@ def _altered(answer: WireAnswer, fault: Fault) -> WireAnswer:
         delay=fault.delay,
         cut=fault.cut_connection,
     )
+
+
+_SCHEME = "AWS4-HMAC-SHA256 "
+_SERVICE = "cognito-identity"
+_SCOPE = re.compile(r"[A-Za-z0-9]+/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request", re.ASCII)
+
+
+@frozen
+class SignedFor:
+    """What the scope of a signature names."""
+
+    region: str
+
+
+def check_signature(headers: Mapping[str, str]) -> SignedFor:
+    """Return the scope of a request's signature, or refuse the request.
+
+    Refuses with MissingAuthenticationTokenException without one, IncompleteSignatureException if
+    a part is missing, InvalidSignatureException for another service or no hexadecimal digest.
+    """
+    header = headers.get("authorization", "")
+    if not header.startswith(_SCHEME):
+        raise ServiceRefusal(errors.MISSING_SIGNATURE, "Missing Authentication Token")
+    pairs = (part.strip().partition("=") for part in header.removeprefix(_SCHEME).split(","))
+    given = {name: value for name, _, value in pairs}
+    missing = [
+        f"Authorization header requires '{name}' parameter."
+        for name in ("Credential", "Signature", "SignedHeaders")
+        if not given.get(name)
+    ]
+    if not missing and not (headers.get("x-amz-date") or headers.get("date")):
+        missing = [
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+        ]
+    if missing:
+        raise ServiceRefusal(errors.INCOMPLETE_SIGNATURE, " ".join(missing))
+    scope = _SCOPE.fullmatch(given["Credential"])
+    if scope is None:
+        # Without a public source: the service adds what it found.
+        message = "Credential must have exactly 5 slash-delimited elements."
+        raise ServiceRefusal(errors.INCOMPLETE_SIGNATURE, message)
+    if scope[3] != _SERVICE:
+        message = f"Credential should be scoped to correct service: '{_SERVICE}'."
+        raise ServiceRefusal(errors.INVALID_SIGNATURE, message)
+    if not re.fullmatch(r"[0-9a-f]{64}", given["Signature"]):
+        raise ServiceRefusal(errors.INVALID_SIGNATURE, errors.SIGNATURE_MISMATCH)
+    return SignedFor(scope[2])
+
+
+_REGIONAL = frozenset({"CreateIdentityPool", "ListIdentityPools"})
+
+
+class Dispatch:
+    """Cognito Identity: an operation and its input in, its output out, or a `ServiceRefusal`."""
+
+    def __init__(self, operations: Operations) -> None:
+        administrators = AdministratorOperations(operations.pools, operations.directory)
+        self.clock = operations.clock
+        self._methods: Mapping[str, Any] = {
+            name: getattr(operations, snake(name), None) or getattr(administrators, snake(name))
+            for name in validation.OPERATIONS
+        }
+
+    def perform(
+        self, operation: str, given: dict[str, Any], region: str | None, default_region: str
+    ) -> dict[str, Any]:
+        """Return the output of an operation, or raise `ServiceRefusal`.
+
+        `region` is the one whose endpoint was asked, if the host or the signature tells; it knows
+        its own pools. `default_region` is where a pool is made and looked for otherwise.
+        """
+        validation.validate(operation, given)
+        _expect_region(given, region)
+        method = self._methods[operation]
+        if operation in _REGIONAL:
+            return dict(method(given, region or default_region))
+        return dict(method(given))
+
+
+def snake(name: str) -> str:
+    """Return the method's name of an operation."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _expect_region(given: dict[str, Any], region: str | None) -> None:
+    pool_id: str | None = given.get("IdentityPoolId")
+    asked_for: str | None = pool_id or given.get("IdentityId")
+    if region is not None and asked_for and asked_for.partition(":")[0] != region:
+        raise no_pool(asked_for) if pool_id else no_identity(asked_for)

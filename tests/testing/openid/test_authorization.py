@@ -10,8 +10,8 @@ import pytest
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import DEFAULT_CLIENT_ID
-from amplify_federation.testing._providers.authorization import DEVICE_GRANT
-from amplify_federation.testing._providers.keys import Jwt
+from amplify_federation.testing._openid.authorization import DEVICE_GRANT
+from amplify_federation.testing._openid.issuers import Jwt
 
 GOOGLE = AuthProvider.GOOGLE
 VERIFIER = "v" * 43

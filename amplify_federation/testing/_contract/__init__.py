@@ -1,1 +1,0 @@
-"""The promises of `SessionStore`, in two parts: records and leases."""
