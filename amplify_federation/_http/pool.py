@@ -4,9 +4,10 @@ This file owns how many connections there are and which request gets one. All it
 The last connection used is the first one taken, so those that a burst left behind go idle together,
 and the oldest at the bottom are closed. It must not know what is sent over a connection.
 
-Two bounds keep a burst from failing: open connections (file descriptors, ours and the server's)
-and simultaneous dialling (the server's accept backlog; a full one costs the caller a second). A
-request that finds neither an idle connection nor room to dial waits, under its own deadline.
+Two bounds keep a burst from failing: open connections (file descriptors, ours and the server's; a
+quarter at most of those that this process has left) and simultaneous dialling (the server's accept
+backlog; a full one costs the caller a second). A request that finds neither an idle connection nor
+room to dial waits, under its own deadline.
 """
 
 import errno
@@ -17,7 +18,10 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
-MAX_OPEN = 256  # connections; below macOS's and Windows' small default limits with some luck
+from amplify_federation._http.descriptors import within_descriptors
+
+MAX_OPEN = 256  # connections
+_SHARES = 4  # of the descriptors: connections, leases, files that are written, the application's
 MAX_DIALLING = 64  # connections; below the smallest usual accept backlog, 100
 # Seconds. Load balancers close after 60 s at the earliest, but a NAT may forget after 30 s and say
 # nothing: then a request would wait for an answer that never comes.
@@ -77,7 +81,7 @@ class Pool(Generic[C]):
         self._dial = dial
         self._idle: deque[C] = deque()
         self._queue: deque[_Waiter[C]] = deque()
-        self._limit = MAX_OPEN
+        self._limit = self._most = within_descriptors(MAX_OPEN, shares=_SHARES)
         self._open = 0
         self._dialling = 0
         self._closed = False
@@ -127,7 +131,7 @@ class Pool(Generic[C]):
         elif (waiter := self._next_in_queue()) is not None:
             self._call(waiter, connection)
         else:
-            self._limit = MAX_OPEN
+            self._limit = self._most
             connection.idle_since = now = monotonic()
             self._idle.append(connection)
             if self._idle[0].idle_since < now - MAX_IDLE:

@@ -11,6 +11,8 @@ from amplify_federation._model.state import Grant
 from amplify_federation.errors import InvalidStateError
 
 if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
     from amplify_federation._async.background import Background
     from amplify_federation._async.broadcast import Broadcast
     from amplify_federation._cognito.decoding import Answer
@@ -64,6 +66,9 @@ class Context:
     events: Broadcast[AuthEvent]
     token_source: TokenSource | None = field(default=None)
     background: Background | None = field(default=None)  # there while inside `async with`
+    limiter: Callable[[], CapacityLimiter] | None = field(
+        default=None
+    )  # of many users' federations
 
     @property
     def clock(self) -> ServerClock:

@@ -1,7 +1,8 @@
 """Federation: a provider's token in, a session out, or everything as it was.
 
 This file owns whose identity id is reused, and when a federation that succeeded at Cognito is
-still refused here. It must not know renewal.
+still refused here. It must not know renewal. What a commit needs is loaded with it: a process whose
+descriptors have run out could load nothing after the answer.
 """
 
 import os
@@ -9,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
+import amplify_federation._async.shielded
+import amplify_federation._session.record.changes  # noqa: F401  # as above
 from amplify_federation._async.serial_queue import SerialQueue
 from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import (
@@ -58,7 +61,9 @@ class Federations:
 
     async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
-        turn = await self._queue.take(work, seconds=self._context.settings.timeout)
+        turn = await self._queue.take(
+            partial(self._within_limit, work), seconds=self._context.settings.timeout
+        )
         if turn.cancelled:
             message = "The session was cleared while this federation was under way."
             raise InvalidStateError(
@@ -68,6 +73,14 @@ class Federations:
             message = "The federation did not end before its deadline."
             raise CallTimeoutError(message)
         return turn.result[0]
+
+    async def _within_limit(
+        self, work: Callable[[], Awaitable[FederationResult]]
+    ) -> FederationResult:
+        if self._context.limiter is None:
+            return await work()
+        async with self._context.limiter():
+            return await work()
 
     async def _federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from amplify_federation._async.background import Background
 from amplify_federation._http.client import CognitoClient
+from amplify_federation._http.descriptors import within_descriptors
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._session.context import NO_SOURCES, Sources
 from amplify_federation._session.session import Session
@@ -16,12 +17,15 @@ from amplify_federation.errors import InvalidStateError, StoreLockedError
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import SessionStore
 
+_SHARES = 6  # of the descriptors: a lease, a lock and a file each, beside the connections' quarter
+
 
 @define(kw_only=True)
 class SessionFactory:
     """One pool, one client of Cognito, one server clock, one bound of leases for many sessions.
 
-    `max_leases`: sessions that may be at Cognito at the same time.
+    `max_leases`: sessions that may be at Cognito at the same time; fewer where the process may open
+    few files.
     """
 
     pool: IdentityPool
@@ -31,6 +35,7 @@ class SessionFactory:
     background: Background | None = None  # there while inside `async with`
     closed: bool = False
     _places: anyio.CapacityLimiter | None = field(default=None, init=False)
+    _federations: anyio.CapacityLimiter | None = field(default=None, init=False)
 
     def make(
         self,
@@ -50,6 +55,7 @@ class SessionFactory:
             sources=sources,
         )
         session.context.background = self.background
+        session.context.limiter = self._federation_limiter
         return session
 
     def bounded(self, store: SessionStore) -> SessionStore:
@@ -66,8 +72,17 @@ class SessionFactory:
     def places(self) -> anyio.CapacityLimiter:
         """The bound; made in the event loop that the sessions live in."""
         if self._places is None:
-            self._places = anyio.CapacityLimiter(self.max_leases)
+            self._places = self._limiter()
         return self._places
+
+    def _federation_limiter(self) -> anyio.CapacityLimiter:
+        # Another than that of the leases: a bearer's federation is under a lease already.
+        if self._federations is None:
+            self._federations = self._limiter()
+        return self._federations
+
+    def _limiter(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(within_descriptors(self.max_leases, shares=_SHARES))
 
 
 class _BoundedLeases:

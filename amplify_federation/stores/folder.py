@@ -89,6 +89,10 @@ class FolderStore:
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a write would end with; see `ChecksWriting`."""
+        import filelock  # noqa: F401, PLC0415 - what a write needs is loaded now
+
+        from amplify_federation._files import lock  # noqa: F401, PLC0415 - the same
+
         await self.make()
         await _in_thread(self._folder.try_writing)
 

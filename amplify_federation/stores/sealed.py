@@ -115,7 +115,8 @@ class Sealed:
 
     async def check_writable(self) -> None:
         """Raise what a write would end with, for want of a key or of room; see `ChecksWriting`."""
-        await self._keys.sealing_key()
+        key = await self._keys.sealing_key()
+        seal(b"", name="trial", key=key, salt=bytes(SALT_SIZE))  # what sealing needs is loaded now
         if isinstance(self._backend, ChecksWriting):
             await self._backend.check_writable()
 

@@ -2,7 +2,7 @@
 
 This file owns when a fetch calls Cognito, who of many callers does, and what is shown meanwhile.
 What is said to Cognito, and what a refusal means, is its two kinds' business: `federated.py` and
-`guest.py`.
+`guest.py`. What a commit needs is loaded with it, before Cognito is asked.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,9 @@ from functools import partial
 import anyio
 from attrs import evolve
 
+import amplify_federation._async.shielded
+import amplify_federation._model.machine
+import amplify_federation._session.record.changes  # noqa: F401  # as above
 from amplify_federation._async.single_flight import SingleFlight
 from amplify_federation._model.state import Federated, SignedOut
 from amplify_federation._session.context import Context
