@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -71,3 +72,30 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(command):
     assert f"Port {port} of 127.0.0.1 cannot be listened on: another program" in done.stderr
     assert "Give another --port" in done.stderr
     assert not done.stdout
+
+
+def test_a_program_runs_against_it_and_ends_it(command, monkeypatch):
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    script = """if True:
+        import os, sys
+        import anyio
+        from amplify_federation import AuthProvider, FederatedAuth, IdentityPool
+        async def main():
+            async with FederatedAuth(IdentityPool.from_env()) as auth:
+                token = os.environ["AMPLIFY_FEDERATION_TOKEN"]
+                await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+                print(auth.state.identity_id, os.environ["AMPLIFY_FEDERATION_HOME"])
+        anyio.run(main)
+        sys.exit(7)"""
+    done = command.in_a_process("fake-cognito", "--", sys.executable, "-c", script)
+    assert (done.code, done.stderr) == (7, "")
+    identity, folder = done.stdout.split()
+    assert identity.startswith("us-west-2:")
+    assert folder != str(command.folder)
+    assert not Path(folder).exists()
+
+
+def test_a_program_that_is_missing_is_named(command):
+    done = command("fake-cognito", "--", "no-such-program")
+    assert done.code == 127
+    assert "no-such-program cannot be run: No such file" in done.stderr
