@@ -16,7 +16,12 @@ from attrs import field, frozen
 
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID
 from amplify_federation._model.classic_flow import ClassicFlow
-from amplify_federation._model.endpoint import checked_region, endpoint_for, sts_endpoint_for
+from amplify_federation._model.endpoint import (
+    check_partition,
+    checked_region,
+    endpoint_for,
+    sts_endpoint_for,
+)
 from amplify_federation.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -213,8 +218,8 @@ def resolve_endpoint(
 ) -> str:
     """Return the endpoint URL without trailing slashes.
 
-    Raises `ConfigurationError` for a malformed URL, and for a custom endpoint together with FIPS or
-    dual-stack, which name an endpoint of their own.
+    Raises `ConfigurationError` for a malformed URL, for a region that no partition has without a
+    custom endpoint, and for one together with FIPS or dual-stack, which name one of their own.
     """
     fips, dual = use_fips, use_dualstack
     if fips is None:
@@ -226,6 +231,7 @@ def resolve_endpoint(
     if endpoint_url is None:
         custom, source = _from_environment(environ)
     if custom is None:
+        check_partition(region)
         return endpoint_for(region, use_fips=fips, use_dualstack=dual)
     if fips or dual:
         message = (

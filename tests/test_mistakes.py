@@ -145,7 +145,7 @@ def test_an_access_token_in_place_of_an_id_token_is_told_by_cognito_with_what_to
                 with pytest.raises(AuthError) as caught:
                     await auth.federate_to_identity_pool("ya29.an-access-token", GOOGLE)
         assert caught.value.reason == "token_malformed"
-        assert "new token" in caught.value.recovery_suggestion
+        assert "Pass the ID token" in caught.value.recovery_suggestion
 
     asyncio.run(main())
 

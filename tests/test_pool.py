@@ -48,7 +48,7 @@ def test_a_pool_is_a_value():
         pool.region = "us-east-1"
 
 
-@pytest.mark.parametrize("pool_id", ["a:0", "us-west-2:" + "0" * 45])
+@pytest.mark.parametrize("pool_id", ["af-x-1:0", "us-west-2:" + "0" * 45])
 def test_a_pool_id_has_up_to_55_characters(pool_id):
     assert IdentityPool(pool_id).identity_pool_id == pool_id
 
@@ -320,3 +320,11 @@ def test_any_text_is_an_endpoint_or_a_configuration_error(text):
             resolved(endpoint_url=url)
         except ConfigurationError as error:
             assert error.__context__ is None  # noqa: PT017  # nothing is fine as well
+
+
+def test_a_region_that_no_partition_has_is_refused_unless_an_endpoint_is_given():
+    with pytest.raises(ConfigurationError, match="us-west2") as caught:
+        IdentityPool("us-west2:b4cd4809-7ab1-42e1-b044-07dab9eaa768")
+    assert "'us-west-2'" in caught.value.message
+    url = "http://127.0.0.1:4566"
+    assert IdentityPool("local:b4cd4809", endpoint_url=url).endpoint == url

@@ -1,5 +1,7 @@
 """Code -> error, in one table; message -> reason, in another; and what follows from them.
 
+What to do about a refusal is `advice.py`'s.
+
 This file owns what an error answer means, and after which another token or another identity is
 tried. A known code decides; without one only the statuses of throttling and of service faults say
 anything: a proxy's 403 page is never a refusal.
@@ -9,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from amplify_federation._cognito.advice import advice_on_refusal
 from amplify_federation._cognito.requests import Call
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import (
@@ -76,17 +79,10 @@ _REASONS = (
     ("logins don't match", _R.IDENTITY_MISMATCH),
     ("is forbidden", _R.IDENTITY_MISMATCH),
 )
-_RECOVERY = {
-    _R.WRONG_PROVIDER: "Pass the provider that issued this token.",
-    _R.PROVIDER_NOT_CONFIGURED: (
-        "Add this provider, and the client id that is the token's audience, to the identity pool's "
-        "settings."
-    ),
-    _R.GUESTS_OFF: "Allow guest access in the identity pool, or call `federate_to_identity_pool`.",
-    _R.IDENTITY_MISMATCH: "Pass a login that is linked to this identity, or no identity id.",
-}
-
-
+_NO_POOL_ADVICE = (
+    "Check the identity pool id and its region. An identity's id looks the same as a pool's: "
+    "pass that of the pool."
+)
 _ABOUT_THE_TOKEN = frozenset(
     {_R.TOKEN_EXPIRED, _R.TOKEN_MALFORMED, _R.TOKEN_SIGNATURE, _R.TOKEN_INACTIVE}
 )
@@ -132,6 +128,7 @@ def error_of(call: Call, refusal: Refusal) -> ServiceError:
     if code and code not in _BY_CODE and redacted(call, code) != code:
         code = None  # an echo
     said = redacted(call, refusal.message) or code or f"HTTP status {refusal.status}"
+    reason = reason_of(refusal.message)
     error = kind(
         f"{call.operation}: {said}",
         operation=call.operation,
@@ -139,13 +136,21 @@ def error_of(call: Call, refusal: Refusal) -> ServiceError:
         status=refusal.status,
         request_id=refusal.request_id,
         retryable=issubclass(kind, _RETRYABLE),
-        recovery_suggestion=_RECOVERY.get(reason_of(refusal.message))
-        if kind is NotAuthorizedError
-        else None,
+        recovery_suggestion=_advice(kind, call, reason, refusal.message),
     )
     if isinstance(error, NotAuthorizedError):
-        error.reason = reason_of(refusal.message)
+        error.reason = reason
     return error
+
+
+def _advice(
+    kind: type[ServiceError], call: Call, reason: NotAuthorizedReason, message: str
+) -> str | None:
+    if kind is NotAuthorizedError:
+        return advice_on_refusal(call, reason, message)
+    if kind is ResourceNotFoundError and call.operation == "GetId":
+        return _NO_POOL_ADVICE
+    return None
 
 
 def reason_of(message: str) -> NotAuthorizedReason:

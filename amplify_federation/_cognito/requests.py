@@ -30,13 +30,13 @@ _encoder = json.JSONEncoder(check_circular=False, ensure_ascii=False)  # made on
 
 
 class Call:
-    """One call: its operation, its body, and the secrets that no message may repeat.
+    """One call: its operation, its body, its logins, and the secrets that no message may repeat.
 
     The body is JSON and goes to the pool's endpoint; with a `url`, it is a form and goes there.
     `identity_id`: the identity that it is about, if one is given.
     """
 
-    __slots__ = ("body", "identity_id", "operation", "secrets", "url")
+    __slots__ = ("body", "identity_id", "logins", "operation", "secrets", "url")
 
     def __init__(
         self,
@@ -46,12 +46,14 @@ class Call:
         identity_id: str | None = None,
         *,
         url: str | None = None,
+        logins: tuple[tuple[AuthProvider, Secret], ...] = (),
     ) -> None:
         self.operation = operation
         self.body = body
         self.secrets = secrets
         self.identity_id = identity_id
         self.url = url
+        self.logins = logins
 
     def __repr__(self) -> str:
         return f"<Call {self.operation}>"  # the body holds the tokens
@@ -186,4 +188,10 @@ def _call(operation: str, logins: Logins, **members: str | list[str] | None) -> 
         present["Logins"] = {each.login_key: logins[each].reveal() for each in logins}
     given = members.get("IdentityId")
     identity_id = given if isinstance(given, str) else None
-    return Call(operation, _encoder.encode(present).encode(), tuple(logins.values()), identity_id)
+    return Call(
+        operation,
+        _encoder.encode(present).encode(),
+        tuple(logins.values()),
+        identity_id,
+        logins=tuple(logins.items()),
+    )

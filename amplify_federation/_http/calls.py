@@ -141,8 +141,9 @@ def _judge(error: NotAuthorizedError, call: Call, now: float) -> None:
     """Note of a refusal for an unknown reason whether the tokens seem good all the same."""
     if call.secrets and all(seems_good(token, now) for token in call.secrets):
         error.token_seems_good = True
-        error.recovery_suggestion = _POOL_ADVICE
-        error.__notes__ = [_POOL_ADVICE]
+        if error.recovery_suggestion == error.recovery:  # nothing better is known
+            error.recovery_suggestion = _POOL_ADVICE
+            error.__notes__ = [_POOL_ADVICE]
 
 
 def _bound(deadline: float, attempts_left: int) -> float | None:

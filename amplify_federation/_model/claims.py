@@ -22,12 +22,18 @@ _DIGEST_BYTES = 16  # 128 bits: matching one user's two tokens, never looking an
 
 @frozen
 class Claims:
-    """Three claims of a JWT, unverified. `expires` is `exp`, in seconds since the epoch."""
+    """Claims of a JWT, unverified.
+
+    `expires` is `exp`, in seconds since the epoch; `audience` is `aud`, or the first of several;
+    `use` is `token_use`, by which Cognito's user pools tell their tokens apart.
+    """
 
     issuer: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
     expires: float | None = None
     username: str | None = field(default=None, repr=False)
+    audience: str | None = field(default=None, repr=False)
+    use: str | None = field(default=None, repr=False)
 
 
 def peek(token: Secret) -> Claims | None:
@@ -46,6 +52,8 @@ def peek(token: Secret) -> Claims | None:
         subject=_text(members.get("sub")),
         expires=_seconds(members.get("exp")),
         username=_text(members.get("cognito:username")),
+        audience=_first_text(members.get("aud")),
+        use=_text(members.get("token_use")),
     )
 
 
@@ -84,6 +92,12 @@ def seems_good(token: Secret, now: float) -> bool:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _first_text(value: object) -> str | None:
+    if isinstance(value, list):
+        return next((_text(each) for each in cast("list[object]", value)), None)
+    return _text(value)
 
 
 def _seconds(value: object) -> float | None:

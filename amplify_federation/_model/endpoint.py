@@ -44,6 +44,24 @@ def partition_of(region: str) -> Partition:
     return PARTITIONS[0]
 
 
+def check_partition(region: str) -> None:
+    """Raise `ConfigurationError` for a checked region that no partition has.
+
+    Not of a pool with an endpoint of its own: emulators name regions as they like.
+    """
+    if any(re.fullmatch(each.regions, region, re.ASCII) for each in PARTITIONS):
+        return
+    undashed = re.fullmatch(r"([a-z]{2})-?([a-z]+)-?(\d+)", region, re.ASCII)
+    meant = "-".join(undashed.groups()) if undashed else ""
+    known = any(re.fullmatch(each.regions, meant, re.ASCII) for each in PARTITIONS)
+    shown = meant if known else "us-west-2"
+    message = (
+        f"{region!r} is the region of no AWS partition; regions look like {shown!r}. For one that "
+        "is newer than this package, pass `endpoint_url` to `IdentityPool`."
+    )
+    raise ConfigurationError(message)
+
+
 def checked_region(region: object) -> tuple[str, bool]:
     """Return the plain region and whether its spelling asks for FIPS.
 

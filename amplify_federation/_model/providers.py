@@ -20,12 +20,27 @@ _USER_POOL_ID = r"([a-z0-9-]+)_[0-9A-Za-z]+"
 _MAX_USER_POOL_ID = 55  # characters; service model of Cognito user pools, UserPoolIdType
 
 
+_WELL_KNOWN = "/.well-known/"
+# What people write for the constants: no issuer has such a name.
+_NICKNAMES = {
+    "google": "GOOGLE", "facebook": "FACEBOOK", "amazon": "AMAZON", "loginwithamazon": "AMAZON",
+    "apple": "APPLE", "signinwithapple": "APPLE", "twitter": "TWITTER", "developer": "DEVELOPER",
+}  # fmt: skip
+
+
 def _checked_key(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_LOGIN_KEY or not value.isprintable():
         message = (
             f"A login key must be 1 to {MAX_LOGIN_KEY} printable characters, such as "
             "'accounts.google.com'."
         )
+        raise ValidationError(message)
+    constant = _NICKNAMES.get(value.lower())
+    if constant is not None:
+        message = f"{value!r} is no login key; use AuthProvider.{constant}."
+        raise ValidationError(message)
+    if value.lower().startswith(("https://", "http://")):
+        message = f"A login key has no scheme; use AuthProvider.oidc({value!r})."
         raise ValidationError(message)
     return value
 
@@ -59,6 +74,12 @@ class AuthProvider:
         Raises `ValidationError` if `issuer` is no issuer URL.
         """
         wanted = "an OpenID Connect issuer such as 'https://issuer.example.com'"
+        if _WELL_KNOWN in (given := str(issuer)):  # callers may not be typed
+            message = (
+                f"{given!r:.120} is where an issuer's configuration is found; pass the issuer as "
+                f"the token's `iss` has it: {given.partition(_WELL_KNOWN)[0]!r:.120}."
+            )
+            raise ValidationError(message)
         found = _matched(_ISSUER_URL, issuer, wanted)
         return cls(found.group(1).rstrip("/"))
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from amplify_federation._model.endpoint import (
     PARTITIONS,
+    check_partition,
     checked_region,
     endpoint_for,
     partition_of,
@@ -105,3 +106,17 @@ def test_no_text_makes_a_url_of_another_host(text):
     assert url.isascii()
     assert "/" not in url.removeprefix("https://")
     assert url.endswith(tuple(each.suffix for each in PARTITIONS))
+
+
+@pytest.mark.parametrize(
+    ("region", "meant"),
+    [("us-west2", "us-west-2"), ("euwest1", "eu-west-1"), ("mars", "us-west-2")],
+)
+def test_a_region_that_no_partition_has_is_refused_with_the_one_that_was_meant(region, meant):
+    with pytest.raises(ConfigurationError, match=f"regions look like '{meant}'"):
+        check_partition(region)
+
+
+@pytest.mark.parametrize("region", ["us-west-2", "cn-north-1", "us-gov-west-1", "mx-central-1"])
+def test_a_region_that_a_partition_has_passes(region):
+    check_partition(region)

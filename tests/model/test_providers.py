@@ -136,3 +136,24 @@ def test_any_text_makes_a_provider_or_a_validation_error(text):
         assert 0 < len(key) <= MAX_LOGIN_KEY
         assert key.isascii()
         assert key.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "constant"), [("google", "GOOGLE"), ("Facebook", "FACEBOOK"), ("AMAZON", "AMAZON")]
+)
+@pytest.mark.parametrize("make", [AuthProvider, AuthProvider.custom])
+def test_a_nickname_of_a_provider_is_told_with_its_constant(make, name, constant):
+    with pytest.raises(ValidationError, match=rf"use AuthProvider\.{constant}\."):
+        make(name)
+
+
+def test_a_login_key_with_a_scheme_is_told_with_the_maker_for_issuers():
+    with pytest.raises(ValidationError, match=r"use AuthProvider\.oidc\('https://a\.example'\)"):
+        AuthProvider.custom("https://a.example")
+    assert AuthProvider.oidc("https://a.example").login_key == "a.example"  # the advice, followed
+
+
+@pytest.mark.parametrize("document", ["openid-configuration", "jwks.json"])
+def test_the_url_of_an_issuers_configuration_is_told_with_the_issuer(document):
+    with pytest.raises(ValidationError, match=r"'https://a\.example/tenant'\."):
+        AuthProvider.oidc(f"https://a.example/tenant/.well-known/{document}")
