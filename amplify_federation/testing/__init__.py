@@ -1,7 +1,7 @@
 """A test kit: an embedded Cognito, a movable clock, a store contract, a pytest plugin."""
 
 from amplify_federation.testing._http.faults import AWS_QUOTAS
-from amplify_federation.testing._http.messages import Call
+from amplify_federation.testing._http.messages import Call, ProviderCall
 from amplify_federation.testing._service.credentials import IssuedCredentials
 from amplify_federation.testing._service.pools import DEFAULT_CLIENT_ID, PoolRoles
 from amplify_federation.testing.cassettes import cassette_settings
@@ -20,6 +20,7 @@ __all__ = [
     "IssuedCredentials",
     "ManualClock",
     "PoolRoles",
+    "ProviderCall",
     "StoreContract",
     "cassette_settings",
     "make_session",

@@ -11,12 +11,9 @@ from typing import Any
 from attrs import evolve
 
 from amplify_federation import AuthProvider
-from amplify_federation.testing._http.issuer_pages import discovery_document, jwks
-from amplify_federation.testing._openid.authorization import (
-    AuthorizationServer,
-    ProviderSetup,
-)
+from amplify_federation.testing._openid.clients import ProviderSettings
 from amplify_federation.testing._openid.issuers import Issuers, TokenOrder
+from amplify_federation.testing._openid.provider import OpenIdProvider
 from amplify_federation.testing._service import credentials
 from amplify_federation.testing._service.directory import Directory, Identity
 from amplify_federation.testing._service.errors import NOT_FOUND, ServiceRefusal
@@ -48,7 +45,7 @@ class PoolAdministration:
         self._pools = Pools()
         self._issuers = Issuers(clock)
         self._directory = Directory(clock.time)
-        self._provider = AuthorizationServer(self._issuers, clock, self._pools.client_ids_of)
+        self._provider = OpenIdProvider(self._issuers, clock, self._pools.client_ids_of)
         checks = TokenChecks(self._issuers, clock)
         self._operations = Operations(clock, self._pools, self._issuers, self._directory, checks)
 
@@ -172,7 +169,7 @@ class PoolAdministration:
         self,
         provider: AuthProvider,
         *,
-        users: Sequence[str] = ("alice", "bob"),
+        users: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("alice", "bob"),
         clients: Mapping[str, Sequence[str]] | None = None,
         client_secrets: Mapping[str, str] | None = None,
         audience: str | None = None,
@@ -183,15 +180,17 @@ class PoolAdministration:
     ) -> None:
         """Choose how a provider's sign-in behaves; its endpoints are named by its discovery.
 
-        `users` are offered on the sign-in page. `clients`: the redirect URIs of each client id;
+        `users` are offered on the sign-in page; as a mapping, each has claims of its own, such as
+        `{"alice": {"cognito:roles": [...]}}`. `clients`: the redirect URIs of each client id;
         without it the client ids of the pools, with any URI on loopback. On loopback any port
         will do (RFC 8252). A client in `client_secrets` must authenticate, another must send a PKCE
         challenge. `audience`, `lifetime` (seconds) and `claims` are those of the ID tokens, as
-        for `issue_token`. `device_interval`: seconds between polls of a device, `None` for a
-        provider without the device flow.
+        for `issue_token`; on the sign-in page a person may choose claims and lifetime, too.
+        `device_interval`: seconds between polls of a device, `None` for a provider without the
+        device flow.
         """
-        setup = ProviderSetup(
-            tuple(users),
+        settings = ProviderSettings(
+            dict(users) if isinstance(users, Mapping) else {user: {} for user in users},
             None if clients is None else {name: tuple(uris) for name, uris in clients.items()},
             client_secrets or {},
             audience,
@@ -201,7 +200,7 @@ class PoolAdministration:
             device_interval,
         )
         with self._lock:
-            self._provider.setups[provider.login_key] = setup
+            self._provider.clients.set_up(provider.login_key, settings)
 
     def deactivate_token(self, token: str) -> None:
         """Have the provider take a token back: "Token is inactive"."""
@@ -209,11 +208,11 @@ class PoolAdministration:
 
     def discovery_document(self, provider: AuthProvider) -> dict[str, Any]:
         """Return the OpenID Connect discovery document of a provider."""
-        return discovery_document(provider.login_key, self._provider)
+        return self._provider.discovery_document(provider.login_key)
 
     def jwks(self, provider: AuthProvider) -> dict[str, Any]:
         """Return the public keys of a provider, as a JSON Web Key Set."""
-        return jwks(provider.login_key)
+        return self._provider.jwks(provider.login_key)
 
     def read_session_token(self, session_token: str) -> credentials.IssuedCredentials:
         """Return which identity and role the fake issued these credentials for.

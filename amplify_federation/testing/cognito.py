@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from amplify_federation.testing._http.endpoint import Endpoint
 from amplify_federation.testing._http.faults import Fault, Quotas
-from amplify_federation.testing._http.messages import Call
+from amplify_federation.testing._http.messages import Call, ProviderCall
 from amplify_federation.testing.administration import PoolAdministration
 from amplify_federation.testing.clock import ServerClock, TimeSource
 
@@ -31,7 +31,9 @@ class FakeCognito(PoolAdministration):
     default; `AWS_QUOTAS` has those of AWS. `check_signatures`: whether an administrator's
     operations need the form of an AWS signature (never verified: any access key will do).
 
-    `calls` lists every call as a `Call`; clear it when a load test would make it long.
+    `calls` lists every call of an operation as a `Call`, `provider_calls` every request to an
+    embedded OpenID provider as a `ProviderCall`; clear them when a load test would make them long.
+    `on_call` is told each of both, in the thread that serves it.
     """
 
     def __init__(
@@ -41,20 +43,31 @@ class FakeCognito(PoolAdministration):
         clock: TimeSource | None = None,
         quotas: Mapping[str, float] | None = None,
         check_signatures: bool = True,
+        on_call: Callable[[Call | ProviderCall], None] | None = None,
     ) -> None:
         self._clock = ServerClock(clock)
         super().__init__(region=region, clock=self._clock)
         self.calls: list[Call] = []
+        self.provider_calls: list[ProviderCall] = []
+        self._on_call = on_call
         self._quotas = Quotas(quotas or {}, self._clock)
         self._endpoint = Endpoint(
             self._operations,
             self._provider,
             self._quotas,
             self._lock,
-            self.calls.append,
+            self._record,
             check_signatures=check_signatures,
             region=region,
         )
+
+    def _record(self, call: Call | ProviderCall) -> None:
+        if isinstance(call, Call):
+            self.calls.append(call)
+        else:
+            self.provider_calls.append(call)
+        if self._on_call is not None:
+            self._on_call(call)
 
     def __repr__(self) -> str:
         return f"<FakeCognito {self.region}: {len(self._pools)} pools, {len(self.calls)} calls>"
@@ -73,6 +86,9 @@ class FakeCognito(PoolAdministration):
     ) -> None:
         """Have the next `times` calls (of `operation`) fail; several faults queue up.
 
+        `operation` may be an endpoint of the embedded OpenID providers as well, by the last part of
+        its URL: `authorize`, `token`, `device_authorization`, `device`, `revoke`, `userinfo`,
+        `logout`, `openid-configuration`, `jwks.json`; `code` is an OAuth error then.
         `code` is the error code; `status` the HTTP status (alone: an answer without a code);
         `retry_after_ms` the header `x-amz-retry-after`; `delay` seconds before the answer, on the
         real clock; `cut_connection` closes the connection in place of the answer. Without `code`

@@ -15,14 +15,20 @@ from typing import Any
 from attrs import evolve, frozen
 
 from amplify_federation.testing._http.faults import Fault, Faults, Quotas
-from amplify_federation.testing._http.issuer_pages import issuer_page
-from amplify_federation.testing._http.messages import Call, Request, Response
-from amplify_federation.testing._openid.authorization import AuthorizationServer
+from amplify_federation.testing._http.messages import (
+    Call,
+    ProviderCall,
+    Request,
+    Response,
+)
+from amplify_federation.testing._openid.clients import OAuthError
+from amplify_federation.testing._openid.provider import Address, OpenIdProvider
 from amplify_federation.testing._service import errors, validation
 from amplify_federation.testing._service.administrators import AdministratorOperations
 from amplify_federation.testing._service.errors import ServiceRefusal, no_identity, no_pool
+from amplify_federation.testing._service.model import OPERATIONS
 from amplify_federation.testing._service.operations import Operations
-from amplify_federation.testing._service.validation import OPERATIONS, decode
+from amplify_federation.testing._service.validation import decode
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET_PREFIX = "AWSCognitoIdentityService."
@@ -46,10 +52,10 @@ class Endpoint:
     def __init__(  # noqa: PLR0913  # what it puts together
         self,
         operations: Operations,
-        provider: AuthorizationServer,
+        provider: OpenIdProvider,
         quotas: Quotas,
         lock: AbstractContextManager[object],
-        record: Callable[[Call], None],
+        record: Callable[[Call | ProviderCall], None],
         *,
         check_signatures: bool,
         region: str,
@@ -69,10 +75,8 @@ class Endpoint:
         with self._lock:
             if request.method == "OPTIONS":
                 return self._preflight(request)
-            if page := issuer_page(request, self._provider):
-                answer = self._stamped(page.status, page.content_type, page.body)
-                answer.headers.update(page.headers)
-                return evolve(answer, body=b"") if request.method == "HEAD" else answer
+            if address := self._provider.address_of(request):
+                return self._provider_call(address, request)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip()
             if request.method != "POST" or media_type.lower() != CONTENT_TYPE:
                 return self._stamped(404, "application/xml", _UNKNOWN_BODY)
@@ -85,6 +89,27 @@ class Endpoint:
         answer.headers["access-control-allow-methods"] = "GET, HEAD, POST, OPTIONS"
         answer.headers["access-control-allow-headers"] = asked
         answer.headers["access-control-max-age"] = _PREFLIGHT_AGE
+        return answer
+
+    def _provider_call(self, address: Address, request: Request) -> Response:
+        fault = self.faults.take(address.endpoint, by_name=True) or _NO_FAULT
+        if fault.code is None and fault.status is not None:
+            answer = self._foreign_page(fault.status)
+        else:
+            refused = None
+            if fault.code is not None:
+                text = fault.message or f"Injected {fault.code}."
+                refused = OAuthError(fault.code, text, fault.status or _BAD_REQUEST)
+            answer = self._provider.respond(address, request, refused)
+            answer.headers.update(self._stamp())
+            if request.method == "HEAD":
+                answer = evolve(answer, body=b"")
+        if fault is not _NO_FAULT:
+            answer = _altered(answer, evolve(fault, status=None))
+        call = ProviderCall(
+            address.login_key, address.endpoint, request.method, answer.status, answer.cut
+        )
+        self._record(call)
         return answer
 
     def _call(self, request: Request) -> Response:
@@ -165,17 +190,15 @@ class Endpoint:
         return answer
 
     def _stamped(self, status: int, content_type: str, body: bytes) -> Response:
+        headers = {"content-type": content_type, "content-length": str(len(body))}
+        return Response(status, headers | self._stamp(), body)
+
+    def _stamp(self) -> dict[str, str]:
+        """Return the headers that every answer has."""
         now = int(self._dispatch.clock.time())
         if self._date[0] != now:
             self._date = (now, formatdate(now, usegmt=True))
-        headers = {
-            "content-type": content_type,
-            "content-length": str(len(body)),
-            "date": self._date[1],
-            "x-amzn-requestid": str(uuid.uuid4()),
-            **_CORS,
-        }
-        return Response(status, headers, body)
+        return {"date": self._date[1], "x-amzn-requestid": str(uuid.uuid4()), **_CORS}
 
 
 def region_of(host: str) -> str | None:
@@ -264,7 +287,7 @@ class Dispatch:
         self.clock = operations.clock
         self._methods: Mapping[str, Any] = {
             name: getattr(operations, snake(name), None) or getattr(administrators, snake(name))
-            for name in validation.OPERATIONS
+            for name in OPERATIONS
         }
 
     def perform(

@@ -41,10 +41,13 @@ class Faults:
         """Forget the faults still to come."""
         self._queue.clear()
 
-    def take(self, operation: str) -> Fault | None:
-        """Return the fault of this call, if there is one, and count it."""
+    def take(self, operation: str, *, by_name: bool = False) -> Fault | None:
+        """Return the fault of this call, if there is one, and count it.
+
+        `by_name`: only a fault that names the operation, as those of a provider's endpoints do.
+        """
         for index, fault in enumerate(self._queue):
-            if fault.operation in (None, operation):
+            if fault.operation == operation or (fault.operation is None and not by_name):
                 if fault.times == 1:
                     del self._queue[index]
                 else:

@@ -65,3 +65,18 @@ class Call:
     def masked_input(self) -> Mapping[str, Any] | None:
         """The input with `[secure]` in place of every token, for logs."""
         return _without_tokens(self.input)
+
+
+@frozen
+class ProviderCall:
+    """One request to an endpoint of an embedded OpenID provider.
+
+    `endpoint` is the last part of its URL: `authorize`, `token`, `openid-configuration`, ...;
+    `login_key` names the provider; `cut` tells that the caller got no answer at all.
+    """
+
+    login_key: str
+    endpoint: str
+    method: str
+    status: int
+    cut: bool = False

@@ -1,12 +1,22 @@
-"""The pages that people see at an embedded OpenID provider: plain HTML, without any script."""
+"""The pages that people see at an embedded OpenID provider: plain HTML, without any script.
+
+Every field has a label, a mistake is announced (`role="alert"`) and belongs to its field, and the
+order of the source is the order of the keyboard.
+"""
 
 from collections.abc import Iterable, Mapping
 from html import escape
 
 _STYLE = (
-    "body{font:1rem/1.5 system-ui,sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem;"
-    "color:#1b1b1b;background:#fafafa}input,button{font:inherit;padding:.5rem;width:100%;"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem;"
+    "color:#1b1b1b;background:#fafafa}input,textarea,button{font:inherit;padding:.5rem;width:100%;"
     "box-sizing:border-box;margin:.25rem 0 1rem}button{cursor:pointer}"
+    "[role=alert]{border-left:.25rem solid #b00020;padding-left:.75rem}"
+    "summary{cursor:pointer;margin-bottom:1rem}"
+)
+_BUTTONS = (
+    '<button name="decision" value="allow">Allow</button>'
+    '<button name="decision" value="deny" formnovalidate>Deny</button>'
 )
 
 
@@ -26,35 +36,57 @@ def message_page(title: str, text: str) -> bytes:
 
 
 def sign_in_page(
-    login_key: str, client_id: str, users: Iterable[str], hidden: Mapping[str, str]
+    login_key: str,
+    client_id: str,
+    users: Iterable[str],
+    hidden: Mapping[str, str],
+    *,
+    typed: Mapping[str, str] | None = None,
+    mistake: str | None = None,
 ) -> bytes:
-    """Return the form on which a user is picked or typed, and consents or denies."""
-    options = "".join(f'<option value="{escape(user)}">' for user in users)
-    first = next(iter(users), "")
+    """Return the form on which a user is picked or typed, and allows or denies.
+
+    `typed` is what stood in the form that had the `mistake`, a text about the additional claims or
+    the lifetime of the token.
+    """
+    typed = typed or {}
+    scope = hidden.get("scope", "")
+    alert = f'<p role="alert" id="mistake">{escape(mistake)}</p>' if mistake else ""
+    invalid = ' aria-invalid="true" aria-describedby="mistake"' if mistake else ""
     body = (
-        f"<p>{escape(client_id)} asks who you are.</p>"
-        f'<form method="post">{_hidden(hidden)}'
-        '<label for="user">User</label>'
-        f'<input id="user" name="user" list="users" value="{escape(first)}" required autofocus '
-        f'autocomplete="username"><datalist id="users">{options}</datalist>'
-        '<button name="decision" value="allow">Allow</button>'
-        '<button name="decision" value="deny" formnovalidate>Deny</button></form>'
+        f"{alert}<p>{escape(client_id)} asks who you are, and for: {escape(scope)}.</p>"
+        f'<form method="post">{_hidden(hidden)}{_user_field(users, typed.get("user"))}'
+        f"<details{' open' if mistake else ''}><summary>What the token says</summary>"
+        '<label for="token_claims">Additional claims, a JSON object (null leaves a claim out)'
+        f'</label><textarea id="token_claims" name="token_claims" rows="3"{invalid}>'
+        f"\n{escape(typed.get('token_claims', ''))}</textarea>"
+        '<label for="token_lifetime">Lifetime in seconds (negative: over already)</label>'
+        '<input id="token_lifetime" name="token_lifetime" inputmode="numeric"'
+        f' value="{escape(typed.get("token_lifetime", ""))}"{invalid}></details>'
+        f"{_BUTTONS}</form>"
     )
     return page(f"Sign in at {login_key}", body)
 
 
 def device_page(login_key: str, user_code: str, users: Iterable[str]) -> bytes:
     """Return the form on which a user enters the code that a device shows."""
-    first = next(iter(users), "")
     body = (
         '<form method="post"><label for="user_code">Code on your device</label>'
         f'<input id="user_code" name="user_code" value="{escape(user_code)}" required '
-        'autocomplete="off"><label for="user">User</label>'
-        f'<input id="user" name="user" value="{escape(first)}" required autocomplete="username">'
-        '<button name="decision" value="allow">Allow</button>'
-        '<button name="decision" value="deny" formnovalidate>Deny</button></form>'
+        f'autocomplete="off">{_user_field(users, None)}{_BUTTONS}</form>'
     )
     return page(f"Connect a device to {login_key}", body)
+
+
+def _user_field(users: Iterable[str], typed: str | None) -> str:
+    names = list(users)
+    options = "".join(f'<option value="{escape(user)}">' for user in names)
+    value = typed if typed is not None else next(iter(names), "")
+    return (
+        '<label for="user">User (pick one, or type any name)</label>'
+        f'<input id="user" name="user" list="users" value="{escape(value)}" required autofocus '
+        f'autocomplete="username"><datalist id="users">{options}</datalist>'
+    )
 
 
 def _hidden(values: Mapping[str, str]) -> str:

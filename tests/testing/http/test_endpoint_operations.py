@@ -7,7 +7,7 @@ import pytest
 from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito, ManualClock
 from amplify_federation.testing._http.endpoint import snake
-from amplify_federation.testing._service.validation import OPERATIONS
+from amplify_federation.testing._service.model import OPERATIONS
 
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
 botocore_config = pytest.importorskip("botocore.config", reason="botocore is not installed")

@@ -1,7 +1,7 @@
 import pytest
 
 from amplify_federation.testing._service.errors import ServiceRefusal
-from amplify_federation.testing._service.validation import (
+from amplify_federation.testing._service.model import (
     OPERATIONS,
     Flag,
     ListOf,
@@ -9,8 +9,8 @@ from amplify_federation.testing._service.validation import (
     Number,
     Structure,
     Text,
-    validate,
 )
+from amplify_federation.testing._service.validation import validate
 
 POOL = "us-west-2:00000000-0000-0000-0000-000000000000"
 TOKENS = {f"login{number}.example.com": "t" for number in range(11)}
@@ -108,50 +108,6 @@ def test_limits_themselves_are_within(call, fake):
 def test_unknown_members_are_passed_over(call, fake):
     pool = fake.create_identity_pool(guest_access=True)
     assert call("GetId", IdentityPoolId=pool, Colour="blue", Logins=None).status == 200
-
-
-@pytest.fixture(scope="module")
-def model():
-    loaders = pytest.importorskip("botocore.loaders", reason="botocore is not installed")
-    return loaders.Loader().load_service_model("cognito-identity", "service-2")
-
-
-def published(shapes, name):
-    """Return a shape of AWS's model in the words of the table."""
-    shape = shapes[name]
-    low, high = shape.get("min"), shape.get("max")
-    match shape["type"]:
-        case "string":
-            sensitive = shape.get("sensitive", False)
-            return Text(low, high, shape.get("pattern"), tuple(shape.get("enum", ())), sensitive)
-        case "integer" | "long":
-            return Number(low, high)
-        case "boolean":
-            return Flag()
-        case "list":
-            return ListOf(published(shapes, shape["member"]["shape"]), low, high)
-        case "map":
-            key, value = (published(shapes, shape[part]["shape"]) for part in ("key", "value"))
-            return MapOf(key, value, high)
-        case "structure":
-            members = shape["members"].items()
-            return Structure(
-                {name: published(shapes, member["shape"]) for name, member in members},
-                frozenset(shape.get("required", ())),
-            )
-
-
-def test_table_has_every_operation_of_the_published_model(model):
-    assert set(OPERATIONS) == set(model["operations"])
-    assert len(OPERATIONS) == 23
-
-
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_table_says_what_the_published_model_says(model, name):
-    operation = model["operations"][name]
-    assert OPERATIONS[name].input == published(model["shapes"], operation["input"]["shape"])
-    assert OPERATIONS[name].errors == {error["shape"] for error in operation["errors"]}
-    assert OPERATIONS[name].signed == (operation.get("authtype") != "none")
 
 
 def breaches(shape):  # noqa: PLR0912  # one branch a limit

@@ -1,0 +1,87 @@
+"""Codes, devices, refresh tokens: what a user allowed, and for how long."""
+
+import pytest
+
+from amplify_federation import AuthProvider
+from amplify_federation.testing import DEFAULT_CLIENT_ID
+from amplify_federation.testing._openid.grants import DEVICE_GRANT
+
+GOOGLE = AuthProvider.GOOGLE
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"code_verifier": "w" * 43}, {"redirect_uri": "http://127.0.0.1:1/callback"}],
+    ids=str,
+)
+def test_a_code_needs_its_verifier_and_its_redirect_uri(browser, changed):
+    answer = browser.redeem(browser.decide()["code"], **changed)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+
+
+def test_a_code_is_good_once_and_a_second_use_ends_its_tokens(browser):
+    code = browser.decide()["code"]
+    tokens = browser.redeem(code).json()
+    assert browser.redeem(code).json()["error"] == "invalid_grant"
+    assert browser.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_a_code_is_over_after_a_minute(browser, clock):
+    code = browser.decide()["code"]
+    clock.advance(60)
+    assert browser.redeem(code).json()["error"] == "invalid_grant"
+
+
+def test_refresh_tokens_rotate_and_the_old_one_ends_the_family(browser):
+    first = browser.redeem(browser.decide()["code"]).json()["refresh_token"]
+    answer = browser.refresh(first)
+    second = answer.json()["refresh_token"]
+    assert second != first
+    assert "nonce" not in browser.claims(answer)
+    assert browser.refresh(first).json()["error"] == "invalid_grant"
+    assert browser.refresh(second).json()["error"] == "invalid_grant"
+
+
+class Device:
+    """A device that waits for its user."""
+
+    def __init__(self, browser):
+        self.browser = browser
+        self.started = browser.client.post(
+            browser.metadata["device_authorization_endpoint"],
+            data={"client_id": DEFAULT_CLIENT_ID, "scope": "openid"},
+        ).json()
+
+    def poll(self):
+        return self.browser.token(grant_type=DEVICE_GRANT, device_code=self.started["device_code"])
+
+    def decide(self, decision):
+        page = self.browser.client.get(self.started["verification_uri_complete"])
+        assert self.started["user_code"] in page.text
+        return self.browser.client.post(
+            self.started["verification_uri"],
+            data={
+                "user_code": self.started["user_code"].lower(),
+                "user": "alice",
+                "decision": decision,
+            },
+        )
+
+
+def test_a_device_waits_for_its_user_and_gets_tokens_once(browser, clock):
+    device = Device(browser)
+    assert device.poll().json()["error"] == "authorization_pending"
+    assert device.poll().json()["error"] == "slow_down"
+    clock.advance(5)
+    assert device.decide("allow").status_code == 200
+    assert browser.claims(device.poll())["sub"] == "alice"
+    assert device.poll().json()["error"] == "invalid_grant"
+    assert device.decide("allow").status_code == 400
+
+
+def test_a_device_hears_of_a_denial_and_of_its_end(browser, clock):
+    denied, late = Device(browser), Device(browser)
+    denied.decide("deny")
+    assert denied.poll().json()["error"] == "access_denied"
+    clock.advance(600)
+    assert late.poll().json()["error"] == "expired_token"
