@@ -12,11 +12,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
 from amplify_federation import AuthProvider, ConfigurationError
 from amplify_federation.cli.output import json_option, print_json, wants_json
+
+if TYPE_CHECKING:
+    from amplify_federation.testing import ControlAccess
 
 _PORT_FAULTS = {
     errno.EADDRINUSE: "another program listens there",
@@ -54,13 +58,15 @@ def command(*, port: int, user: str, guests: bool, program: Sequence[str]) -> No
 
     Prints a shell's `export` lines: where it listens, the id of a pool that trusts Google,
     Facebook, Amazon and Apple, a token of Google's shape for one user, and the client id and
-    discovery document of an embedded Google, for a sign-in on its page. With a PROGRAM, sets these
+    discovery document of an embedded Google, for a sign-in on its page, and the URL and token of an
+    HTTP API that issues tokens, makes pools and moves the clock. With a PROGRAM, sets these
     variables for it instead, gives it a temporary folder for its sessions, and exits with its code.
     Everything is kept in memory, and none of the credentials is good for AWS.
     """
     from amplify_federation.testing import (  # noqa: PLC0415  # the test kit
         DEFAULT_CLIENT_ID,
         FakeCognito,
+        serve_control,
     )
 
     fake = FakeCognito()
@@ -69,7 +75,7 @@ def command(*, port: int, user: str, guests: bool, program: Sequence[str]) -> No
 
     listening = False
 
-    def variables_of(url: str) -> dict[str, str]:
+    def variables_of(url: str, control: "ControlAccess") -> dict[str, str]:
         google = AuthProvider.GOOGLE.login_key
         return {
             "AWS_ENDPOINT_URL_COGNITO_IDENTITY": url,
@@ -78,12 +84,14 @@ def command(*, port: int, user: str, guests: bool, program: Sequence[str]) -> No
             "AMPLIFY_FEDERATION_PROVIDER": "google",
             "AMPLIFY_FEDERATION_CLIENT_ID": DEFAULT_CLIENT_ID,
             "AMPLIFY_FEDERATION_DISCOVERY_URL": f"{url}/{google}/.well-known/openid-configuration",
+            "AMPLIFY_FEDERATION_CONTROL_URL": control.url,
+            "AMPLIFY_FEDERATION_CONTROL_TOKEN": control.token,
         }
 
-    def announce(url: str) -> None:
+    def announce(url: str, control: "ControlAccess") -> None:
         nonlocal listening
         listening = True
-        variables = variables_of(url)
+        variables = variables_of(url, control)
         if wants_json():
             print_json(variables)
         else:
@@ -93,12 +101,13 @@ def command(*, port: int, user: str, guests: bool, program: Sequence[str]) -> No
         sys.stdout.flush()
 
     try:
-        if program:
-            with fake.serve(port=port) as url:
-                listening = True
-                code = _run(program, variables_of(url))
-            click.get_current_context().exit(code)
-        fake.serve_forever(port=port, on_ready=announce)
+        with serve_control(fake) as control:
+            if program:
+                with fake.serve(port=port) as url:
+                    listening = True
+                    code = _run(program, variables_of(url, control))
+                click.get_current_context().exit(code)
+            fake.serve_forever(port=port, on_ready=lambda url: announce(url, control))
     except OSError as error:
         if listening or error.errno not in _PORT_FAULTS:
             raise

@@ -39,6 +39,8 @@ def test_it_prints_what_another_shell_needs_to_sign_in(command):
         "AMPLIFY_FEDERATION_PROVIDER",
         "AMPLIFY_FEDERATION_CLIENT_ID",
         "AMPLIFY_FEDERATION_DISCOVERY_URL",
+        "AMPLIFY_FEDERATION_CONTROL_URL",
+        "AMPLIFY_FEDERATION_CONTROL_TOKEN",
     }
     assert (discovery["issuer"], page.status_code) == ("https://accounts.google.com", 200)
     assert "Traceback" not in errors
