@@ -30,7 +30,14 @@ FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing|\.transp
 
 # Third parties, and standard modules that matter, by the rooms that may know them.
 KNOWN_TO = {
-    "httpx": ["_http", "testing", "cli/demo_environment", "cli/doctor", "integrations"],
+    "httpx": [
+        "_http",
+        "testing",
+        "cli/demo_environment",
+        "cli/doctor",
+        "cli/fake_control",
+        "integrations",
+    ],
     "httpx2": [],
     "httpcore": [],
     "h11": ["_http/h11_parser", "testing"],

@@ -1,32 +1,48 @@
 """`fake-cognito`: the embedded Cognito as a server, for trying things out.
 
 The command uses `amplify_federation.testing`, one wing another, since serving the test kit's
-Cognito is all it does; it is imported when the command runs and not before.
+Cognito is all it does; it is imported when the command runs and not before. What another terminal
+asks of a running server is in `fake_control`.
 """
 
 import errno
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 import click
 
-from amplify_federation import AuthProvider, ConfigurationError
+from amplify_federation import ConfigurationError
+from amplify_federation.cli.fake_control import (
+    COMMANDS,
+    CONTROL_TOKEN,
+    CONTROL_URL,
+    DEFAULT_CLIENT_ID,
+    Control,
+    call_line,
+)
 from amplify_federation.cli.output import json_option, print_json, wants_json
 
 if TYPE_CHECKING:
-    from amplify_federation.testing import ControlAccess
+    from amplify_federation.testing import Call, ProviderCall
 
 _PORT_FAULTS = {
     errno.EADDRINUSE: "another program listens there",
     errno.EACCES: "this user may not",
 }
-_OTHER_PORT = "Give another --port, or none: then a free one is taken."
+_OTHER_PORT = "Give another --port or --control-port, or none: then a free one is taken."
+_SETUP_MEMBERS = frozenset({"pools", "providers", "quotas", "faults"})
+_NAMES = frozenset({"google", "facebook", "amazon", "apple", "twitter"})
+_FILE_ADVICE = "See the example in `amplify_federation/testing/README.md`."
 _NOT_FOUND = 127  # a shell's code for a program that it cannot run
 # They would lead a program elsewhere than to this server.
 _CONTRARY = (
@@ -36,80 +52,198 @@ _CONTRARY = (
     "AWS_USE_FIPS_ENDPOINT",
 )
 
+_PROGRAM = "amplify_federation.fake_cognito.program"
 
-@click.command(
+
+class _Group(click.Group):
+    """The server's command, with a program after `--`, or a subcommand that asks a server."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the program aside, which click would take for a subcommand."""
+        end = args.index("--") if "--" in args else len(args)
+        ctx.meta[_PROGRAM] = args[end + 1 :]
+        return super().parse_args(ctx, args[:end])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what stands behind the name in the line on usage."""
+        del ctx
+        return ["[OPTIONS]", "[-- PROGRAM... | COMMAND ...]"]
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands, in the order of their use."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(
     "fake-cognito",
+    cls=_Group,
+    commands=COMMANDS,
+    invoke_without_command=True,
     short_help="Serve an embedded Cognito, to try things without AWS.",
     epilog="\b\nExamples:\n"
     "  amplify-federation fake-cognito -- python -m asyncio\n"
     "  amplify-federation fake-cognito > fake.env &\n"
     "  . ./fake.env\n"
-    "  amplify-federation login",
+    "  amplify-federation login\n"
+    "  amplify-federation fake-cognito token --user bob > token.txt",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port.  [default: a free one]"
 )
+@click.option(
+    "--control-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port of the control API.  [default: a free one]",
+)
 @click.option("--user", default="alice", show_default=True, help="For whom the token is issued.")
 @click.option("--guests", is_flag=True, help="Let the pool serve guests.")
+@click.option(
+    "--setup",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="JSON: `pools`, `providers`, `quotas`, `faults`, as the control API takes them.",
+)
+@click.option("--log", is_flag=True, help="Print each call on stderr.")
 @json_option
-@click.argument("program", nargs=-1, type=click.UNPROCESSED)
-def command(*, port: int, user: str, guests: bool, program: Sequence[str]) -> None:
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401  # click's own
     """Serve an embedded Cognito on loopback until it is interrupted, or while PROGRAM runs.
 
     Prints a shell's `export` lines: where it listens, the id of a pool that trusts Google,
-    Facebook, Amazon and Apple, a token of Google's shape for one user, and the client id and
-    discovery document of an embedded Google, for a sign-in on its page, and the URL and token of an
-    HTTP API that issues tokens, makes pools and moves the clock. With a PROGRAM, sets these
-    variables for it instead, gives it a temporary folder for its sessions, and exits with its code.
-    Everything is kept in memory, and none of the credentials is good for AWS.
+    Facebook, Amazon and Apple, a token of Google's shape for one user, the client id and discovery
+    document of an embedded Google, for a sign-in on its page, and what the subcommands need, which
+    ask the running server for tokens, pools, faults and more from another terminal. With a PROGRAM,
+    sets these variables for it instead, gives it a temporary folder for its sessions, and exits
+    with its code. Everything is kept in memory, and none of the credentials is good for AWS.
     """
-    from amplify_federation.testing import (  # noqa: PLC0415  # the test kit
-        DEFAULT_CLIENT_ID,
-        FakeCognito,
-        serve_control,
-    )
+    program: Sequence[str] = context.meta[_PROGRAM]
+    if context.invoked_subcommand is None:
+        context.exit(_serve(program, **options))
+    elif program:
+        message = "A subcommand runs no program."
+        raise click.UsageError(message)
 
-    fake = FakeCognito()
-    pool = fake.create_identity_pool(guest_access=guests)
-    token = fake.issue_token(AuthProvider.GOOGLE, user)
 
-    listening = False
+def _serve(  # noqa: PLR0913  # the options of the command
+    program: Sequence[str],
+    *,
+    port: int,
+    control_port: int,
+    user: str,
+    guests: bool,
+    setup: Path | None,
+    log: bool,
+) -> int:
+    """Serve to the end, and return the exit code."""
+    from amplify_federation.testing import FakeCognito, serve_control  # noqa: PLC0415  # heavy
 
-    def variables_of(url: str, control: "ControlAccess") -> dict[str, str]:
-        google = AuthProvider.GOOGLE.login_key
-        return {
-            "AWS_ENDPOINT_URL_COGNITO_IDENTITY": url,
-            "AMPLIFY_FEDERATION_POOL_ID": pool,
-            "AMPLIFY_FEDERATION_TOKEN": token,
-            "AMPLIFY_FEDERATION_PROVIDER": "google",
-            "AMPLIFY_FEDERATION_CLIENT_ID": DEFAULT_CLIENT_ID,
-            "AMPLIFY_FEDERATION_DISCOVERY_URL": f"{url}/{google}/.well-known/openid-configuration",
-            "AMPLIFY_FEDERATION_CONTROL_URL": control.url,
-            "AMPLIFY_FEDERATION_CONTROL_TOKEN": control.token,
-        }
+    wanted = _read(setup) if setup else {}
+    pools = wanted.get("pools") or [{"guest_access": guests}]
+    on_call = _call_printer(as_json=wants_json()) if log else None
+    fake = FakeCognito(on_call=on_call)
+    with ExitStack() as stack:
+        with _port_in_words(control_port):
+            access = stack.enter_context(serve_control(fake, port=control_port))
+        control = Control(access.url, access.token)
+        ids = [control.ask("POST", "pools", pool)["identity_pool_id"] for pool in pools]
+        for name, settings in wanted.get("providers", {}).items():
+            control.ask("PUT", f"providers/{quote(name, safe='')}", settings)
+        for fault in wanted.get("faults", []):
+            control.ask("POST", "faults", fault)
+        control.ask("PUT", "quotas", wanted.get("quotas", {}))
 
-    def announce(url: str, control: "ControlAccess") -> None:
-        nonlocal listening
-        listening = True
-        variables = variables_of(url, control)
-        if wants_json():
-            print_json(variables)
-        else:
-            for name, value in variables.items():
-                click.echo(f"export {name}={shlex.quote(value)}")
-            click.echo("# Then: amplify-federation login; Ctrl-C ends this server.")
-        sys.stdout.flush()
+        def variables_of(url: str) -> dict[str, str]:
+            return {
+                "AWS_ENDPOINT_URL_COGNITO_IDENTITY": url,
+                "AMPLIFY_FEDERATION_POOL_ID": ids[0],
+                **_login_variables(control, url, pools[0], user),
+                CONTROL_URL: access.url,
+                CONTROL_TOKEN: access.token,
+            }
 
+        if program:
+            with _port_in_words(port):
+                url = stack.enter_context(fake.serve(port=port))
+            return _run(program, variables_of(url))
+        more = list(zip(ids[1:], pools[1:], strict=True))
+        with _port_in_words(port):
+            fake.serve_forever(
+                port=port, on_ready=lambda url: _print_variables(variables_of(url), more)
+            )
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the document of a setup file. Raises `ConfigurationError`."""
     try:
-        with serve_control(fake) as control:
-            if program:
-                with fake.serve(port=port) as url:
-                    listening = True
-                    code = _run(program, variables_of(url, control))
-                click.get_current_context().exit(code)
-            fake.serve_forever(port=port, on_ready=lambda url: announce(url, control))
+        found: object = json.loads(path.read_bytes())
+    except ValueError as error:
+        fault = f"is no JSON: {error}"
+    else:
+        if isinstance(found, dict):
+            document = cast("dict[str, Any]", found)
+            unknown = sorted(document.keys() - _SETUP_MEMBERS)
+            if not unknown:
+                return document
+            fault = f"has {unknown[0]!r}, which is none of: {', '.join(sorted(_SETUP_MEMBERS))}"
+        else:
+            fault = "is no JSON object"
+    message = f"The file {path} {fault}."
+    raise ConfigurationError(message, recovery_suggestion=_FILE_ADVICE)
+
+
+def _login_variables(
+    control: Control, url: str, pool: Mapping[str, Any], user: str
+) -> dict[str, str]:
+    """Return what a sign-in at the pool's first provider needs; a developer's has none."""
+    given: Any = pool.get("providers") or ["google"]
+    clients: dict[str, list[str]] = given if isinstance(given, dict) else {key: [] for key in given}
+    name = next((name for name in ("google", *clients) if name in clients), "")
+    if name in {"", "developer"}:
+        return {}
+    issued = control.ask("POST", "tokens", {"provider": name, "subject": user})
+    key = issued["login_key"]
+    return {
+        "AMPLIFY_FEDERATION_TOKEN": issued["token"],
+        "AMPLIFY_FEDERATION_PROVIDER": name if name in _NAMES else f"custom:{key}",
+        "AMPLIFY_FEDERATION_CLIENT_ID": next(iter(clients[name]), DEFAULT_CLIENT_ID),
+        "AMPLIFY_FEDERATION_DISCOVERY_URL": f"{url}/{key}/.well-known/openid-configuration",
+    }
+
+
+def _print_variables(
+    variables: Mapping[str, str], more: Iterable[tuple[str, Mapping[str, Any]]]
+) -> None:
+    if wants_json():
+        print_json(variables)
+    else:
+        for name, value in variables.items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+        for pool_id, pool in more:
+            click.echo(f"# Another pool: {pool_id} ({pool.get('name', 'without a name')})")
+        click.echo("# Then: amplify-federation login; Ctrl-C ends this server.")
+    sys.stdout.flush()
+
+
+def _call_printer(*, as_json: bool) -> "Callable[[Call | ProviderCall], None]":
+    # `wants_json` knows the thread of the command, and calls are served in another.
+    def print_call(call: "Call | ProviderCall") -> None:
+        names = ("operation", "login_key", "endpoint", "method", "status", "code", "cut")
+        shown = {name: getattr(call, name) for name in names if hasattr(call, name)}
+        click.echo(json.dumps(shown) if as_json else call_line(shown), err=True)
+
+    return print_call
+
+
+@contextmanager
+def _port_in_words(port: int) -> Generator[None]:
+    """Say in words why a port cannot be listened on."""
+    try:
+        yield
     except OSError as error:
-        if listening or error.errno not in _PORT_FAULTS:
+        if error.errno not in _PORT_FAULTS:
             raise
         fault = _PORT_FAULTS[error.errno]
     else:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from amplify_federation import AuthProvider, ValidationError
 from amplify_federation.testing._http.messages import Call, Request, Response
@@ -93,6 +93,7 @@ class Control:
             ("PATCH", "pools"): self._update_pool,
             ("DELETE", "pools"): lambda pool, _: fake.delete_identity_pool(pool),
             ("DELETE", "identities"): lambda identity, _: fake.delete_identity(identity),
+            ("PUT", "providers"): self._set_up_provider,
             ("POST", "tokens"): self._issue_token,
             ("DELETE", "tokens"): lambda _, given: fake.deactivate_token(given["token"]),
             ("POST", "developer-tokens"): self._issue_developer_token,
@@ -103,6 +104,8 @@ class Control:
             ("POST", "clock"): self._move_clock,
             ("GET", "calls"): self._calls,
             ("DELETE", "calls"): lambda _, __: fake.calls.clear(),
+            ("GET", "provider-calls"): self._provider_calls,
+            ("DELETE", "provider-calls"): lambda _, __: fake.provider_calls.clear(),
         }
 
     def answer(self, request: Request) -> Response:
@@ -128,7 +131,12 @@ class Control:
 
     def _state(self, _: str, __: _Arguments) -> object:
         fake = self._fake
-        return {"time": fake.time(), "pools": fake.identity_pools(), "calls": len(fake.calls)}
+        return {
+            "time": fake.time(),
+            "pools": fake.identity_pools(),
+            "calls": len(fake.calls),
+            "provider_calls": len(fake.provider_calls),
+        }
 
     def _create_pool(self, _: str, given: _Arguments) -> object:
         if "providers" in given:
@@ -139,6 +147,11 @@ class Control:
         if "providers" in given:
             given["providers"] = _providers(given["providers"])
         self._fake.update_identity_pool(pool, **given)
+
+    def _set_up_provider(self, name: str, given: _Arguments) -> object:
+        provider = provider_named(name)
+        self._fake.set_up_provider(provider, **given)
+        return self._fake.discovery_document(provider)
 
     def _issue_token(self, _: str, given: _Arguments) -> object:
         provider = provider_named(given.pop("provider"))
@@ -170,6 +183,11 @@ class Control:
         start = int(after or 0)
         calls = self._fake.calls[start:]
         return {"calls": [shown(call) for call in calls], "next": start + len(calls)}
+
+    def _provider_calls(self, after: str, _: _Arguments) -> object:
+        start = int(after or 0)
+        calls = self._fake.provider_calls[start:]
+        return {"calls": [asdict(call) for call in calls], "next": start + len(calls)}
 
 
 def shown(call: Call) -> dict[str, Any]:

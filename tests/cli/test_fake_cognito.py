@@ -29,6 +29,7 @@ def test_it_prints_what_another_shell_needs_to_sign_in(command):
             "code_challenge_method": "S256",
         }
         page = httpx.get(discovery["authorization_endpoint"], params=sign_in)
+        bob = command("fake-cognito", "token", "--user", "bob", env=told)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert done.code == 0, done
@@ -42,6 +43,7 @@ def test_it_prints_what_another_shell_needs_to_sign_in(command):
         "AMPLIFY_FEDERATION_CONTROL_URL",
         "AMPLIFY_FEDERATION_CONTROL_TOKEN",
     }
+    assert bob.stdout.startswith("eyJ")
     assert (discovery["issuer"], page.status_code) == ("https://accounts.google.com", 200)
     assert "Traceback" not in errors
 
@@ -101,3 +103,80 @@ def test_a_program_that_is_missing_is_named(command):
     done = command("fake-cognito", "--", "no-such-program")
     assert done.code == 127
     assert "no-such-program cannot be run: No such file" in done.stderr
+
+
+def serve(command, monkeypatch, *arguments, then=lambda fake, url: None):
+    """Run the command until it listens; `then` runs in its place."""
+
+    def serve_forever(fake, *, port, on_ready):
+        with fake.serve(port=port) as url:
+            on_ready(url)
+            then(fake, url)
+
+    monkeypatch.setattr("amplify_federation.testing.FakeCognito.serve_forever", serve_forever)
+    return command("fake-cognito", *arguments)
+
+
+def test_pools_providers_faults_and_quotas_come_from_a_file(command, monkeypatch, tmp_path):
+    setup = tmp_path / "setup.json"
+    setup.write_text(
+        json.dumps(
+            {
+                "pools": [
+                    {"providers": {"login.example.com": ["web"]}, "name": "game"},
+                    {"providers": ["google"], "guest_access": True, "name": "shop"},
+                ],
+                "providers": {"login.example.com": {"users": {"carol": {"groups": ["a"]}}}},
+                "faults": [{"code": "TooManyRequestsException", "operation": "GetId"}],
+                "quotas": {"GetId": 5},
+            }
+        )
+    )
+    seen = []
+
+    def then(fake, url):
+        seen.append(httpx.get(f"{url}/login.example.com/device").text)
+        seen.append(fake._endpoint.faults.take("GetId").code)
+
+    told = serve(command, monkeypatch, "--setup", str(setup), then=then)
+    assert told.code == 0, told
+    assert "export AMPLIFY_FEDERATION_PROVIDER=custom:login.example.com" in told.stdout
+    assert "export AMPLIFY_FEDERATION_CLIENT_ID=web" in told.stdout
+    assert "(shop)" in told.stdout
+    assert 'value="carol"' in seen[0]
+    assert seen[1] == "TooManyRequestsException"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("{", "is no JSON:"), ("[]", "is no JSON object"), ('{"pool": []}', "'pool', which is none")],
+)
+def test_a_file_that_cannot_be_used_says_why(command, tmp_path, text, fault):
+    setup = tmp_path / "setup.json"
+    setup.write_text(text)
+    done = command("fake-cognito", "--setup", str(setup))
+    assert (done.code, fault in done.stderr) == (3, True), done
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_calls_are_logged_as_they_come(command, monkeypatch, form):
+    def then(fake, url):
+        httpx.get(f"{url}/accounts.google.com/.well-known/jwks.json")
+        httpx.post(url, headers={"content-type": "application/x-amz-json-1.1"})
+
+    options = ["--log", "--json"] if form == "json" else ["--log"]
+    done = serve(command, monkeypatch, *options, then=then)
+    lines = done.stderr.splitlines()
+    if form == "json":
+        assert json.loads(lines[0])["endpoint"] == "jwks.json"
+        assert json.loads(lines[1])["code"] == "UnknownOperationException"
+    else:
+        assert lines == [
+            "GET accounts.google.com/jwks.json 200",
+            "(another service) 400 UnknownOperationException",
+        ]
+
+
+def test_a_subcommand_runs_no_program(command):
+    done = command("fake-cognito", "token", "--", "true")
+    assert (done.code, "A subcommand runs no program" in done.stderr) == (2, True)
