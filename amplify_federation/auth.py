@@ -5,7 +5,7 @@ This file owns the public calls and what they take. It must not know how they ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from amplify_federation._cognito.requests import (
     checked_identity_id,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from amplify_federation._session.context import TokenSource, UserPool
     from amplify_federation.stores.protocol import SessionStore
 
+_STORE_METHODS = ("read", "compare_and_set", "delete", "lock")
+_AWAITABLES = ("Awaitable", "Coroutine", "Future", "Task")  # in annotations
 _MAX_SESSION_NAME = 128  # characters
 DEFAULT_SETTINGS = AuthSettings()
 
@@ -47,10 +49,12 @@ class FederatedAuth:
     apart: one name is one user. `http_client` is an `httpx.AsyncClient` of your own, which is never
     closed here. `token_source`, an async callable, is asked for a new provider token when the
     stored one no longer helps. `user_pool` is the application's own user-pool sign-in. Use it as an
-    async context manager, or call `aclose()` in the end.
+    async context manager, or call `aclose()` in the end. Entering reads the stored session; where
+    there is none, the key and the folder are checked, and `ConfigurationError` or `StoreError` says
+    what is wrong.
 
-    Raises `ConfigurationError` for a malformed pool or client, `ValidationError` for a malformed
-    session name or settings.
+    Raises `ConfigurationError` for a malformed pool, store or client, `ValidationError` for a
+    malformed session name, settings or source.
     """
 
     def __init__(  # noqa: PLR0913  # an application's choices, all keyword-only but the pool
@@ -71,10 +75,10 @@ class FederatedAuth:
         self._session = Session(
             self._pool,
             settings,
-            store=default_store() if store is None else store,
+            store=checked_store(store),
             client=self._client,
             name=f"{self._pool.identity_pool_id}/{session_name}",
-            sources=Sources(token_source, user_pool),
+            sources=Sources(checked_source(token_source), user_pool),
         )
 
     def __repr__(self) -> str:
@@ -213,11 +217,56 @@ class FederatedAuth:
         return self._session.context.events.listen(self._session.notice, NOTICE)
 
 
-def default_store() -> SessionStore:
-    """Return the store that is used where none is given."""
+def checked_store(store: object) -> SessionStore:
+    """Return the store of an argument, or the one that is used where none is given.
+
+    Raises `ConfigurationError` for what is no store.
+    """
+    if store is not None:
+        is_class = isinstance(store, type)
+        if is_class or not all(callable(getattr(store, name, None)) for name in _STORE_METHODS):
+            kind = f"the class {_name(store)}" if is_class else type(store).__name__
+            message = (
+                "`store` must be a store such as EncryptedFileStore('~/sessions'), MemoryStore() "
+                f"or a RedisStore, not {kind}."
+            )
+            raise ConfigurationError(message)
+        return cast("SessionStore", store)
     from amplify_federation.stores.file import EncryptedFileStore  # noqa: PLC0415 - many give another
 
     return EncryptedFileStore()
+
+
+def checked_source(source: TokenSource | None) -> TokenSource | None:
+    """Return a token source; raises `ValidationError` if it is none, or a plain function.
+
+    What cannot tell beforehand, a lambda or an object that is called, is taken: its first answer
+    tells.
+    """
+    if source is None:
+        return None
+    from inspect import iscoroutinefunction, isfunction, ismethod, unwrap  # noqa: PLC0415 - few have one
+
+    given: object = source
+    if not callable(given) or isinstance(given, type):
+        kind = f"the class {_name(given)}" if isinstance(given, type) else type(given).__name__
+        message = (
+            "`token_source` must be an async function that takes a TokenRequest and returns a "
+            f"token, not {kind}."
+        )
+        raise ValidationError(message)
+    called = unwrap(given)
+    says = str(getattr(called, "__annotations__", {}).get("return", ""))
+    awaitable = iscoroutinefunction(called) or any(word in says for word in _AWAITABLES)
+    if not awaitable and (isfunction(called) or ismethod(called)) and _name(called) != "<lambda>":
+        message = f"`token_source` must be async; `{_name(called)}` is a plain function."
+        advice = "Write `async def`, and call what blocks with `anyio.to_thread.run_sync`."
+        raise ValidationError(message, recovery_suggestion=advice)
+    return source
+
+
+def _name(named: object) -> str:
+    return str(getattr(named, "__name__", ""))
 
 
 def checked_pool(pool: object) -> IdentityPool:

@@ -35,7 +35,8 @@ from amplify_federation.auth import (
     check_session_name,
     check_settings,
     checked_pool,
-    default_store,
+    checked_source,
+    checked_store,
 )
 from amplify_federation.errors import (
     NetworkError,
@@ -43,7 +44,7 @@ from amplify_federation.errors import (
     ValidationError,
 )
 from amplify_federation.pool import IdentityPool
-from amplify_federation.stores.protocol import SessionStore
+from amplify_federation.stores.protocol import ChecksService, ChecksWriting, SessionStore
 
 OPAQUE_TOKEN_LIFE = 300.0  # seconds
 MAX_FEDERATIONS = 128  # each takes a connection and a lease: well below the usual 1,024 descriptors
@@ -72,9 +73,12 @@ class FederatedUsers:
         opaque_token_life: seconds for which a bearer token that is no JWT, or has no `exp`, is
             taken without asking Cognito again.
 
+    Entering it as an async context manager checks the key, the folder or the server of the store,
+    and raises `ConfigurationError` or `StoreError`.
+
     Raises:
-        ConfigurationError: the pool or the client is malformed.
-        ValidationError: the settings, a number or `user_pool` are.
+        ConfigurationError: the pool, the store or the client is malformed.
+        ValidationError: the settings, a number, `token_source` or `user_pool` are.
     """
 
     def __init__(  # noqa: PLR0913  # an application's choices, all keyword-only but the pool
@@ -106,9 +110,9 @@ class FederatedUsers:
             max_leases=max_federations,
         )
         self._cache = SessionCache(max_users)
-        self._token_source = token_source
+        self._token_source = checked_source(token_source)
         self._user_pool = user_pool
-        records = default_store() if store is None else store
+        records = self._records = checked_store(store)
         self._store = self._factory.bounded(records)
         self._bearers = BearerSessions(
             self._factory, self._cache, records, opaque_life=opaque_token_life
@@ -120,6 +124,11 @@ class FederatedUsers:
 
     async def __aenter__(self) -> Self:
         self._factory.check_usable()
+        # A key, folder or server that is wrong is found here, and not by the first user.
+        if isinstance(self._records, ChecksService):
+            await self._records.check()
+        elif isinstance(self._records, ChecksWriting):
+            await self._records.check_writable()
         self._factory.background = Background()
         return self
 

@@ -1,11 +1,14 @@
 """FederatedAuth as an application holds it: arguments, its life, and the whole way over HTTP."""
 
+import functools
 import gc
 import pickle
 import socket
 import subprocess
 import sys
 import warnings
+from collections.abc import Awaitable
+from unittest.mock import AsyncMock
 
 import anyio
 import httpx
@@ -19,13 +22,16 @@ from amplify_federation import (
     Expired,
     Federated,
     FederatedAuth,
+    FederatedUsers,
     IdentityPool,
     InvalidStateError,
+    KeyFile,
     MemoryStore,
     NetworkError,
     NotAuthorizedError,
     SessionExpiredError,
     SignedOut,
+    StoreError,
     ValidationError,
 )
 from amplify_federation.testing import FakeCognito, ManualClock
@@ -264,3 +270,94 @@ async def test_motos_server_answers_the_two_calls(tmp_path, moto_url):
         assert renewed.identity_id == result.identity_id
         assert renewed.is_signed_in
         assert renewed.renewal_error is None
+
+
+async def _token_for(_request):
+    return "token"
+
+
+class _Source:
+    async def __call__(self, request):
+        return await _token_for(request)
+
+
+def _awaitable_for(request) -> Awaitable[str]:
+    return _token_for(request)
+
+
+@functools.wraps(_token_for)
+def _decorated(request):
+    return _token_for(request)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        None, _token_for, _Source(), _Source().__call__, functools.partial(_token_for),
+        AsyncMock(), _decorated, _awaitable_for, lambda request: _token_for(request),  # noqa: PLW0108  # what is tested
+    ],
+)  # fmt: skip
+def test_a_source_that_may_be_awaited_is_taken(source):
+    assert FederatedAuth(POOL_ID, store=MemoryStore(), token_source=source)
+
+
+def _plain(request):
+    return "token"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (_plain, "`_plain` is a plain function"),
+        (_Source, "not the class _Source"), ("a-token", "not str"), (object(), "not object"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [FederatedAuth, FederatedUsers])
+def test_a_source_that_cannot_be_awaited_is_refused_at_construction(kind, source, said):
+    with pytest.raises(ValidationError, match=said):
+        kind(POOL_ID, store=MemoryStore(), token_source=source)
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("/tmp/sessions", "not str"), ({}, "not dict"), (MemoryStore, "not the class MemoryStore"),
+        (KeyFile("/tmp/key"), "not KeyFile"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [FederatedAuth, FederatedUsers])
+def test_what_is_no_store_is_refused_at_construction(kind, store, said):
+    with pytest.raises(ConfigurationError, match=said):
+        kind(POOL_ID, store=store)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [FederatedAuth, FederatedUsers])
+@pytest.mark.parametrize("trouble", ["key", "folder"])
+async def test_a_key_or_folder_that_does_not_serve_is_found_on_entering(
+    tmp_path, monkeypatch, kind, trouble
+):
+    folder = tmp_path / "sessions"
+    if trouble == "key":
+        monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", "")
+    else:
+        (tmp_path / "sessions").write_text("a file in the folder's place")
+    said = "AMPLIFY_FEDERATION_KEY is set, but empty" if trouble == "key" else "sessions"
+    with pytest.raises((ConfigurationError, StoreError), match=said):
+        async with kind(POOL_ID, store=EncryptedFileStore(folder)):
+            pass
+
+
+@pytest.mark.anyio
+async def test_a_session_that_was_stored_needs_no_room_to_be_entered(fake, clock, tmp_path):
+    pool_id = fake.create_identity_pool()
+    settings = AuthSettings(clock=clock)
+    async with httpx.AsyncClient(transport=fake.transport) as client:
+        stored = {"http_client": client, "store": EncryptedFileStore(tmp_path / "sessions")}
+        async with FederatedAuth(pool_id, settings=settings, **stored) as auth:
+            await auth.federate_to_identity_pool(fake.issue_token(GOOGLE, "alice"), GOOGLE)
+        before = sorted(each.stat().st_mtime_ns for each in (tmp_path / "sessions").iterdir())
+        async with FederatedAuth(pool_id, settings=settings, **stored) as auth:
+            assert isinstance(auth.state, Federated)
+        after = sorted(each.stat().st_mtime_ns for each in (tmp_path / "sessions").iterdir())
+        assert after == before

@@ -39,6 +39,7 @@ from amplify_federation.errors import (
     SessionKeyError,
     StoreError,
 )
+from amplify_federation.stores.protocol import ChecksWriting
 
 if TYPE_CHECKING:
     from amplify_federation._http.client import CognitoClient
@@ -124,6 +125,8 @@ class Session:
         if self.context.background is None:
             self.context.background = Background()
         await self._repository.look(now=True)
+        if self._repository.version is None and isinstance(self.context.store, ChecksWriting):
+            await self.context.store.check_writable()  # else the key opened a record just now
 
     async def federate(
         self, token: Secret, provider: AuthProvider, identity_id: str | None

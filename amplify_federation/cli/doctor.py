@@ -7,12 +7,21 @@ quota counts.
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import aclosing, suppress
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 
 import click
 
-from amplify_federation import AuthError, EnvironmentKey, Expired, IdentityPool, SignedOut
+from amplify_federation import (
+    AuthError,
+    EnvironmentKey,
+    Expired,
+    IdentityPool,
+    InvalidStateError,
+    SignedOut,
+    SignedOutError,
+)
 from amplify_federation.cli.checks import (
     Finding,
     Verdict,
@@ -180,7 +189,10 @@ _FEDERATE = "amplify-federation federate --provider NAME --token-file FILE"
 async def session_finding(target: Target) -> Finding:
     """Return the state of the session as it lies in the store."""
     try:
-        async with target.open() as auth:
+        # Not entered, which would make the folder; asking for the user reads the store alone.
+        async with aclosing(target.open()) as auth:
+            with suppress(SignedOutError, InvalidStateError):
+                await auth.get_current_user()
             state = auth.state
     except AuthError as error:
         return from_error("session", error)

@@ -27,6 +27,7 @@ from amplify_federation import (
     FederatedUsers,
     InvalidParameterError,
     NotAuthorizedError,
+    NotAuthorizedReason,
     ResourceConflictError,
     SessionExpiredError,
     SignedOutError,
@@ -64,6 +65,10 @@ _CALLERS_FAULT: Final = (
     ValidationError,
     InvalidParameterError,  # Cognito's word for some tokens that are none
     ResourceConflictError,
+)
+
+_POOLS_FAULTS: Final = frozenset(
+    {NotAuthorizedReason.PROVIDER_NOT_CONFIGURED, NotAuthorizedReason.GUESTS_OFF}
 )
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]
@@ -158,6 +163,10 @@ class BearerSession(_SecurityScheme):
         error: AuthError
         users = users_of(connection)
         if not _has_token(connection):
+            _logger.info(
+                "A request was answered with 401: it has no bearer token.",
+                extra={"event": "refused", "error": None, "reason": "no_token"},
+            )
             raise self._refusal(connection, "Not authenticated", None)
         try:
             bearer = users.bearer(_token(connection), self.providers)
@@ -178,6 +187,7 @@ class BearerSession(_SecurityScheme):
         self, error: AuthError, connection: HTTPConnection
     ) -> HTTPException | WebSocketException:
         if isinstance(error, _CALLERS_FAULT):
+            _log_refusal(error)
             return self._refusal(connection, "The token was refused or is over", "invalid_token")
         # The client is told nothing of it, so whoever runs the application must be.
         _logger.warning(
@@ -212,6 +222,27 @@ class LiveBearerSession(BearerSession):
     async def __call__(self, connection: HTTPConnection) -> FederatedBearer:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # what it gives is its difference
         """Return the live session of the connection's token."""
         return (await self._exchanged(connection))[0]
+
+
+def _log_refusal(error: AuthError) -> None:
+    """Log why a token was refused, and what to do if the pool is at fault, who is told nothing.
+
+    A pool that lacks the application's client id refuses everybody: that is a warning, as is a
+    refusal of a token that is good by its own `exp`. A token that is over, every hour one, is not.
+    """
+    pools_fault, reason = False, ""
+    if isinstance(error, NotAuthorizedError):
+        reason = str(error.reason)
+        pools_fault = error.token_seems_good or reason in _POOLS_FAULTS
+    _logger.log(
+        logging.WARNING if pools_fault else logging.INFO,
+        "A request was answered with 401: %s%s: %s %s",
+        type(error).__name__,
+        f" ({reason})" if reason else "",
+        error.message,
+        error.recovery_suggestion if pools_fault else "",
+        extra={"event": "refused", "error": type(error).__name__, "reason": reason or None},
+    )
 
 
 def _check_providers(name: str, providers: tuple[object, ...]) -> None:

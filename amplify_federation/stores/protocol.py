@@ -67,6 +67,15 @@ class DiscardsSetAside(Protocol):
 
 
 @runtime_checkable
+class ChecksService(Protocol):
+    """What a store offers that can tell whether its server serves, with the key that it has."""
+
+    async def check(self) -> None:
+        """Raise the `StoreError` or `ConfigurationError` that a session would meet."""
+        ...
+
+
+@runtime_checkable
 class ChecksWriting(Protocol):
     """What a store offers that can tell beforehand whether a write would fail."""
 

@@ -24,6 +24,7 @@ from amplify_federation import (
     AuthSession,
     AuthSettings,
     ConfigurationError,
+    EncryptedFileStore,
     FederatedBearer,
     FederatedUsers,
     MemoryStore,
@@ -438,3 +439,53 @@ async def test_new_tokens_that_wait_in_line_for_too_long_are_503(site):
             await site.wire.before["GetId"].arrived.wait()
             assert (await browser.get("/me", headers=bearer(known))).status_code == 200
     assert statuses == [(503, "1")] * 3
+
+
+def _refusals(caplog):
+    return [each for each in caplog.records if getattr(each, "event", "") == "refused"]
+
+
+@pytest.mark.anyio
+async def test_a_401_is_logged_once_with_the_reason_and_cognitos_message(site, browser, caplog):
+    caplog.set_level("INFO")
+    token = site.token(forged=True)
+    answer = await browser.get("/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+    [record] = _refusals(caplog)
+    assert (record.levelname, record.reason) == ("INFO", "token_signature")
+    assert "Couldn't verify signed token" in record.getMessage()
+    assert token.split(".")[1] not in caplog.text
+
+
+@pytest.mark.anyio
+async def test_a_pool_without_the_applications_client_id_is_a_warning(site, browser, caplog):
+    site.fake.update_identity_pool(site.pool_id, providers={GOOGLE: ["another-app"]})
+    token = site.token(audience="this-app")
+    answer = await browser.get("/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+    [record] = _refusals(caplog)
+    assert (record.levelname, record.reason) == ("WARNING", "provider_not_configured")
+    assert "Incorrect token audience" in record.getMessage()
+    assert "Add the token's audience, this-app, to the client ids" in record.getMessage()
+
+
+@pytest.mark.anyio
+async def test_a_request_without_a_token_or_with_none_that_is_one_is_logged(site, browser, caplog):
+    caplog.set_level("INFO")
+    await browser.get("/me")
+    await browser.get("/me", headers={"Authorization": 'Bearer "quoted"'})
+    bare, quoted = _refusals(caplog)
+    assert bare.reason == "no_token"
+    assert "ValidationError" in quoted.getMessage()
+    assert "without quotes" in quoted.getMessage()
+
+
+@pytest.mark.anyio
+async def test_an_application_whose_key_is_bad_does_not_start(monkeypatch, tmp_path):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", "")
+    lifespan = users_lifespan(
+        lambda: FederatedUsers(Site().pool_id, store=EncryptedFileStore(tmp_path / "sessions"))
+    )
+    with pytest.raises(ConfigurationError, match="AMPLIFY_FEDERATION_KEY is set, but empty"):
+        async with lifespan(FastAPI()):
+            pass

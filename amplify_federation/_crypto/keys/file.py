@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY"
 KEY_FILE_VARIABLE: Final = "AMPLIFY_FEDERATION_KEY_FILE"
+_HOW_TO_MAKE: Final = (
+    f"Make a key once, keep it where secrets are kept, and set {KEY_VARIABLE} to it: "
+    "`openssl rand -base64 32`, or `python -c 'import base64, os; "
+    "print(base64.b64encode(os.urandom(32)).decode())'`."
+)
 _LARGEST_KEY_FILE: Final = 1024  # bytes; a key is 44 and a newline
 _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
 
@@ -105,7 +110,7 @@ class KeyFile:
 class EnvironmentKey:
     """The key in `AMPLIFY_FEDERATION_KEY`, or in the file `AMPLIFY_FEDERATION_KEY_FILE` names.
 
-    Either is 32 bytes in base64. Read at first use. Both set, none set, or a bad one is
+    Either is 32 bytes in base64. Read at first use. Both set, none set, a bad or an empty one is
     `ConfigurationError`.
     """
 
@@ -117,8 +122,8 @@ class EnvironmentKey:
 
     @staticmethod
     def is_set() -> bool:
-        """Whether either variable has a value."""
-        return any(os.environ.get(name) for name in (KEY_VARIABLE, KEY_FILE_VARIABLE))
+        """Whether either variable is there; an empty one is, too, and is no key."""
+        return any(name in os.environ for name in (KEY_VARIABLE, KEY_FILE_VARIABLE))
 
     async def sealing_key(self) -> SealingKey:
         """Return the key; see `KeySource`."""
@@ -133,17 +138,22 @@ class EnvironmentKey:
 
 
 def _environment_key() -> MasterKey:
-    text = MasterKey(os.environ.get(KEY_VARIABLE, "").encode(errors="surrogateescape"))
-    path = os.environ.get(KEY_FILE_VARIABLE)
-    if text.reveal() and path:
+    given = [name for name in (KEY_VARIABLE, KEY_FILE_VARIABLE) if name in os.environ]
+    if len(given) > 1:
         message = f"Both {KEY_VARIABLE} and {KEY_FILE_VARIABLE} are set; unset one of them."
         raise ConfigurationError(message)
-    if path:
-        return _named_key(_expanded(path))
-    key = key_from_text(text)
+    if not given:
+        message = f"Neither {KEY_VARIABLE} nor {KEY_FILE_VARIABLE} is set."
+        raise ConfigurationError(message, recovery_suggestion=_HOW_TO_MAKE)
+    if not os.environ[given[0]]:
+        message = f"{given[0]} is set, but empty."
+        raise ConfigurationError(message, recovery_suggestion=f"Unset it, or: {_HOW_TO_MAKE}")
+    if given == [KEY_FILE_VARIABLE]:
+        return _named_key(_expanded(os.environ[KEY_FILE_VARIABLE]))
+    key = key_from_text(MasterKey(os.environ[KEY_VARIABLE].encode(errors="surrogateescape")))
     if key is None:
-        message = f"{KEY_VARIABLE} must be {KEY_SIZE} bytes in base64."
-        raise ConfigurationError(message)
+        message = f"{KEY_VARIABLE} is set, but is not {KEY_SIZE} bytes in base64."
+        raise ConfigurationError(message, recovery_suggestion=_HOW_TO_MAKE)
     return key
 
 

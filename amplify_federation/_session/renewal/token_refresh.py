@@ -4,6 +4,8 @@ This file owns when a `token_source` may be asked, whose tokens are taken from i
 when it fails. It is asked under the single flight and the lease of all processes.
 """
 
+import inspect
+import logging
 import os
 from contextvars import ContextVar
 
@@ -17,8 +19,14 @@ from amplify_federation._model.results.federation import TokenRequest
 from amplify_federation._model.state import Expired, Federated, Login
 from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
-from amplify_federation.errors import AuthError, InvalidStateError, SessionExpiredError
+from amplify_federation.errors import (
+    AuthError,
+    InvalidStateError,
+    SessionExpiredError,
+    ValidationError,
+)
 
+logger = logging.getLogger("amplify_federation")
 _NEVER = float("-inf")  # one for all sessions
 SOURCE_PAUSE = 10.0  # seconds after a source failed until it is asked again
 # The sessions whose source runs in this context: it must not wait for the session it serves.
@@ -83,7 +91,14 @@ class TokenRefresher:
             raise AssertionError
         mark = _serving.set(_serving.get() | {id(self)})
         try:
-            return checked_token(await source(request))
+            answer: object = source(request)
+            if not inspect.isawaitable(answer):  # a lambda's, say: not known beforehand
+                message = (
+                    f"`token_source` must be async; it returned {type(answer).__name__}, which "
+                    "cannot be awaited."
+                )
+                raise ValidationError(message)
+            return checked_token(await answer)
         finally:
             _serving.reset(mark)
 
@@ -98,6 +113,24 @@ class TokenRefresher:
     def _failed(self, cause: Exception) -> AuthError:
         failure = SessionExpiredError("The token source of this session gave no token that serves.")
         failure.__cause__ = cause
+        _log_failure(cause, self._context.repository.name)
         self.failure = failure
         self._again = self._context.clock.monotonic() + SOURCE_PAUSE
         return failure
+
+
+def _log_failure(cause: Exception, session: str) -> None:
+    """Log why there is no token: of an application's error its class and place, never its text."""
+    place = cause.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = (
+        "" if place is None else f" in {place.tb_frame.f_code.co_qualname}, line {place.tb_lineno}"
+    )
+    said = cause.message if isinstance(cause, AuthError) else f"raised{where}"
+    logger.warning(
+        "The token source gave no token that serves: %s: %s",
+        type(cause).__name__,
+        said,
+        extra={"event": "token_source_failed", "session": session, "error": type(cause).__name__},
+    )

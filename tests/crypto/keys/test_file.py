@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -241,8 +242,28 @@ async def test_a_variable_that_names_no_file_is_an_error(monkeypatch, tmp_path):
 
 async def test_no_variable_is_an_error_where_one_was_asked_for():
     assert not EnvironmentKey.is_set()
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=r"Neither .* is set"):
         await EnvironmentKey().sealing_key()
+
+
+@pytest.mark.parametrize("name", [file.KEY_VARIABLE, file.KEY_FILE_VARIABLE])
+async def test_an_empty_variable_is_set_and_is_no_key(monkeypatch, name):
+    monkeypatch.setenv(name, "")
+    assert EnvironmentKey.is_set()
+    with pytest.raises(ConfigurationError, match=f"{name} is set, but empty"):
+        await EnvironmentKey().sealing_key()
+
+
+@pytest.mark.parametrize("text", [None, "", "short"])
+async def test_the_way_to_make_a_key_makes_one(monkeypatch, text):
+    if text is not None:
+        monkeypatch.setenv(file.KEY_VARIABLE, text)
+    with pytest.raises(ConfigurationError) as caught:
+        await EnvironmentKey().sealing_key()
+    code = re.search(r"python -c '(.+)'", caught.value.recovery_suggestion).group(1)
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    monkeypatch.setenv(file.KEY_VARIABLE, made.stdout.strip())
+    assert await EnvironmentKey().sealing_key()
 
 
 @posix

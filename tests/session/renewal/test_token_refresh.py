@@ -256,3 +256,28 @@ async def test_a_hanging_source_is_cut_at_the_deadline(world, source):
     session = await auth.fetch_auth_session()
     assert isinstance(session.credentials_result.error, NetworkError)
     assert session.is_signed_in
+
+
+def _page_is_missing():
+    raise FileNotFoundError("the-canary")  # a text that no log may have
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            lambda _request: _page_is_missing(),
+            "FileNotFoundError: raised in _page_is_missing, line",
+        ),
+        (lambda _request: "a-token", "it returned str, which cannot be awaited"),
+    ],
+)
+async def test_the_log_of_a_failing_source_names_its_cause(world, caplog, source, said):
+    auth = world.auth(token_source=source)
+    await auth.federate_to_identity_pool(world.token(lifetime=HOUR), GOOGLE)
+    world.clock.advance(2 * HOUR)
+    session = await auth.fetch_auth_session()
+    assert isinstance(session.credentials_result.error, SessionExpiredError)
+    [record] = [each for each in caplog.records if each.event == "token_source_failed"]
+    assert said in record.getMessage()
+    assert "canary" not in record.getMessage()
