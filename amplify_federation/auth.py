@@ -256,9 +256,10 @@ def checked_source(source: TokenSource | None) -> TokenSource | None:
         )
         raise ValidationError(message)
     called = unwrap(given)
-    says = str(getattr(called, "__annotations__", {}).get("return", ""))
-    awaitable = iscoroutinefunction(called) or any(word in says for word in _AWAITABLES)
-    if not awaitable and (isfunction(called) or ismethod(called)) and _name(called) != "<lambda>":
+    plain = (isfunction(called) or ismethod(called)) and not iscoroutinefunction(called)
+    says = str(called.__annotations__.get("return", "")) if plain else ""
+    awaitable = any(word in says for word in _AWAITABLES)
+    if plain and not awaitable and _name(called) != "<lambda>":
         message = f"`token_source` must be async; `{_name(called)}` is a plain function."
         advice = "Write `async def`, and call what blocks with `anyio.to_thread.run_sync`."
         raise ValidationError(message, recovery_suggestion=advice)

@@ -261,8 +261,8 @@ async def test_the_way_to_make_a_key_makes_one(monkeypatch, text):
     with pytest.raises(ConfigurationError) as caught:
         await EnvironmentKey().sealing_key()
     code = re.search(r"python -c '(.+)'", caught.value.recovery_suggestion).group(1)
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    monkeypatch.setenv(file.KEY_VARIABLE, made.stdout.strip())
+    made = await anyio.run_process([sys.executable, "-c", code])
+    monkeypatch.setenv(file.KEY_VARIABLE, made.stdout.decode().strip())
     assert await EnvironmentKey().sealing_key()
 
 
