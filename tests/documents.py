@@ -1,7 +1,5 @@
-"""The documents of the project, their code blocks, and how a Python block is run."""
+"""The documents of the project and their code blocks."""
 
-import ast
-import inspect
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -52,13 +50,3 @@ def file_of(document: str, name: str) -> str:
 def prose_of(document: str) -> str:
     """Return a document without its code blocks."""
     return _FENCED.sub("", text_of(document))
-
-
-async def run(block: Block, names: dict[str, object], *, code: str | None = None) -> None:
-    """Run a Python block as `python -m asyncio` would; errors show the document's lines."""
-    padded = "\n" * (block.line - 1) + (block.code if code is None else code)
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    compiled = compile(padded, block.document, "exec", flags=flags, dont_inherit=True)
-    outcome = eval(compiled, names)  # noqa: S307  # the project's own documents
-    if inspect.isawaitable(outcome):
-        await outcome
