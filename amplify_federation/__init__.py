@@ -48,13 +48,18 @@ if typing.TYPE_CHECKING:
     from amplify_federation._crypto.keys.source import KeyRing
     from amplify_federation._model.classic_flow import ClassicFlow
     from amplify_federation._model.providers import AuthProvider
+    from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results.events import AuthEvent, AuthEventKind
     from amplify_federation._model.results.federation import FederationResult, TokenRequest
     from amplify_federation._model.results.session import AuthResult, AuthSession
+    from amplify_federation._model.results.sign_out import Revocation, SignOutResult
     from amplify_federation._model.results.user_pool import AuthUser, UserPoolTokens
     from amplify_federation._model.settings import AuthSettings, Clock
     from amplify_federation._model.state import Expired, Federated, SignedOut
     from amplify_federation._model.values import AWSCredentials
+    from amplify_federation._oidc.prompting import SignInPrompt
+    from amplify_federation._oidc.sign_in import SignIn, sign_in
+    from amplify_federation._oidc.token_source import OidcTokenSource
     from amplify_federation.auth import FederatedAuth
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.file import EncryptedFileStore
@@ -102,10 +107,13 @@ __all__ = [
     "NetworkError",
     "NotAuthorizedError",
     "NotAuthorizedReason",
+    "OidcTokenSource",
     "PassphraseKey",
     "Record",
+    "RefreshGrant",
     "ResourceConflictError",
     "ResourceNotFoundError",
+    "Revocation",
     "Sealed",
     "ServiceError",
     "SessionExpiredError",
@@ -113,6 +121,9 @@ __all__ = [
     "SessionFormatTooNewError",
     "SessionKeyError",
     "SessionStore",
+    "SignIn",
+    "SignInPrompt",
+    "SignOutResult",
     "SignedOut",
     "SignedOutError",
     "StoreConflictError",
@@ -125,15 +136,18 @@ __all__ = [
     "UnsafePermissionsError",
     "UserPoolTokens",
     "ValidationError",
+    "sign_in",
 ]
 
 _HOMES = {
     "_async.broadcast": ("EventStream",),
     "_model.classic_flow": ("ClassicFlow",),
     "_model.providers": ("AuthProvider",),
+    "_model.refresh_grant": ("RefreshGrant",),
     "_model.results.events": ("AuthEvent", "AuthEventKind"),
     "_model.results.federation": ("FederationResult", "TokenRequest"),
     "_model.results.session": ("AuthResult", "AuthSession"),
+    "_model.results.sign_out": ("Revocation", "SignOutResult"),
     "_model.results.user_pool": ("AuthUser", "UserPoolTokens"),
     "_model.settings": ("AuthSettings", "Clock"),
     "_model.state": ("Expired", "Federated", "SignedOut"),
@@ -142,6 +156,9 @@ _HOMES = {
     "_crypto.keys.os_keyring": ("KeyringKey",),
     "_crypto.keys.passphrase": ("PassphraseKey",),
     "_crypto.keys.source": ("KeyRing",),
+    "_oidc.prompting": ("SignInPrompt",),
+    "_oidc.token_source": ("OidcTokenSource",),
+    "_oidc.sign_in": ("SignIn", "sign_in"),
     "auth": ("FederatedAuth",),
     "pool": ("IdentityPool",),
     "stores.file": ("EncryptedFileStore",),

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from amplify_federation._async.broadcast import EventStream
+    from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results.events import AuthEvent
     from amplify_federation._model.results.federation import FederationResult
     from amplify_federation._model.results.session import AuthSession
+    from amplify_federation._model.results.sign_out import SignOutResult
     from amplify_federation._model.results.user_pool import AuthUser
     from amplify_federation._model.state import State
     from amplify_federation._session.context import TokenSource, UserPool
@@ -127,11 +129,14 @@ class FederatedAuth:
         provider: AuthProvider,
         *,
         developer_provided_identity_id: str | None = None,
+        refresh_grant: RefreshGrant | None = None,
     ) -> FederationResult:
         """Exchange a provider's token for an identity and its AWS credentials.
 
         `token` has 1 to 50,000 characters. `developer_provided_identity_id` skips GetId; a
-        developer login needs it. The stored session changes only if all went well.
+        developer login needs it. `refresh_grant`, of `sign_in`, is kept sealed in the session's
+        record; with it the session gets new tokens at the provider by itself, in every process,
+        where there is no `token_source`. The stored session changes only if all went well.
 
         Raises `ValidationError` for a bad argument (nothing is sent), `NotAuthorizedError` for a
         refused token, `InvalidStateError` if the session was cleared or replaced meanwhile, and
@@ -148,7 +153,11 @@ class FederatedAuth:
                 "your backend got with the token from GetOpenIdTokenForDeveloperIdentity."
             )
             raise ValidationError(message)
-        return await self._session.federate(secret, provider, developer_provided_identity_id)
+        if refresh_grant is not None:
+            check_refresh_grant(refresh_grant, provider)
+        return await self._session.federate(
+            secret, provider, developer_provided_identity_id, refresh_grant
+        )
 
     async def fetch_auth_session(self, *, force_refresh: bool = False) -> AuthSession:
         """Return the session, with credentials that are renewed when they are over.
@@ -166,6 +175,18 @@ class FederatedAuth:
         be written; then nothing was forgotten.
         """
         await self._session.clear()
+
+    async def sign_out(self, *, local: bool = False) -> SignOutResult:
+        """Forget the federated session, then have the provider end its refresh token (RFC 7009).
+
+        The first needs no network, and is done even if the second fails; the result says what
+        became of the refresh token. `local` only forgets. Raises `StoreError` if the store cannot
+        be written; then nothing was forgotten, and nothing revoked.
+        """
+        grants = await self._session.clear()
+        from amplify_federation._oidc.revocation import revoke_all  # noqa: PLC0415 - once
+
+        return await revoke_all(grants, self._client.http_client, local=local)
 
     async def forget_guest(self) -> None:
         """Forget the guest's identity and credentials, in memory and in the store; no network.
@@ -278,6 +299,18 @@ def checked_pool(pool: object) -> IdentityPool:
         message = f"`pool` must be an IdentityPool or its id, not {type(pool).__name__}."
         raise ConfigurationError(message)
     return IdentityPool(pool)
+
+
+def check_refresh_grant(grant: object, provider: AuthProvider) -> None:
+    """Raise `ValidationError` unless this is a refresh grant of the provider."""
+    from amplify_federation._model.refresh_grant import RefreshGrant  # noqa: PLC0415 - few give one
+
+    if not isinstance(grant, RefreshGrant):
+        message = f"`refresh_grant` must be a RefreshGrant, not {type(grant).__name__}."
+        raise ValidationError(message)
+    if grant.provider != provider:
+        message = f"The refresh grant is of {grant.issuer}, not of {provider.login_key}."
+        raise ValidationError(message)
 
 
 def check_session_name(name: object) -> None:

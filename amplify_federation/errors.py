@@ -87,7 +87,8 @@ class SessionExpiredError(AuthError):
     """The credentials are over, and nothing the session holds can renew them."""
 
     recovery = (
-        "Get a new token from the identity provider and call `federate_to_identity_pool` with it."
+        "Get a new token from the identity provider and call `federate_to_identity_pool` with it; "
+        "`sign_in`, or the command `amplify-federation login`, gets one of an OpenID provider."
     )
 
 

@@ -23,7 +23,8 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 # From the ground up. A room imports what is below it, and itself.
 FLOORS = [
     "_version", "errors", "_model", "_async", "_cognito", "_configuration", "_files", "_crypto",
-    "stores", "pool", "_http", "transport", "_session", "auth", "_users", "users", "__init__",
+    "stores", "pool", "_http", "transport", "_oidc", "_session", "auth", "_users", "users",
+    "__init__",
 ]  # fmt: skip
 WINGS = ["testing", "integrations", "cli"]
 FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing|\.transport)?")
@@ -32,6 +33,7 @@ FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing|\.transp
 KNOWN_TO = {
     "httpx": [
         "_http",
+        "_oidc",
         "testing",
         "cli/demo_environment",
         "cli/doctor",
@@ -40,7 +42,9 @@ KNOWN_TO = {
     ],
     "httpx2": [],
     "httpcore": [],
-    "h11": ["_http/h11_parser", "testing"],
+    "h11": ["_http/h11_parser", "_oidc/loopback", "testing"],
+    "authlib": ["_oidc/library"],
+    "joserfc": ["_oidc/library"],
     "httptools": ["_http/httptools_parser"],
     "certifi": ["_http/trust"],
     "cryptography": ["_crypto", "testing"],
@@ -74,6 +78,7 @@ IMPURE = {
 HEAVY = {
     "httpx", "httpcore", "h11", "httptools", "certifi", "ssl", "cryptography", "filelock",
     "platformdirs", "uvicorn", "redis", "keyring", "boto3", "botocore", "aiobotocore", "starlette",
+    "authlib", "joserfc",
     "fastapi", "click", "asyncio", "trio", "email", "urllib.request", "pytest", "sqlite3",
     "multiprocessing", "http.client",
 }  # fmt: skip

@@ -33,12 +33,15 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "tests" / "typing"
 NONE = inspect.Parameter.empty
 CALLS = {
-    "federate_to_identity_pool": "(self, token, provider, *, developer_provided_identity_id=None)",
+    "federate_to_identity_pool": (
+        "(self, token, provider, *, developer_provided_identity_id=None, refresh_grant=None)"
+    ),
     "fetch_auth_session": "(self, *, force_refresh=False)",
     "clear_federation_to_identity_pool": "(self)",
     "get_current_user": "(self)",
     "link_login": "(self, token, provider)",
     "unlink_login": "(self, provider)",
+    "sign_out": "(self, *, local=False)",
     "aclose": "(self)",
 }
 

@@ -39,11 +39,17 @@ from amplify_federation import (
     KeyRing,
     KeyringKey,
     MemoryStore,
+    OidcTokenSource,
     PassphraseKey,
     Record,
+    RefreshGrant,
+    Revocation,
     Sealed,
     SessionFormatTooNewError,
     SignedOut,
+    SignIn,
+    SignInPrompt,
+    SignOutResult,
     StoreUnavailableError,
     TokenRequest,
     UserPoolTokens,
@@ -107,12 +113,17 @@ def renderings(value):
 
 
 CREDENTIALS = AWSCredentials("ASIAEXAMPLE", CANARY, CANARY, LATER)
-LOGIN = Login(GOOGLE, Secret(CANARY))
+REFRESH_GRANT = RefreshGrant(
+    issuer="https://accounts.google.com", client_id="c", client_secret=CANARY, refresh_token=CANARY
+)
+LOGIN = Login(GOOGLE, Secret(CANARY), refresh_grant=REFRESH_GRANT)
 GRANT = Grant(IDENTITY, CREDENTIALS, 0.0)
 HELD = {
     "secret": Secret(CANARY),
     "credentials": CREDENTIALS,
     "user-pool tokens": UserPoolTokens(CANARY, CANARY),
+    "refresh grant": REFRESH_GRANT,
+    "sign-in": SignIn(CANARY, GOOGLE, REFRESH_GRANT),
     "federation result": FederationResult(IDENTITY, CREDENTIALS),
     "result": AuthResult(CREDENTIALS),
     "session": amplify_federation.AuthSession(
@@ -139,6 +150,9 @@ SHOWN_ONLY = {
     "key ring": KeyRing([CANARY.ljust(32).encode(), PassphraseKey(CANARY)]),
     "bearer": FederatedUsers(POOL, store=MemoryStore()).bearer(CANARY, GOOGLE),
     "passphrase": PassphraseKey(CANARY),
+    "token source": OidcTokenSource(
+        issuer="https://accounts.google.com", client_id="c", refresh_token=CANARY
+    ),
     "control access": ControlAccess("http://127.0.0.1:1", CANARY),
 }
 HARMLESS = {
@@ -150,6 +164,8 @@ HARMLESS = {
     "event": AuthEvent(AuthEventKind.FEDERATED, "federated"),
     "user": AuthUser("sub", "alice"),
     "token request": TokenRequest(GOOGLE, IDENTITY, "token_expired"),
+    "sign-in prompt": SignInPrompt("https://accounts.google.com", 300.0),
+    "sign-out result": SignOutResult(Revocation.REVOKED, "revoked"),
     "key file": KeyFile("key"),
     "environment key": EnvironmentKey(),
     "keyring key": KeyringKey(),

@@ -33,7 +33,15 @@ class CognitoClient:
     `ConfigurationError` for anything else.
     """
 
-    __slots__ = ("_endpoint", "_sender", "clock", "loop_guard", "max_attempts", "quota")
+    __slots__ = (
+        "_endpoint",
+        "_sender",
+        "clock",
+        "http_client",
+        "loop_guard",
+        "max_attempts",
+        "quota",
+    )
 
     def __init__(
         self,
@@ -42,6 +50,7 @@ class CognitoClient:
         settings: AuthSettings,
     ) -> None:
         self._endpoint = endpoint
+        self.http_client = http_client  # the caller's own, if there is one
         self._sender: Sender | None = None
         self.clock = ServerClock(settings.clock)
         self.loop_guard = LoopGuard()  # connections live in one loop, so all sessions over them do

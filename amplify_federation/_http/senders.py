@@ -140,10 +140,10 @@ class TransportSender:
                 name.decode("latin-1"): value.decode("latin-1")
                 for name, value in response.headers.raw
             }
-            body = await _read_capped(response, headers)
+            body = await read_capped(response, headers)
         except BaseException as error:  # noqa: BLE001  # raised again below
             # LeanTransport says why itself, and nothing of the request.
-            failure = _network_error(error, request.url.host, None, str(error)) or error
+            failure = network_error(error, request.url.host, None, str(error)) or error
         else:
             return Reply(response.status_code, headers, body)
         # Outside the handler, and without the frames that hold the request.
@@ -171,7 +171,7 @@ class ClientSender:
         self._owned = owned
         self._proxy = proxy
         self._requests = _Requests(endpoint_url)
-        self._request_class = _request_class_of(client)
+        self._request_class = request_class_of(client)
 
     async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
         """Send a call and return the whole answer; see `Sender`."""
@@ -189,13 +189,13 @@ class ClientSender:
             async with self._limiter():
                 return await self._exchange(request)
         except Exception as error:  # noqa: BLE001  # each is told apart
-            told = _leaf(error)
+            told = leaf(error)
             reply = _reply_of_hook(told)
             if reply is not None:
                 return reply
             failure = (
                 self._closed()
-                or _network_error(told, request.url.host, self._proxy)
+                or network_error(told, request.url.host, self._proxy)
                 or _without_causes(told)
             )
         except BaseException as error:  # noqa: BLE001  # raised again below
@@ -213,7 +213,7 @@ class ClientSender:
     async def _exchange(self, request: Any) -> Reply:  # noqa: ANN401  # duck-typed
         response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
         try:
-            body = await _read_capped(response, response.headers)
+            body = await read_capped(response, response.headers)
         finally:
             await response.aclose()
         return Reply(response.status_code, response.headers, body)
@@ -307,10 +307,11 @@ def _client(context: Any) -> httpx.AsyncClient:  # noqa: ANN401  # an SSLContext
     )
 
 
-async def _read_capped(
+async def read_capped(
     response: Any,  # noqa: ANN401  # duck-typed
     headers: Mapping[str, str],
 ) -> bytes | None:
+    """Return the body of an answer that is streamed, or `None` if it is beyond `MAX_BODY`."""
     if isinstance(response.stream, httpx.ByteStream):
         raw = b"".join(response.stream)
         return plain(headers.get("content-encoding"), raw)
@@ -336,10 +337,10 @@ async def _read_capped(
     return plain(headers.get("content-encoding"), b"".join(chunks))
 
 
-def _leaf(error: BaseException) -> BaseException:
+def leaf(error: BaseException) -> BaseException:
     """Return what an exception group holds."""
     parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # a group's alone
-    return _leaf(parts[0]) if parts else error
+    return leaf(parts[0]) if parts else error
 
 
 def _names(error: BaseException) -> set[str]:
@@ -358,9 +359,10 @@ def _reply_of_hook(error: BaseException) -> Reply | None:
     return Reply(response.status_code, response.headers, body, not read)
 
 
-def _network_error(
+def network_error(
     error: BaseException, host: str, proxy: str | None, detail: str = ""
 ) -> NetworkError | None:
+    """Return the error for what a transport raised, or `None` if it is none of a network's."""
     if isinstance(error, UndecodableError):
         return NetworkError(f"DecodingError from {host}: {error}.")
     names = _names(error)
@@ -382,7 +384,7 @@ def _detail(error: BaseException) -> str:
     seen: set[int] = set()  # respx makes a circle of them
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        cause = _leaf(cause)  # anyio groups the failures of all addresses
+        cause = leaf(cause)  # anyio groups the failures of all addresses
         if reason := getattr(cause, "verify_message", None):  # of a certificate
             return str(reason)
         if (number := getattr(cause, "errno", None)) and isinstance(cause, OSError):
@@ -403,7 +405,11 @@ def _without_causes(error: BaseException) -> BaseException:
     return error
 
 
-def _request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed
+def request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed
+    """Return the class of requests that a client sends: httpx's, or httpx2's.
+
+    Raises `ConfigurationError` for what is no such client.
+    """
     for ancestor in type(client).__mro__:
         package = sys.modules.get(ancestor.__module__.partition(".")[0])
         if ancestor.__name__ == "AsyncClient" and hasattr(package, "Request"):

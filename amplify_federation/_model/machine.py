@@ -5,9 +5,10 @@ unlawful move raises `InvalidStateError` and changes nothing. States are values;
 the one `match` of `advance`.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut, State
 from amplify_federation.errors import InvalidStateError
 
@@ -30,6 +31,20 @@ class CredentialsRenewed:
 @frozen
 class TokenRefused:
     """Cognito refused a held token while the credentials are still good: it never helps again."""
+
+    provider: AuthProvider
+
+
+@frozen
+class RefreshTokenRotated:
+    """The provider gave a new refresh token, and may take the old one no more."""
+
+    refresh_grant: RefreshGrant
+
+
+@frozen
+class RefreshTokenRefused:
+    """The provider takes the refresh token of a login no more."""
 
     provider: AuthProvider
 
@@ -60,6 +75,8 @@ Event = (
     FederationSucceeded
     | CredentialsRenewed
     | TokenRefused
+    | RefreshTokenRotated
+    | RefreshTokenRefused
     | Lapsed
     | GuestArrived
     | GuestForgotten
@@ -67,7 +84,7 @@ Event = (
 )
 
 
-def advance(state: State, event: Event) -> State:
+def advance(state: State, event: Event) -> State:  # noqa: C901  # a table: a case for each move
     """Return the state after an event, or raise `InvalidStateError` for an unlawful move."""
     match state, event:
         case _, FederationSucceeded(grant, held):
@@ -76,6 +93,10 @@ def advance(state: State, event: Event) -> State:
             return Federated(grant, held)
         case Federated(grant, held), TokenRefused(provider):
             return Federated(grant, _forget(held, provider))
+        case Federated() | Expired(), RefreshTokenRotated(refresh_grant):
+            return _with_refresh_grant(state, refresh_grant.provider, refresh_grant)
+        case Federated() | Expired(), RefreshTokenRefused(provider):
+            return _with_refresh_grant(state, provider, None)
         case Federated(grant, held), Lapsed():
             return Expired(grant.identity_id, tuple(login.without_token() for login in held))
         case Expired(), Lapsed():
@@ -95,3 +116,13 @@ def advance(state: State, event: Event) -> State:
 
 def _forget(held: tuple[Login, ...], provider: AuthProvider) -> tuple[Login, ...]:
     return tuple(login.without_token() if login.provider == provider else login for login in held)
+
+
+def _with_refresh_grant(
+    state: Federated | Expired, provider: AuthProvider, refresh_grant: RefreshGrant | None
+) -> Federated | Expired:
+    held = tuple(
+        evolve(login, refresh_grant=refresh_grant) if login.provider == provider else login
+        for login in state.held
+    )
+    return evolve(state, held=held)

@@ -3,19 +3,24 @@
 from attrs import evolve, frozen
 
 from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 
 
 @frozen
 class Login:
-    """One sign-in at a provider. The token is there while it is remembered and not refused."""
+    """One sign-in at a provider. The token is there while it is remembered and not refused.
+
+    `refresh_grant`: what a new token takes, if the application gave it with the token.
+    """
 
     provider: AuthProvider
     token: Secret | None = None
     subject: SubjectDigest | None = None
+    refresh_grant: RefreshGrant | None = None
 
     def without_token(self) -> "Login":
-        """Return the same login with its secret gone."""
+        """Return the same login with its token gone."""
         return evolve(self, token=None)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from amplify_federation._http.client import CognitoClient
     from amplify_federation._http.server_clock import ServerClock
     from amplify_federation._model.providers import AuthProvider
+    from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results.events import AuthEvent
     from amplify_federation._model.results.federation import TokenRequest
     from amplify_federation._model.results.user_pool import UserPoolTokens
@@ -74,6 +75,18 @@ class Context:
     def clock(self) -> ServerClock:
         """The time as Cognito has it."""
         return self.client.clock
+
+    def refresh_grant(self) -> RefreshGrant | None:
+        """Return the refresh grant that stands in for a `token_source`, if there is one."""
+        if self.token_source is not None:
+            return None
+        held: tuple[Login, ...] = getattr(self.repository.state, "held", ())
+        return next((login.refresh_grant for login in held if login.refresh_grant), None)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether a new token can be asked for: of the application, or of the provider."""
+        return self.token_source is not None or self.refresh_grant() is not None
 
     def grant_from(self, answer: Answer) -> Grant:
         """Return what Cognito gave, issued now. The identity is the answer's: identities merge."""

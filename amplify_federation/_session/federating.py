@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
+from attrs import evolve
+
 import amplify_federation._async.shielded
 import amplify_federation._session.record.changes  # noqa: F401  # as above
 from amplify_federation._async.serial_queue import SerialQueue
@@ -23,6 +25,7 @@ from amplify_federation._cognito.flow import (
 from amplify_federation._model.claims import same_subject, subject_digest
 from amplify_federation._model.machine import FederationSucceeded
 from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.results.federation import FederationResult
 from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut
 from amplify_federation._model.values import Secret
@@ -54,10 +57,14 @@ class Federations:
         self._queue.cancel_all()
 
     def federate(
-        self, token: Secret, provider: AuthProvider, identity_id: str | None
+        self,
+        token: Secret,
+        provider: AuthProvider,
+        identity_id: str | None,
+        refresh_grant: RefreshGrant | None = None,
     ) -> Awaitable[FederationResult]:
         """Federate with one login; see `FederatedAuth.federate_to_identity_pool`."""
-        return self.in_turn(partial(self._federate, token, provider, identity_id))
+        return self.in_turn(partial(self._federate, token, provider, identity_id, refresh_grant))
 
     async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
@@ -83,7 +90,11 @@ class Federations:
             return await work()
 
     async def _federate(
-        self, token: Secret, provider: AuthProvider, identity_id: str | None
+        self,
+        token: Secret,
+        provider: AuthProvider,
+        identity_id: str | None,
+        refresh_grant: RefreshGrant | None,
     ) -> FederationResult:
         repository = self._context.repository
         await repository.look(now=True)
@@ -95,7 +106,7 @@ class Federations:
         if not isinstance(outcome, Answer):
             raise outcome
         grant = self._context.grant_from(outcome)
-        held = (self.login(token, provider),)
+        held = (evolve(self.login(token, provider), refresh_grant=refresh_grant),)
         await repository.commit(
             FederationSucceeded(grant, held),
             os.urandom(8).hex(),

@@ -44,11 +44,13 @@ from amplify_federation.stores.protocol import ChecksWriting
 if TYPE_CHECKING:
     from amplify_federation._http.client import CognitoClient
     from amplify_federation._model.providers import AuthProvider
+    from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results.events import AuthEvent
     from amplify_federation._model.results.federation import FederationResult
     from amplify_federation._model.results.session import AuthSession
     from amplify_federation._model.results.user_pool import AuthUser
     from amplify_federation._model.settings import AuthSettings
+    from amplify_federation._model.state import Login
     from amplify_federation._model.values import Secret
     from amplify_federation._session.linking import Linking
     from amplify_federation.pool import IdentityPool
@@ -129,13 +131,19 @@ class Session:
             await self.context.store.check_writable()  # else the key opened a record just now
 
     async def federate(
-        self, token: Secret, provider: AuthProvider, identity_id: str | None
+        self,
+        token: Secret,
+        provider: AuthProvider,
+        identity_id: str | None,
+        refresh_grant: RefreshGrant | None = None,
     ) -> FederationResult:
         """Federate with a provider's token."""
         self.check_callable()
         if self._user_pool is not None:
             await self._user_pool.check_signed_out()
-        return await self._components.federations.federate(token, provider, identity_id)
+        return await self._components.federations.federate(
+            token, provider, identity_id, refresh_grant
+        )
 
     async def fetch(self, *, force: bool) -> AuthSession:
         """Return the session, renewed if need be."""
@@ -146,9 +154,13 @@ class Session:
             view = None if force else self._fresh.get(self._repository.record)
         return view or await self._fetch(force=force)
 
-    async def clear(self) -> None:
-        """Forget the federation in memory and store, without the network."""
+    async def clear(self) -> tuple[RefreshGrant, ...]:
+        """Forget the federation in memory and store, without the network.
+
+        Return the refresh grants that were forgotten with it.
+        """
         self.check_callable()
+        grants: tuple[RefreshGrant, ...] = ()
         self._components.cancel_all()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await (
@@ -159,10 +171,11 @@ class Session:
             except (SessionKeyError, SessionFormatTooNewError):
                 await self._repository.discard(os.urandom(8).hex())
             else:
-                await self._clear()
+                grants = await self._clear()
         if scope.cancelled_caught:
             message = "The session was not cleared before the deadline; the store did not answer."
             raise CallTimeoutError(message)
+        return grants
 
     async def current_user(self) -> AuthUser:
         """Return the user-pool user, or raise: a federated user is none."""
@@ -241,14 +254,18 @@ class Session:
             return error.fresh_copy()
         return await self._components.renewing.settle(force=force)
 
-    async def _clear(self) -> None:
-        if isinstance(self.state, SignedOut):
-            await self._repository.forget_leftovers()
-        else:
+    async def _clear(self) -> tuple[RefreshGrant, ...]:
+        held: tuple[Login, ...] = ()
+        if not isinstance(self.state, SignedOut):
             from amplify_federation._model.machine import Cleared  # noqa: PLC0415 - once in a session
 
-            await self._repository.commit(Cleared(), os.urandom(8).hex(), lambda: None)
-            await self._repository.forget_leftovers()
+            def remember() -> None:  # of the very record that is replaced
+                nonlocal held
+                held = getattr(self.state, "held", ())
+
+            await self._repository.commit(Cleared(), os.urandom(8).hex(), remember)
+        await self._repository.forget_leftovers()
+        return tuple(login.refresh_grant for login in held if login.refresh_grant is not None)
 
     def _shown(self, error: AuthError | None) -> AuthSession:
         if self._repository.replaced:

@@ -11,13 +11,15 @@ from amplify_federation._model.machine import (
     GuestArrived,
     GuestForgotten,
     Lapsed,
+    RefreshTokenRefused,
+    RefreshTokenRotated,
     TokenRefused,
     advance,
 )
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation.errors import InvalidStateError
-from tests.model.samples import ALICE, grant, login
+from tests.model.samples import ALICE, grant, login, refresh_grant
 
 HELD = (login(), login(AuthProvider.FACEBOOK))
 STATES: tuple[State, ...] = (
@@ -29,6 +31,8 @@ EVENTS: dict[str, Event] = {
     "federation succeeded": FederationSucceeded(grant(key_id="ASIA2"), HELD),
     "credentials renewed": CredentialsRenewed(grant(key_id="ASIA2")),
     "token refused, credentials still good": TokenRefused(AuthProvider.GOOGLE),
+    "refresh token replaced by the provider": RefreshTokenRotated(refresh_grant("new")),
+    "refresh token refused": RefreshTokenRefused(AuthProvider.GOOGLE),
     "credentials over, and no token helps": Lapsed(),
     "guest arrived": GuestArrived(grant(key_id="ASIA2")),
     "guest forgotten": GuestForgotten(),

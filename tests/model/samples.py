@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.state import Grant, Login
 from amplify_federation._model.values import AWSCredentials, Secret
 
@@ -24,6 +25,12 @@ def grant(identity_id: str = ALICE, lifetime: float = 3600.0, *, key_id: str = "
 
 def login(provider: AuthProvider = AuthProvider.GOOGLE, token: str | None = "token") -> Login:
     return Login(provider, None if token is None else Secret(token))
+
+
+def refresh_grant(refresh_token: str = "old") -> RefreshGrant:
+    return RefreshGrant(
+        issuer="https://accounts.google.com", client_id="client", refresh_token=refresh_token
+    )
 
 
 def jwt(payload: object) -> str:

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from attrs import fields
+from attrs import evolve, fields
 
 from amplify_federation._model.machine import (
     Cleared,
@@ -12,6 +12,8 @@ from amplify_federation._model.machine import (
     GuestArrived,
     GuestForgotten,
     Lapsed,
+    RefreshTokenRefused,
+    RefreshTokenRotated,
     TokenRefused,
     advance,
 )
@@ -20,7 +22,7 @@ from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import InvalidStateError
 from tests.model.grid import EVENTS, STATES, UNLAWFUL, outcome, render
-from tests.model.samples import ALICE, BOB, grant, login
+from tests.model.samples import ALICE, BOB, grant, login, refresh_grant
 
 README = Path(__file__).parents[2] / "README.md"
 # The table of the specification, row by row: signed out, federated, expired.
@@ -28,6 +30,8 @@ LAWFUL = {
     FederationSucceeded: ("Federated", "Federated", "Federated"),
     CredentialsRenewed: (UNLAWFUL, "Federated", UNLAWFUL),
     TokenRefused: (UNLAWFUL, "Federated", UNLAWFUL),
+    RefreshTokenRotated: (UNLAWFUL, "Federated", "Expired"),
+    RefreshTokenRefused: (UNLAWFUL, "Federated", "Expired"),
     Lapsed: (UNLAWFUL, "Expired", "Expired"),
     GuestArrived: ("SignedOut", UNLAWFUL, UNLAWFUL),
     GuestForgotten: ("SignedOut", UNLAWFUL, UNLAWFUL),
@@ -84,6 +88,20 @@ def test_a_refused_token_is_forgotten_and_the_other_logins_stay():
     assert [each.token for each in new.held] == [None, Secret("token")]
     assert new.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
     assert new.credentials == grant().credentials
+
+
+@pytest.mark.parametrize("state", STATES[1:], ids=lambda state: type(state).__name__)
+def test_a_refresh_token_changes_at_its_own_login_alone(state):
+    rotated = advance(state, RefreshTokenRotated(refresh_grant("new")))
+    assert [each.refresh_grant for each in rotated.held] == [refresh_grant("new"), None]
+    refused = advance(rotated, RefreshTokenRefused(AuthProvider.GOOGLE))
+    assert refused == state
+
+
+def test_a_lapse_keeps_the_refresh_grant():
+    held = (evolve(login(), refresh_grant=refresh_grant()),)
+    new = advance(Federated(grant(ALICE), held), Lapsed())
+    assert [(each.token, each.refresh_grant) for each in new.held] == [(None, refresh_grant())]
 
 
 def test_a_lapse_keeps_identity_and_providers_and_no_secret():

@@ -37,14 +37,21 @@ from amplify_federation import (
     NetworkError,
     NotAuthorizedError,
     NotAuthorizedReason,
+    OidcTokenSource,
     PassphraseKey,
     Record,
+    RefreshGrant,
+    Revocation,
     Sealed,
     ServiceError,
     SessionStore,
     SignedOut,
+    SignIn,
+    SignInPrompt,
+    SignOutResult,
     TokenRequest,
     UserPoolTokens,
+    sign_in,
 )
 from amplify_federation.integrations.boto import PresignedURL, SigV4Auth, aws_clients, presign
 from amplify_federation.transport import LeanTransport, transport_for
@@ -124,6 +131,44 @@ async def one_user(client: httpx.AsyncClient) -> None:
         await auth.link_login("token", AuthProvider.FACEBOOK)
         await auth.unlink_login(AuthProvider.FACEBOOK)
         await auth.clear_federation_to_identity_pool()
+
+
+async def person(auth: FederatedAuth, client: httpx.AsyncClient) -> None:
+    async def show(prompt: SignInPrompt) -> None:
+        assert_type(prompt.user_code, str | None)
+
+    signed = await sign_in(
+        issuer="https://accounts.google.com",
+        client_id="c",
+        client_secret="s",  # made up
+        scope="openid email",
+        device=None,
+        redirect_port=0,
+        timeout=60,
+        prompt=show,
+        http_client=client,
+    )
+    assert_type(signed, SignIn)
+    assert_type(signed.refresh_grant, RefreshGrant | None)
+    await auth.federate_to_identity_pool(
+        signed.id_token, signed.provider, refresh_grant=signed.refresh_grant
+    )
+    result = await auth.sign_out(local=False)
+    assert_type(result, SignOutResult)
+    assert_type(result.revocation, Revocation)
+
+
+def own_refresh_token() -> FederatedAuth:
+    async def keep(refresh_token: str) -> None:
+        assert refresh_token
+
+    source = OidcTokenSource(
+        issuer="https://accounts.google.com",
+        client_id="c",
+        refresh_token="r",  # made up
+        on_rotation=keep,
+    )
+    return FederatedAuth(POOL_ID, token_source=source)
 
 
 async def listen(auth: FederatedAuth) -> None:

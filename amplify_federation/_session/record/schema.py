@@ -12,7 +12,8 @@ This file owns the schema (version 1), a JSON object:
     grant         federated, or a guest's: identity_id, access_key_id, secret_access_key,
                   session_token, expiration (ISO 8601), issued_at (epoch seconds)
     logins        federated, expired: provider, token ("": see lending), subject (key and value,
-                  base64)
+                  base64), refresh_grant (optional: issuer, client_id, refresh_token, and where
+                  there is one client_secret, discovery_url, scope)
 """
 
 import base64
@@ -21,12 +22,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut, State
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation.errors import AuthError, SessionFileCorruptError, SessionFormatTooNewError
 
 SCHEMA = 1
 Members = dict[str, Any]
+_GRANT = ("issuer", "client_id", "refresh_token", "client_secret", "discovery_url", "scope")
 # Made once. What is not ASCII stays as it is: to look for it costs as much as the rest.
 _encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=False)
 _decoder = json.JSONDecoder()
@@ -151,7 +154,21 @@ def _login_members(login: Login) -> Members:
         members["token"] = login.token.reveal()
     if login.subject is not None:
         members["subject"] = [_text(login.subject.key), _text(login.subject.value)]
+    if login.refresh_grant is not None:
+        members["refresh_grant"] = _refresh_grant_members(login.refresh_grant)
     return members
+
+
+def _refresh_grant_members(grant: RefreshGrant) -> Members:
+    members: Members = {
+        "issuer": grant.issuer,
+        "client_id": grant.client_id,
+        "refresh_token": grant.refresh_token,
+        "client_secret": grant.client_secret,
+        "discovery_url": grant.discovery_url,
+        "scope": grant.scope,
+    }
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _logins(members: Members) -> tuple[Login, ...]:
@@ -159,11 +176,12 @@ def _logins(members: Members) -> tuple[Login, ...]:
 
 
 def _login(members: Members) -> Login:
-    token, subject = members.get("token"), members.get("subject")
+    token, subject, grant = (members.get(name) for name in ("token", "subject", "refresh_grant"))
     return Login(
         AuthProvider(members["provider"]),
         None if token is None else Secret(token),
         None if subject is None else SubjectDigest(_bytes(subject[0]), _bytes(subject[1])),
+        None if grant is None else RefreshGrant(**{name: grant.get(name) for name in _GRANT}),
     )
 
 

@@ -47,5 +47,5 @@ def may_help(context: Context) -> bool:
         return False
     state = context.repository.state
     if isinstance(state, Expired):
-        return context.token_source is not None
+        return context.has_source
     return context.pool.guest_access if isinstance(state, SignedOut) else True

@@ -21,6 +21,7 @@ from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation._session.renewal.early import EarlyRenewal
 from amplify_federation._session.renewal.federated import FederatedRenewal
 from amplify_federation._session.renewal.guest import GuestRenewal
+from amplify_federation._session.renewal.lifespan import grant_of
 from amplify_federation._session.renewal.outcome import Outcome, log_renewal
 from amplify_federation._session.renewal.refresh_policy import (
     Urgency,
@@ -161,7 +162,9 @@ class Renewing:
         # else each of them would lead a call of its own against a server that hangs.
         with anyio.move_on_after(_LEADER_SHARE * left):
             outcome = await self._work(leased)
-        if isinstance(outcome.error, CallTimeoutError) and repository.record != found:
+        if isinstance(outcome.error, CallTimeoutError) and grant_of(
+            repository.record.state
+        ) != grant_of(found.state):
             return Outcome()  # it was done in the last moment
         if isinstance(outcome.error, StoreLockedError):
             outcome = evolve(outcome, gave_way=not patient, hurried=hurried)

@@ -1,20 +1,30 @@
-"""Asking the application for a new provider token, and federating with it.
+"""Getting a new provider token, of the application or of the provider, and federating with it.
 
-This file owns when a `token_source` may be asked, whose tokens are taken from it, and what is shown
-when it fails. It is asked under the single flight and the lease of all processes.
+This file owns when a `token_source` may be asked, when a session's refresh grant stands in for one,
+whose tokens are taken, and what is shown when there is none. All of it happens under the single
+flight and the lease of all processes.
 """
 
 import inspect
 import logging
 import os
+from collections.abc import Callable
 from contextvars import ContextVar
+
+import anyio
+from attrs import evolve
 
 from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.flow import Flow, another_user, by_identity, by_same_identity
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._model.claims import peek, same_subject, subject_digest
-from amplify_federation._model.machine import FederationSucceeded
+from amplify_federation._model.machine import (
+    FederationSucceeded,
+    RefreshTokenRefused,
+    RefreshTokenRotated,
+)
+from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.results.federation import TokenRequest
 from amplify_federation._model.state import Expired, Federated, Login
 from amplify_federation._model.values import Secret
@@ -23,29 +33,39 @@ from amplify_federation.errors import (
     AuthError,
     InvalidStateError,
     SessionExpiredError,
+    StoreError,
     ValidationError,
 )
 
 logger = logging.getLogger("amplify_federation")
 _NEVER = float("-inf")  # one for all sessions
 SOURCE_PAUSE = 10.0  # seconds after a source failed until it is asked again
+_REVOCATION = 5.0  # seconds to end a refresh token that a clear left without a session
 # The sessions whose source runs in this context: it must not wait for the session it serves.
 _serving: ContextVar[frozenset[int]] = ContextVar("amplify_federation_serving", default=frozenset())
 
 
 class TokenRefresher:
-    """Renews with a new token from the application's `token_source`."""
+    """Renews with a new token: of the application's `token_source`, or for a refresh token."""
 
-    __slots__ = ("_again", "_context", "failure")
+    __slots__ = ("_again", "_context", "_failure")
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._again = _NEVER  # monotonic
-        self.failure: AuthError | None = None
+        self._failure: tuple[str, AuthError] | None = None  # of which federation, and what
+
+    @property
+    def failure(self) -> AuthError | None:
+        """Why the last attempt gave no token that serves, if it was for this federation."""
+        if self._failure is None:
+            return None
+        federation_id, failure = self._failure
+        return failure if federation_id == self._context.repository.record.federation_id else None
 
     def is_ready(self) -> bool:
-        """Tell whether there is a source that may be asked now."""
-        if self._context.token_source is None:
+        """Tell whether a new token may be asked for now."""
+        if not self._context.has_source:
             return False
         return self._context.clock.monotonic() >= self._again
 
@@ -60,15 +80,25 @@ class TokenRefresher:
     async def ask(self, state: Federated | Expired, reason: str) -> AuthError | None:
         """Ask for a token and federate with it; return what went wrong.
 
-        A fault of the source, or a token that does not serve, is kept as `failure`.
+        A fault of the source, a refused refresh token, or a token that does not serve, is kept as
+        `failure`; trouble on the way to the provider is not.
         """
+        grant = self._context.refresh_grant()
         login = state.held[0]
+        if grant is not None:
+            login = next(each for each in state.held if each.refresh_grant is grant)
         precondition = self._context.same_session()
-        try:
-            token = await self._token(TokenRequest(login.provider, state.identity_id, reason))
-            flow = self._flow(state, login, token)
-        except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
-            return self._failed(error)
+        if grant is None:
+            try:
+                token = await self._token(TokenRequest(login.provider, state.identity_id, reason))
+                flow = self._flow(state, login, token)
+            except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
+                return self._failed(error)
+        else:
+            refreshed = await self._refreshed(grant, login, precondition)
+            if isinstance(refreshed, AuthError):
+                return refreshed
+            token, flow = refreshed, self._flow(state, login, refreshed)
         precondition()  # before the token leaves: a clear may have come meanwhile
         outcome = await self._context.client.converse(flow)
         if not isinstance(outcome, Answer):
@@ -77,13 +107,57 @@ class TokenRefresher:
         if outcome.identity_id != state.identity_id:
             return self._failed(another_user())
         kept = token if self._context.settings.remember_token else None
-        new = Login(login.provider, kept, subject_digest(token, os.urandom(16)))
-        held = (new, *state.held[1:])
-        repository = self._context.repository
+        repository, subject = self._context.repository, subject_digest(token, os.urandom(16))
+        held = tuple(
+            evolve(each, token=kept, subject=subject) if each.provider == login.provider else each
+            for each in self._held()  # with the refresh token that came with the new token
+        )
         event = FederationSucceeded(self._context.grant_from(outcome), held)
-        self.failure = None
+        self._failure = None
         await repository.commit(event, repository.record.federation_id, precondition, keep=True)
         return None
+
+    def _held(self) -> tuple[Login, ...]:
+        held: tuple[Login, ...] = getattr(self._context.repository.state, "held", ())
+        return held
+
+    async def _refreshed(
+        self, grant: RefreshGrant, login: Login, precondition: Callable[[], None]
+    ) -> Secret | AuthError:
+        """Return a new ID token of this login's user, or why there is none."""
+        from amplify_federation._oidc.refresh import refresh  # noqa: PLC0415 - few sessions have one
+
+        repository, client = self._context.repository, self._context.client.http_client
+
+        async def rotated(new: RefreshGrant) -> None:
+            event = RefreshTokenRotated(new)
+            federation_id = repository.record.federation_id
+            try:
+                await repository.commit(event, federation_id, precondition, keep=True)
+            except InvalidStateError:
+                await self._end(new)  # a clear came: no session has this token
+                raise
+
+        try:
+            outcome = await refresh(grant, client, rotated)
+        except (InvalidStateError, StoreError):
+            raise  # the session is another one, or its record was not written
+        except AuthError as error:
+            return error.fresh_copy()
+        if outcome.refused is not None:
+            event = RefreshTokenRefused(login.provider)
+            await repository.commit(event, repository.record.federation_id, precondition, keep=True)
+            return self._fail(outcome.refused)
+        token = outcome.id_token
+        if token is None or not same_subject(token, login.subject):
+            return self._failed(another_user())
+        return token
+
+    async def _end(self, grant: RefreshGrant) -> None:
+        from amplify_federation._oidc.revocation import revoke  # noqa: PLC0415 - seldom
+
+        with anyio.move_on_after(_REVOCATION):
+            await revoke(grant, self._context.client.http_client)
 
     async def _token(self, request: TokenRequest) -> Secret:
         source = self._context.token_source
@@ -114,8 +188,11 @@ class TokenRefresher:
         failure = SessionExpiredError("The token source of this session gave no token that serves.")
         failure.__cause__ = cause
         _log_failure(cause, self._context.repository.name)
-        self.failure = failure
         self._again = self._context.clock.monotonic() + SOURCE_PAUSE
+        return self._fail(failure)
+
+    def _fail(self, failure: AuthError) -> AuthError:
+        self._failure = self._context.repository.record.federation_id, failure
         return failure
 
 

@@ -17,6 +17,7 @@ from amplify_federation import (
     SessionFormatTooNewError,
     SignedOut,
 )
+from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.state import Grant, Login
 from amplify_federation._model.values import Secret, SubjectDigest
 from amplify_federation._session.record.schema import (
@@ -36,11 +37,21 @@ credentials = st.builds(
     st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # the strategy adds the zone
 )
 grants = st.builds(Grant, texts, credentials, times)
+refresh_grants = st.builds(
+    RefreshGrant,
+    issuer=st.just("https://issuer.example"),
+    client_id=st.just("client"),
+    refresh_token=texts,
+    client_secret=st.none() | texts,
+    discovery_url=st.none() | texts,
+    scope=st.none() | texts,
+)
 logins = st.builds(
     Login,
     st.sampled_from([AuthProvider.GOOGLE, AuthProvider.oidc("https://issuer.example")]),
     st.none() | st.builds(Secret, texts),
     st.none() | st.builds(SubjectDigest, st.binary(), st.binary()),
+    st.none() | refresh_grants,
 )
 held = st.lists(logins, min_size=1, max_size=3).map(tuple)
 states = (
@@ -97,3 +108,17 @@ def test_the_grant_of_a_record_is_the_one_that_the_whole_record_has(record):
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_record_have_no_grant(data):
     assert decode_grant(data) is None
+
+
+def test_a_record_without_refresh_grants_is_written_as_before():
+    record = SessionRecord(Expired("i", (Login(AuthProvider.GOOGLE),)), 1, "f")
+    assert json.loads(encode(record))["logins"] == [{"provider": "accounts.google.com"}]
+
+
+def test_members_of_a_refresh_grant_that_a_later_version_adds_are_passed_over():
+    grant = RefreshGrant(issuer="https://issuer.example", client_id="c", refresh_token="r")
+    provider = AuthProvider.oidc("https://issuer.example")
+    record = SessionRecord(Expired("i", (Login(provider, refresh_grant=grant),)), 1, "f")
+    members = json.loads(encode(record))
+    members["logins"][0]["refresh_grant"]["later"] = 1
+    assert decode(json.dumps(members).encode()) == record

@@ -1,0 +1,1 @@
+"""An OpenID Connect client: sign-in by browser or device, refresh, revocation."""

@@ -1,0 +1,225 @@
+"""How a user is authorized: by a browser of this machine (RFC 8252), or by a code (RFC 8628)."""
+
+import secrets
+from functools import partial
+from hmac import compare_digest
+from inspect import isawaitable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import anyio
+from attrs import field, frozen
+
+from amplify_federation._model.values import Secret
+from amplify_federation._oidc.client import OAuthRefusal, OidcClient, TokenAnswer, open_client
+from amplify_federation._oidc.device import authorize_device, poll
+from amplify_federation._oidc.http import malformed
+from amplify_federation._oidc.library import (
+    Client,
+    authorization_url,
+    code_challenge,
+    redirect_parameters,
+)
+from amplify_federation._oidc.loopback import loopback_redirect
+from amplify_federation._oidc.prompting import Prompt, SignInPrompt, has_browser
+from amplify_federation.errors import (
+    AuthError,
+    CallTimeoutError,
+    ConfigurationError,
+    NotAuthorizedError,
+)
+
+_GOOGLE = "https://accounts.google.com"
+_OFFLINE = "offline_access"  # OpenID Connect Core 1.0, 11
+_ANOTHER = (
+    "Close the browser's pages of earlier sign-ins and sign in again; if two programs sign in at "
+    "the same time, give each a `redirect_port` of its own."
+)
+
+
+@frozen
+class SignInRequest:
+    """What a sign-in was asked to be; see `sign_in`. `seconds`: that the user has."""
+
+    client: Client
+    issuer: str
+    discovery_url: str | None
+    scope: str | None
+    device: bool | None
+    redirect_port: int
+    seconds: float
+    prompt: Prompt
+
+
+@frozen
+class CheckedTokens:
+    """The tokens of a sign-in whose ID token was checked, and that one's claims."""
+
+    id_token: Secret
+    refresh_token: Secret | None
+    claims: dict[str, Any] = field(repr=False)
+
+
+async def authorize(
+    request: SignInRequest,
+    http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
+) -> CheckedTokens:
+    """Have the user sign in; see `sign_in` for what it raises."""
+    waiting = _Waiting(request.prompt, request.seconds)
+    with anyio.move_on_after(request.seconds):
+        async with open_client(
+            http_client, request.client, request.issuer, request.discovery_url
+        ) as client:
+            scope = request.scope or _default_scope(client)
+            by_device = request.device
+            if by_device is None:
+                by_device = not await anyio.to_thread.run_sync(has_browser) and bool(
+                    client.metadata.device_authorization_endpoint
+                )
+            if by_device:
+                return await _by_device(client, scope, waiting)
+            return await _by_browser(client, scope, request.redirect_port, waiting)
+    raise waiting.timeout_error()
+
+
+class _Waiting:
+    """How a user is told, and what is said when the time is over."""
+
+    def __init__(self, prompt: Prompt, seconds: float) -> None:
+        self._prompt = prompt
+        self.seconds = seconds
+        self._told: SignInPrompt | None = None
+
+    async def tell(self, prompt: SignInPrompt) -> None:
+        self._told = prompt
+        outcome = self._prompt(prompt)
+        if isawaitable(outcome):
+            await outcome
+
+    def timeout_error(self) -> CallTimeoutError:
+        message = f"Nobody signed in within {self.seconds:g} s."
+        if self._told is None:
+            message = f"The provider did not answer within {self.seconds:g} s."
+            return CallTimeoutError(message, recovery_suggestion="Check the network; try again.")
+        advice = "Sign in again, and finish it in time; `timeout` gives more."
+        if self._told.redirect_uri is not None:
+            advice += (
+                " If the provider's page showed an error instead of a sign-in, check the client id "
+                f"there, and register the redirect URI {self._told.redirect_uri} for it."
+            )
+        return CallTimeoutError(message, recovery_suggestion=advice)
+
+
+def _default_scope(client: OidcClient) -> str:
+    offline = f" {_OFFLINE}" if _OFFLINE in client.metadata.scopes else ""
+    return f"openid email{offline}"
+
+
+async def _by_device(client: OidcClient, scope: str, waiting: _Waiting) -> CheckedTokens:
+    device = await authorize_device(client, scope)
+    await waiting.tell(device.prompt)
+    return await _checked(client, await poll(client, device))
+
+
+async def _checked(
+    client: OidcClient, answer: TokenAnswer, nonce: str | None = None
+) -> CheckedTokens:
+    claims = await client.checked_claims(answer, nonce)
+    if answer.id_token is None:  # pragma: no cover  # checked_claims() has seen to it
+        raise AssertionError
+    return CheckedTokens(answer.id_token, answer.refresh_token, claims)
+
+
+async def _by_browser(
+    client: OidcClient, scope: str, port: int, waiting: _Waiting
+) -> CheckedTokens:
+    endpoint = client.metadata.authorization_endpoint
+    if endpoint is None:
+        message = f"{client.metadata.issuer} has no authorization endpoint."
+        raise ConfigurationError(
+            message, recovery_suggestion="Sign in with a code on another device: `device=True`."
+        )
+    async with loopback_redirect(port) as redirect:
+        request = _AuthorizationRequest(client, redirect.uri)
+        prompt = SignInPrompt(
+            request.url(endpoint, scope), waiting.seconds, redirect_uri=redirect.uri
+        )
+        redirect.start(partial(waiting.tell, prompt))
+        try:
+            tokens = await request.finish(await redirect.answer())
+        except AuthError as error:
+            text = f"{error.message} {error.recovery_suggestion}"
+            await redirect.show("You are not signed in", text, success=False)
+            raise
+        text = "Close this page and go back to the program that asked you to sign in."
+        await redirect.show("You are signed in", text, success=True)
+        return tokens
+
+
+class _AuthorizationRequest:
+    """One authorization request: what it was sent with, and what its answer must match."""
+
+    def __init__(self, client: OidcClient, redirect_uri: str) -> None:
+        self._client = client
+        self._redirect_uri = redirect_uri
+        self._verifier = Secret(secrets.token_urlsafe(48))
+        self._state = secrets.token_urlsafe(24)
+        self._nonce = secrets.token_urlsafe(24)
+
+    def url(self, endpoint: str, scope: str) -> str:
+        """Return the page to sign in on."""
+        own = {}
+        if self._client.metadata.issuer == _GOOGLE:
+            # "OAuth 2.0 for web server applications": Google's way to ask for a refresh token, and
+            # for one at a second sign-in as well.
+            own = {"access_type": "offline", "prompt": "consent"}
+        elif _OFFLINE in scope.split():
+            own = {"prompt": "consent"}  # OpenID Connect Core 1.0, 11
+        return authorization_url(
+            endpoint,
+            client_id=self._client.client.client_id,
+            redirect_uri=self._redirect_uri,
+            scope=scope,
+            state=self._state,
+            nonce=self._nonce,
+            code_challenge=code_challenge(self._verifier),
+            code_challenge_method="S256",
+            **own,
+        )
+
+    async def finish(self, uri: Secret) -> CheckedTokens:
+        """Redeem the code of a redirect; return the tokens."""
+        code = self._code_of(uri)
+        if isinstance(code, AuthError):
+            raise code
+        answer = await self._client.request_tokens(
+            "authorization_code",
+            {"code": code, "redirect_uri": self._redirect_uri, "code_verifier": self._verifier},
+        )
+        if isinstance(answer, OAuthRefusal):
+            raise answer.as_error()
+        return await _checked(self._client, answer, self._nonce)
+
+    def _code_of(self, uri: Secret) -> Secret | AuthError:
+        """Return the code, or the error of a redirect without one. It raises nothing.
+
+        `state` is looked at first: what is not an answer to this request means nothing at all.
+        """
+        found = parse_qs(urlsplit(uri.reveal()).query, keep_blank_values=True)
+        if any(len(values) > 1 for values in found.values()):
+            return malformed("The redirect repeats a parameter.")
+        given = {name: values[0] for name, values in found.items()}
+        if not compare_digest(given.get("state", "").encode(), self._state.encode()):
+            message = "The browser brought the answer to another sign-in (`state`)."
+            return NotAuthorizedError(message, recovery_suggestion=_ANOTHER)
+        issuer = self._client.metadata.issuer
+        if given.get("iss", issuer if not self._client.metadata.names_itself else "") != issuer:
+            message = "The browser brought the answer of another provider (`iss`)."
+            return NotAuthorizedError(message, recovery_suggestion=_ANOTHER)
+        if "error" in given:
+            words = given.get("error_description")
+            return self._client.refusal(given["error"], words, (self._verifier,)).as_error()
+        parameters = redirect_parameters(uri, self._state)
+        if isinstance(parameters, str) or not parameters.get("code"):
+            return malformed("The redirect has no code.")
+        return Secret(parameters["code"])

@@ -1,0 +1,161 @@
+"""Requests to an OpenID provider: bounded in size and time, over httpx, redirects not followed.
+
+This file owns what an answer may be. It must not know OAuth.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+from attrs import field, frozen
+
+from amplify_federation._http.senders import leaf, network_error, read_capped, request_class_of
+from amplify_federation._http.transport import LeanTransport
+from amplify_federation._http.trust import proxy_for, tls_context, wants_httpx
+from amplify_federation._oidc.library import Form
+from amplify_federation._version import VERSION
+from amplify_federation.errors import ConfigurationError, MalformedResponseError, NetworkError
+
+ATTEMPT = 10.0  # seconds for one request
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-store",
+    "User-Agent": f"amplify_federation/{VERSION}",
+}
+
+
+@frozen
+class ProviderAnswer:
+    """What a provider answered. `members`: of a JSON object, else `None`."""
+
+    status: int
+    members: Mapping[str, Any] | None = field(repr=False)
+    date: str | None = None  # the header
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status says so."""
+        return self.status == httpx.codes.OK
+
+
+class ProviderHttp:
+    """Makes the requests of one sign-in, refresh or revocation."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401  # httpx's, or httpx2's
+        self._client = client
+        self._request_class = request_class_of(client)
+
+    async def get(self, url: str) -> ProviderAnswer:
+        """Return the answer to a GET. Raises `NetworkError`."""
+        return await self._send("GET", url, None)
+
+    async def post(self, url: str, form: Form) -> ProviderAnswer:
+        """Return the answer to a form. Raises `NetworkError`."""
+        return await self._send("POST", url, form)
+
+    async def _send(self, method: str, url: str, form: Form | None) -> ProviderAnswer:
+        host = urlsplit(url).hostname or ""
+        request = self._request_class(
+            method,
+            url,
+            headers={**_HEADERS, **(form.headers if form else {})},
+            content=form.body.reveal().encode() if form else None,
+            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), ATTEMPT)},
+        )
+        failure: Exception
+        try:
+            with anyio.fail_after(ATTEMPT):
+                return await self._exchange(request)
+        except TimeoutError:
+            failure = NetworkError(f"{host} did not answer within {ATTEMPT:g} s.")
+        except Exception as error:  # noqa: BLE001  # each is told apart
+            told = leaf(error)
+            known = network_error(told, host, None)
+            failure = known or NetworkError(f"{type(told).__name__} from {host}.")
+            failure.__cause__ = None
+        # Outside the handler, and without the frames that hold the request.
+        del request, form
+        raise failure.with_traceback(None)
+
+    async def _exchange(self, request: Any) -> ProviderAnswer:  # noqa: ANN401  # duck-typed
+        response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+        try:
+            body = await read_capped(response, response.headers)
+        finally:
+            await response.aclose()
+        members = None if body is None else _members(body)
+        return ProviderAnswer(response.status_code, members, response.headers.get("date"))
+
+
+@asynccontextmanager
+async def provider_http(
+    http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
+    url: str,
+) -> AsyncGenerator[ProviderHttp]:
+    """Open the requests to a provider, over the caller's client, which is left open, or an own one.
+
+    Raises `ConfigurationError` where proxy, certificate authorities or client are wrong.
+    """
+    if http_client is not None:
+        yield ProviderHttp(http_client)
+        return
+    lean = proxy_for(url) is None and not wants_httpx()
+    context = await anyio.to_thread.run_sync(tls_context)
+    try:
+        client = httpx.AsyncClient(
+            transport=LeanTransport(verify=context) if lean else None,
+            verify=context,
+            timeout=ATTEMPT,
+        )
+    except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
+        message = f"The HTTP client could not be made: {type(error).__name__}."
+    else:
+        try:
+            yield ProviderHttp(client)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await client.aclose()
+        return
+    raise ConfigurationError(message, recovery_suggestion="Check the proxy variables.")
+
+
+def checked_url(url: object, name: str, *, loopback: bool = True) -> str:
+    """Return a URL that secrets may be sent to: https, or http on loopback where that is allowed.
+
+    Raises `ConfigurationError` for any other.
+    """
+    if isinstance(url, str) and url.isascii() and url.isprintable() and " " not in url:
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            pass
+        else:
+            secure = parts.scheme == "https" or (
+                loopback and parts.scheme == "http" and parts.hostname in LOOPBACK
+            )
+            if secure and parts.hostname and "@" not in parts.netloc and not parts.fragment:
+                return url
+    shown = f"{url!r:.100}" if isinstance(url, str) else "no text"
+    message = f"The {name} must be an https URL (http on loopback only); it is {shown}."
+    raise ConfigurationError(message, recovery_suggestion="Check the issuer and `discovery_url`.")
+
+
+def malformed(message: str) -> MalformedResponseError:
+    """Return the error for an answer that no OpenID provider should give."""
+    advice = "Check the issuer, `discovery_url` and the proxies on the way to the provider."
+    return MalformedResponseError(message, recovery_suggestion=advice)
+
+
+def _members(body: bytes) -> Mapping[str, Any] | None:
+    try:
+        found: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else None

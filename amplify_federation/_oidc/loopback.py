@@ -1,0 +1,182 @@
+"""The loopback redirect of a native application (RFC 8252, 7.3): one answer, and one page.
+
+This file owns what is served on 127.0.0.1 while somebody signs in. It must not know what the answer
+means.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from html import escape
+
+import anyio
+import anyio.abc
+import h11
+from anyio.abc import SocketAttribute
+
+from amplify_federation._model.values import Secret
+from amplify_federation.errors import ConfigurationError
+
+HOST = "127.0.0.1"  # not `localhost`, which may be another address, or a name of somebody else's
+_PATH = "/"
+_MAX_HEAD = 65_536  # bytes: a provider's codes may have thousands
+_REQUEST_TIME = 10.0  # seconds in which a request must have come, and its page been taken
+_STYLE = (
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem;"
+    "color:#1b1b1b;background:#fafafa}"
+)
+_HEADERS = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Connection", "close"),
+)
+
+
+class LoopbackRedirect:
+    """Waits for the one redirect, and keeps its browser waiting for the page of the outcome."""
+
+    def __init__(self, port: int, group: anyio.abc.TaskGroup) -> None:
+        self._group = group
+        self._failure: Exception | None = None
+        self.uri = f"http://{HOST}:{port}{_PATH}"
+        self._authority = f"{HOST}:{port}"
+        self._answer: Secret | None = None
+        self._came, self._decided, self._sent = anyio.Event(), anyio.Event(), anyio.Event()
+        self._page = (404, b"")
+
+    def start(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Start what brings the user to the provider; it is called off with the sign-in."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001  # raised to whoever waits for the answer
+                self._failure = error
+                self._came.set()
+
+        self._group.start_soon(run)
+
+    async def answer(self) -> Secret:
+        """Wait for the redirect; return its whole URL. Raises what the started work raised."""
+        await self._came.wait()
+        if self._failure is not None:
+            raise self._failure
+        if self._answer is None:  # pragma: no cover  # set before the event
+            raise AssertionError
+        return self._answer
+
+    async def show(self, title: str, text: str, *, success: bool) -> None:
+        """Have the browser show a page; wait until it has it, or is gone."""
+        self._page = (200 if success else 400, page(title, text))
+        self._decided.set()
+        with anyio.move_on_after(_REQUEST_TIME):
+            await self._sent.wait()
+
+    async def handle(self, stream: anyio.abc.ByteStream) -> None:
+        """Serve one connection: one request, one page."""
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
+        redirect = False
+        try:
+            async with stream:
+                with anyio.move_on_after(_REQUEST_TIME):
+                    request = await _request(connection, stream)
+                    if request is None:
+                        return  # browsers open connections ahead of need
+                    redirect = self._take(request)
+                    if not redirect:
+                        nothing = page("Nothing here", "Close this page.")
+                        shown = b"" if request.method == b"HEAD" else nothing
+                        await _send(connection, stream, 404, shown)
+                if redirect:
+                    await self._decided.wait()
+                    await _send(connection, stream, *self._page)
+        except (h11.ProtocolError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass  # it is gone, or speaks no HTTP
+        finally:
+            if redirect:
+                self._sent.set()
+
+    def _take(self, request: h11.Request) -> bool:
+        """Tell whether this is the redirect: the first GET of our URI, with parameters."""
+        target = request.target.decode("ascii", errors="replace")
+        hosts = [value for name, value in request.headers if name == b"host"]
+        path, _, query = target.partition("?")
+        if (
+            self._came.is_set()
+            or request.method != b"GET"
+            or path != _PATH
+            or not query
+            or hosts != [self._authority.encode()]  # else a name of somebody's points here
+        ):
+            return False
+        self._answer = Secret(f"{self.uri}?{query}")
+        self._came.set()
+        return True
+
+
+@asynccontextmanager
+async def loopback_redirect(port: int) -> AsyncGenerator[LoopbackRedirect]:
+    """Listen on 127.0.0.1, on a free port if `port` is 0.
+
+    Nothing raised by the body is wrapped in a group. Raises `ConfigurationError` if the port is
+    taken.
+    """
+    try:
+        listener = await anyio.create_tcp_listener(local_host=HOST, local_port=port)
+    except OSError as error:
+        raise _taken(port, error) from None
+    bound: int = listener.extra(SocketAttribute.local_port)  # noqa: S610  # anyio's, not Django's
+    failures: list[BaseException] = []
+    async with listener, anyio.create_task_group() as group:
+        redirect = LoopbackRedirect(bound, group)
+        group.start_soon(listener.serve, redirect.handle)
+        try:
+            yield redirect
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # raised below, unwrapped
+            failures.append(error)
+        group.cancel_scope.cancel()
+    if failures:
+        raise failures[0]
+
+
+def _taken(port: int, error: OSError) -> ConfigurationError:
+    message = f"Nothing can listen on {HOST}, port {port}: {error.strerror or 'refused'}."
+    advice = (
+        "End the other sign-in that waits on this port, or pass another `redirect_port` that is "
+        "registered at the provider (0 for any free one)."
+    )
+    return ConfigurationError(message, recovery_suggestion=advice)
+
+
+async def _request(connection: h11.Connection, stream: anyio.abc.ByteStream) -> h11.Request | None:
+    while True:
+        event = connection.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is not h11.NEED_DATA:
+            return None
+        try:
+            connection.receive_data(await stream.receive())
+        except anyio.EndOfStream:
+            return None
+
+
+async def _send(
+    connection: h11.Connection, stream: anyio.abc.ByteStream, status: int, body: bytes
+) -> None:
+    headers = [*_HEADERS, ("Content-Length", str(len(body)))]
+    response = h11.Response(status_code=status, headers=headers, reason=b"")
+    events = (response, h11.Data(data=body), h11.EndOfMessage())
+    await stream.send(b"".join(connection.send(event) or b"" for event in events))
+
+
+def page(title: str, text: str) -> bytes:
+    """Return a page that says one thing; nothing in it is taken for HTML."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1>"
+        f'<p role="status">{escape(text)}</p></main></body></html>\n'
+    ).encode()

@@ -1,0 +1,111 @@
+"""Requests to a provider: bounded, not redirected, over a proxy where there is one."""
+
+import anyio
+import httpx
+import pytest
+
+from amplify_federation import ConfigurationError, NetworkError
+from amplify_federation._model.values import Secret
+from amplify_federation._oidc.http import provider_http
+from amplify_federation._oidc.library import Form
+
+URL = "https://p.example.com/x"
+
+
+async def answer_to(respond, form=None):
+    async with (
+        httpx.AsyncClient(
+            transport=httpx.MockTransport(respond), headers={"x-own": "1"}, cookies={"c": "1"}
+        ) as client,
+        provider_http(client, URL) as http,
+    ):
+        outcome = await (http.get(URL) if form is None else http.post(URL, form))
+        assert not client.is_closed
+        return outcome
+
+
+async def test_a_request_carries_nothing_of_the_callers_client():
+    asked = []
+
+    def respond(request):
+        asked.append(request)
+        return httpx.Response(200, json={"a": 1}, headers={"date": "now"})
+
+    form = Form(Secret("a=b"), {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = await answer_to(respond, form)
+    assert (answer.status, answer.members, answer.date) == (200, {"a": 1}, "now")
+    (request,) = asked
+    assert request.content == b"a=b"
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert "x-own" not in request.headers
+    assert "cookie" not in request.headers
+
+
+async def test_a_redirect_is_an_answer():
+    asked = []
+
+    def respond(request):
+        asked.append(request)
+        return httpx.Response(302, headers={"location": "https://elsewhere.example.com"})
+
+    assert (await answer_to(respond)).status == 302
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[1]", b'"x"', b"", b"[" * 100_000, b'{"a":"' + b"x" * 300_000 + b'"}']
+)
+async def test_what_is_no_object_has_no_members(body):
+    answer = await answer_to(lambda _request: httpx.Response(200, content=body))
+    assert answer.members is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [httpx.ConnectError("no"), httpx.ReadTimeout("no"), ConnectionResetError(), RuntimeError()],
+)
+async def test_a_fault_of_the_network_names_the_host_and_no_secret(fault):
+    def respond(_request):
+        raise fault
+
+    with pytest.raises(NetworkError, match=r"p\.example\.com") as caught:
+        await answer_to(respond, Form(Secret("code=canary"), {}))
+    assert caught.value.__cause__ is None
+
+
+async def test_a_provider_that_hangs_is_a_network_error(monkeypatch):
+    monkeypatch.setattr("amplify_federation._oidc.http.ATTEMPT", 0.05)
+
+    async def respond(_request):
+        await anyio.sleep_forever()
+
+    with pytest.raises(NetworkError, match=r"within 0\.05 s"):
+        await answer_to(respond)
+
+
+async def test_a_client_of_another_kind_is_refused():
+    with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient"):
+        async with provider_http(object(), URL):
+            pass
+
+
+async def test_a_proxy_of_the_environment_is_asked_for_the_provider(monkeypatch):
+    connects = []
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  # not Django's
+
+    async def proxy(stream):
+        async with stream:
+            connects.append((await stream.receive()).partition(b"\r\n")[0])
+            await stream.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, proxy)
+        async with provider_http(None, URL) as http:
+            with pytest.raises(NetworkError, match="403"):
+                await http.get(URL)
+        group.cancel_scope.cancel()
+    assert connects == [b"CONNECT p.example.com:443 HTTP/1.1"]
