@@ -60,6 +60,7 @@ if typing.TYPE_CHECKING:
     from amplify_federation._oidc.prompting import SignInPrompt
     from amplify_federation._oidc.sign_in import SignIn, sign_in
     from amplify_federation._oidc.token_source import OidcTokenSource
+    from amplify_federation._session.context import TokenSource, UserPool
     from amplify_federation.auth import FederatedAuth
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.file import EncryptedFileStore
@@ -131,9 +132,11 @@ __all__ = [
     "StoreLockedError",
     "StoreUnavailableError",
     "TokenRequest",
+    "TokenSource",
     "TooManyRequestsError",
     "UnknownServiceError",
     "UnsafePermissionsError",
+    "UserPool",
     "UserPoolTokens",
     "ValidationError",
     "sign_in",
@@ -159,6 +162,7 @@ _HOMES = {
     "_oidc.prompting": ("SignInPrompt",),
     "_oidc.token_source": ("OidcTokenSource",),
     "_oidc.sign_in": ("SignIn", "sign_in"),
+    "_session.context": ("TokenSource", "UserPool"),
     "auth": ("FederatedAuth",),
     "pool": ("IdentityPool",),
     "stores.file": ("EncryptedFileStore",),

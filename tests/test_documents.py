@@ -75,6 +75,16 @@ def test_every_link_leads_somewhere(document):
             assert anchor in anchors_of(target.relative_to(ROOT).as_posix()), link
 
 
+def test_the_readme_shows_on_a_package_index_and_repeats_measured_figures():
+    readme = text_of("README.md")
+    assert not re.search(r"!\[[^\]]*\]\((?!https:)", readme)  # an index shows no relative image
+    speed = readme.partition("## Speed")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|.*\|$", speed, re.MULTILINE)
+    assert len(rows) > 2
+    measured = text_of("benchmarks/README.md").splitlines()
+    assert [row for row in rows if row not in measured] == []
+
+
 def test_the_first_two_commands_are_the_demo_and_the_tests():
     demo, tests = [each.code for each in blocks_of("README.md", "sh")[:2]]
     assert demo.strip().endswith("amplify-federation demo")

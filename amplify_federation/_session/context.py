@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
 
-TokenSource = Callable[["TokenRequest"], Awaitable[str]]
+
+class TokenSource(Protocol):
+    """An asynchronous function of the application that brings a new token of a provider."""
+
+    def __call__(self, request: TokenRequest, /) -> Awaitable[str]:
+        """Return a new token of the same user."""
+        ...
 
 
 class UserPool(Protocol):

@@ -50,6 +50,8 @@ from amplify_federation import (
     SignInPrompt,
     SignOutResult,
     TokenRequest,
+    TokenSource,
+    UserPool,
     UserPoolTokens,
     sign_in,
 )
@@ -100,6 +102,10 @@ def stores() -> list[SessionStore]:
         Sealed(OwnStore(), key=bytes(32)),
         EncryptedFileStore("folder", key=ring),
     ]
+
+
+def sources() -> tuple[TokenSource, UserPool]:
+    return new_token, OwnUserPool()
 
 
 async def one_user(client: httpx.AsyncClient) -> None:

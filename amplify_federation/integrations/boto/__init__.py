@@ -22,6 +22,7 @@ from amplify_federation.integrations.sessions import LiveSession, require
 if TYPE_CHECKING:
     import boto3
     import botocore.credentials
+    from aiobotocore.session import AioSession  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
     from amplify_federation.integrations.boto.clients import AwsClients
     from amplify_federation.integrations.boto.signing import PresignedURL, SigV4Auth, presign
@@ -76,7 +77,7 @@ def botocore_credentials(auth: LiveSession) -> "botocore.credentials.Credentials
     return RefreshingCredentials(auth)
 
 
-def aiobotocore_session(auth: LiveSession, *, region_name: str | None = None) -> Any:  # noqa: ANN401  # aiobotocore has no types
+def aiobotocore_session(auth: LiveSession, *, region_name: str | None = None) -> "AioSession":
     """Return an aiobotocore session that signs with the session's live credentials.
 
     Make it in the event loop of `auth`. Its clients serve there and in other threads' event loops,
