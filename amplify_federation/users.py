@@ -41,6 +41,7 @@ from amplify_federation.auth import (
 from amplify_federation.errors import (
     NetworkError,
     ServiceError,
+    SignedOutError,
     ValidationError,
 )
 from amplify_federation.pool import IdentityPool
@@ -171,12 +172,29 @@ class FederatedUsers:
         and Cognito decides whether it is so.
 
         Raises `ValidationError` for a malformed token or one of no allowed provider (nothing is
-        sent), `NotAuthorizedError` for one that Cognito refuses, and `ServiceError`,
+        sent), `NotAuthorizedError` for one that Cognito refuses, `SignedOutError` for one that was
+        signed out with `sign_out`, and `ServiceError`,
         `NetworkError` or `StoreError` for trouble with a token that is not known yet.
         """
         secret = Secret(token)
         del token  # this frame stands in every traceback from here
         return await self._bearers.session_for(self._checked_bearer(secret, provider))
+
+    async def sign_out(self, token: str, provider: Providers) -> None:
+        """Sign a bearer token out: no process over this store takes it any more.
+
+        Others notice within a second. The user's other tokens, and credentials that were handed
+        out, go on until they are over; signing out at the identity provider is the application's.
+        It is remembered for as long as the token is good: of one that does not tell, or that is
+        good for more than a day, as long as the store keeps users' sessions. A token that no
+        process has accepted is exchanged first; one that Cognito refuses needs no sign-out.
+
+        Raises `ValidationError` for a malformed token or one of no allowed provider, `StoreError`
+        if it cannot be written, and what `session_for` raises for a token that is not known yet.
+        """
+        secret = Secret(token)
+        del token  # this frame stands in every traceback from here
+        await self._bearers.sign_out(self._checked_bearer(secret, provider))
 
     def bearer(self, token: str, provider: Providers) -> FederatedBearer:
         """Return the live session of a bearer token, for AWS clients and jobs. Makes no call.
@@ -261,15 +279,15 @@ class FederatedBearer:
     async def fetch_auth_session(self, *, force_refresh: bool = False) -> AuthSession:
         """Return the session, with credentials that are renewed when they are over.
 
-        A token that Cognito refuses, and trouble with the service or the network, sit in the fields
-        and are not raised. Raises `StoreError` if the store cannot be read and no credentials in
-        memory serve, `InvalidStateError` after `FederatedUsers.aclose`.
+        A token that Cognito refuses or that was signed out, and trouble with the service or the
+        network, sit in the fields and are not raised. Raises `StoreError` if the store cannot be
+        read and no credentials in memory serve, `InvalidStateError` after `FederatedUsers.aclose`.
         """
         try:
             view = await self._bearers.session_for(
                 self._bearer, force=force_refresh and self._accepted, accepted=self._accepted
             )
-        except (ServiceError, NetworkError) as error:
+        except (ServiceError, NetworkError, SignedOutError) as error:
             failure = error.fresh_copy()
         else:
             self._accepted = True

@@ -148,6 +148,8 @@ def test_many_users_are_reached_by_id_or_by_token():
     assert shape(FederatedUsers.auth) == "(self, user_id)"
     assert shape(FederatedUsers.session_for) == "(self, token, provider)"
     assert inspect.iscoroutinefunction(FederatedUsers.session_for)
+    assert shape(FederatedUsers.sign_out) == "(self, token, provider)"
+    assert inspect.iscoroutinefunction(FederatedUsers.sign_out)
     assert shape(FederatedUsers.bearer) == "(self, token, provider)"
     assert shape(FederatedBearer.fetch_auth_session) == CALLS["fetch_auth_session"]
 

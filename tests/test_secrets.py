@@ -397,7 +397,7 @@ async def test_a_clear_in_between_does_not_show_the_token(world):
     ids=["line break", "too long", "not ASCII", "bytes", "list"],
 )
 @pytest.mark.parametrize(
-    "call", ["federate_to_identity_pool", "link_login", "session_for", "bearer"]
+    "call", ["federate_to_identity_pool", "link_login", "session_for", "sign_out", "bearer"]
 )
 async def test_a_token_that_is_refused_unsent_is_not_shown(world, spoil, call):
     async with (
@@ -405,7 +405,7 @@ async def test_a_token_that_is_refused_unsent_is_not_shown(world, spoil, call):
         world.auth(client) as auth,
         FederatedUsers(world.pool, store=MemoryStore(), http_client=client) as users,
     ):
-        method = getattr(users if call in {"session_for", "bearer"} else auth, call)
+        method = getattr(users if hasattr(users, call) else auth, call)
 
         async def ask():
             await method(spoil(world.token), GOOGLE)
@@ -504,6 +504,17 @@ async def test_a_bearer_token_that_is_refused_is_not_shown(world):
         for _ in range(2):  # asked, then remembered
             call = users.session_for(world.token, GOOGLE)
             await failed(world, call, errors.NotAuthorizedError)
+
+
+async def test_a_bearer_token_that_was_signed_out_is_not_shown(world):
+    async with (
+        world.client() as client,
+        FederatedUsers(
+            world.pool, store=MemoryStore(), http_client=client, settings=world.settings
+        ) as users,
+    ):
+        await users.sign_out(world.token, GOOGLE)
+        await failed(world, users.session_for(world.token, GOOGLE), errors.SignedOutError)
 
 
 async def test_a_token_source_that_gives_nonsense_is_not_quoted(world):

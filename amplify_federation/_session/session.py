@@ -154,10 +154,11 @@ class Session:
             view = None if force else self._fresh.get(self._repository.record)
         return view or await self._fetch(force=force)
 
-    async def clear(self) -> tuple[RefreshGrant, ...]:
+    async def clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...]:
         """Forget the federation in memory and store, without the network.
 
-        Return the refresh grants that were forgotten with it.
+        Return the refresh grants that were forgotten with it. `leave_tombstone`: the store's record
+        says so, even where there was none.
         """
         self.check_callable()
         grants: tuple[RefreshGrant, ...] = ()
@@ -171,7 +172,7 @@ class Session:
             except (SessionKeyError, SessionFormatTooNewError):
                 await self._repository.discard(os.urandom(8).hex())
             else:
-                grants = await self._clear()
+                grants = await self._clear(leave_tombstone=leave_tombstone)
         if scope.cancelled_caught:
             message = "The session was not cleared before the deadline; the store did not answer."
             raise CallTimeoutError(message)
@@ -254,9 +255,9 @@ class Session:
             return error.fresh_copy()
         return await self._components.renewing.settle(force=force)
 
-    async def _clear(self) -> tuple[RefreshGrant, ...]:
+    async def _clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...]:
         held: tuple[Login, ...] = ()
-        if not isinstance(self.state, SignedOut):
+        if leave_tombstone or not isinstance(self.state, SignedOut):
             from amplify_federation._model.machine import Cleared  # noqa: PLC0415 - once in a session
 
             def remember() -> None:  # of the very record that is replaced

@@ -19,6 +19,7 @@ import anyio
 from attrs import evolve
 
 from amplify_federation._async.single_flight import KeyedSingleFlight
+from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.requests import checked_provider
 from amplify_federation._model.claims import peek
 from amplify_federation._model.providers import AuthProvider
@@ -32,7 +33,14 @@ from amplify_federation._session.session import Session
 from amplify_federation._session.session_factory import SessionFactory
 from amplify_federation._users.rejected_tokens import RejectedTokens
 from amplify_federation._users.session_cache import CachedSession, Compactor, SessionCache
-from amplify_federation.errors import AuthError, CallTimeoutError, StoreError, ValidationError
+from amplify_federation._users.signed_out_tokens import SignedOutTokens
+from amplify_federation.errors import (
+    AuthError,
+    CallTimeoutError,
+    SignedOutError,
+    StoreError,
+    ValidationError,
+)
 from amplify_federation.stores.protocol import SessionStore
 
 KEEP_FOR: Final = 86_400.0  # seconds that a store keeps a bearer's record after its last write
@@ -94,6 +102,7 @@ class BearerSessions:
         self._pool = evolve(factory.pool, guest_access=False)
         self._federations: KeyedSingleFlight[Session | AuthError] = KeyedSingleFlight()
         self._rejected = RejectedTokens(factory.settings.clock)
+        self._signed_out = SignedOutTokens(store, factory.settings.clock, kept=KEEP_FOR)
         self._compactor = Compactor(factory.client.clock, factory.settings, records)
 
     def bearer(self, token: Secret, provider: AuthProvider) -> Bearer:
@@ -129,6 +138,28 @@ class BearerSessions:
             return await self._federated(bearer)
         message = "The token was not exchanged before the deadline."
         raise CallTimeoutError(message)
+
+    async def sign_out(self, bearer: Bearer) -> None:
+        """Sign a token out; see `FederatedUsers.sign_out`."""
+        self._factory.check_usable()
+        session = self._loaded(bearer) or self._new(bearer)
+        await session.look()
+        if not isinstance(session.state, Federated | Expired):
+            # Not accepted as far as is known: else anybody could fill the store with sign-outs of
+            # tokens that are none.
+            try:
+                await self.session_for(bearer)
+            except SignedOutError:
+                return
+            except AuthError as error:
+                if is_about_the_token(error):
+                    return
+                raise
+            session = self._loaded(bearer) or session
+        await self._signed_out.add(session, bearer.token)
+        entry = self._cache.peek(bearer.name)
+        if entry is not None:
+            self._cache.discard(bearer.name, entry)
 
     def state_of(self, bearer: Bearer, seen: SeenState | None) -> SeenState:
         """Return the state that is in memory, as the object that was `seen` before if unchanged.
@@ -211,10 +242,12 @@ class BearerSessions:
         await session.look()
         if self._serves(session, bearer.token):
             return
+        await self._signed_out.check(session)
         patience = _LEASE_SHARE * self._factory.settings.timeout
         async with self._store.lock(lease_name(bearer.name), timeout=patience):
             await session.look()
             if not self._serves(session, bearer.token):
+                await self._signed_out.check(session)
                 await session.federate(bearer.token, bearer.provider, None)
 
     async def _clean_up(self) -> None:

@@ -206,6 +206,7 @@ async def many_users(bearer: str) -> AWSCredentials:
         live = users.bearer(bearer, [AuthProvider.GOOGLE, AuthProvider.APPLE])
         assert_type(live, FederatedBearer)
         assert_type(await live.fetch_auth_session(), AuthSession)
+        await users.sign_out(bearer, AuthProvider.GOOGLE)
         return session.credentials
 
 
