@@ -1,7 +1,12 @@
 import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from attrs import frozen
+from filelock import FileLock
 
 from amplify_federation.testing import FakeCognito, ManualClock
 from amplify_federation.testing._http.messages import Request, Response
@@ -75,3 +80,53 @@ def fake(clock):
 @pytest.fixture
 def call(fake):
     return Caller(fake)
+
+
+SOURCES = Path(__file__).parent / "javascript"
+NPM_PACKAGES = [
+    "@aws-amplify/auth",
+    "@aws-amplify/core",
+    "@aws-sdk/client-cognito-identity",
+    "@aws-sdk/credential-provider-cognito-identity",
+    "@aws-sdk/credential-providers",
+    "esbuild",
+    "openid-client",
+]
+
+
+@pytest.fixture(scope="session")
+def node_modules(pytestconfig):
+    """The folder of npm's packages: one of NODE_PATH, else installed once into pytest's cache."""
+    if not (npm := shutil.which("npm")) or not shutil.which("node"):
+        pytest.skip("Node and npm are not installed")
+    for entry in os.environ.get("NODE_PATH", "").split(os.pathsep):
+        if entry and all((Path(entry) / name).is_dir() for name in NPM_PACKAGES):
+            return Path(entry)
+    folder = pytestconfig.cache.mkdir("amplify_federation_javascript")
+    modules = folder / "node_modules"
+    with FileLock(folder / "lock"):
+        if not all((modules / name).is_dir() for name in NPM_PACKAGES):
+            install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefer-offline"]
+            done = subprocess.run(
+                [*install, "--prefix", str(folder), *NPM_PACKAGES],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                pytest.skip(f"npm could not install the packages: {done.stderr[-300:]}")
+    return modules
+
+
+@pytest.fixture(scope="session")
+def node_folder(node_modules, tmp_path_factory):
+    """A folder with the scripts, in which Node finds the packages."""
+    folder = tmp_path_factory.mktemp("javascript")
+    for source in SOURCES.iterdir():
+        shutil.copy(source, folder)
+    (folder / "node_modules").symlink_to(node_modules)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def node_program(node_folder):
+    """The command line of one of the scripts."""
+    return lambda name: ["node", str(node_folder / name)]

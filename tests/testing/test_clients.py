@@ -1,35 +1,27 @@
 """One list of calls, run by five clients: boto3, aiobotocore, raw bytes, Node and a browser.
 
-The JavaScript SDK is installed once into pytest's cache; without npm, its registry or Chromium
-the tests that need them are skipped with that reason.
+Amplify JS v6, the JavaScript SDK v2 and the AWS CLI sign in besides. What is not installed (npm and
+its packages, Chromium, the CLI) skips the tests that need it, with that reason.
 """
 
 import http.server
 import json
+import os
 import re
 import shutil
 import subprocess
 import threading
-from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 from attrs import frozen
-from filelock import FileLock
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito
 
 REGION = "eu-west-1"
 GOOGLE = AuthProvider.GOOGLE
-SOURCES = Path(__file__).parent / "javascript"
-NPM_PACKAGES = [
-    "@aws-sdk/client-cognito-identity@3",
-    "@aws-sdk/credential-providers@3",
-    "@aws-sdk/credential-provider-cognito-identity@3",
-    "esbuild",
-]
 MISSING = f"{REGION}:00000000-0000-0000-0000-000000000000"
 KEYS = {"access": "AKIDEXAMPLE", "secret": "example"}
 
@@ -223,32 +215,18 @@ def test_answers_are_as_short_as_the_services(world):
 
 
 @pytest.fixture(scope="session")
-def bundle(pytestconfig):
-    """Return the bundled scripts for Node and for a browser, made once and kept in the cache."""
-    if not (npm := shutil.which("npm")) or not shutil.which("node"):
-        pytest.skip("Node and npm are not installed")
-    folder = pytestconfig.cache.mkdir("amplify_federation_javascript")
-    with FileLock(folder / "lock"):
-        if not (folder / "node_modules" / ".bin" / "esbuild").exists():
-            install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefer-offline"]
-            done = subprocess.run(
-                [*install, "--prefix", str(folder), *NPM_PACKAGES],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                pytest.skip(f"npm could not install the JavaScript SDK: {done.stderr[-300:]}")
-        for source in SOURCES.glob("*.js"):
-            shutil.copy(source, folder)
-        for name, platform in (("node", "node"), ("browser", "browser")):
-            subprocess.run(
-                [
-                    folder / "node_modules" / ".bin" / "esbuild", folder / f"{name}.js",
-                    "--bundle", f"--platform={platform}", "--log-level=error",
-                    f"--outfile={folder / name}.bundle.js",
-                ],
-                check=True,
-            )  # fmt: skip
-    return folder
+def bundle(node_folder):
+    """Return the folder of the bundled scripts, for Node and for a browser."""
+    for name, platform in (("node", "node"), ("browser", "browser")):
+        subprocess.run(
+            [
+                node_folder / "node_modules" / ".bin" / "esbuild", node_folder / f"{name}.js",
+                "--bundle", f"--platform={platform}", "--log-level=error",
+                f"--outfile={node_folder / name}.bundle.js",
+            ],
+            check=True,
+        )  # fmt: skip
+    return node_folder
 
 
 def given_to_javascript(fake, url, pool, all_cases):
@@ -283,6 +261,77 @@ def test_javascript_sdk_in_node_gets_what_the_service_says(world, bundle):
     )
     assert done.returncode == 0, done.stderr
     check_javascript(fake, all_cases, json.loads(done.stdout))
+
+
+def run_by_node(command, **given):
+    done = subprocess.run(
+        command, env={**os.environ, "GIVEN": json.dumps(given)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_amplify_signs_in_a_guest_and_then_the_user(node_program):
+    fake = FakeCognito(region=REGION)
+    users = AuthProvider.cognito_user_pool(f"{REGION}_abc")
+    pool = fake.create_identity_pool({users: ["app"]}, guest_access=True)
+    with fake.serve() as url:
+        told = run_by_node(
+            node_program("amplify.mjs"),
+            url=url,
+            pool=pool,
+            userPool=f"{REGION}_abc",
+            client="app",
+            token=fake.issue_token(users, "alice"),
+        )
+    issued = [fake.read_session_token(told[who]["sessionToken"]) for who in ("guest", "user")]
+    assert [one.identity_id for one in issued] == [told["guest"]["identityId"]] * 2
+    assert ["Unauth" in one.role_arn for one in issued] == [True, False]
+    assert {call.code for call in fake.calls} == {None}
+
+
+def test_javascript_sdk_v2_signs_in_and_tells_errors(world, node_modules, node_program):
+    if not (node_modules / "aws-sdk").is_dir():
+        pytest.skip("npm's aws-sdk (v2, 108 MB) is not installed (see NODE_PATH)")
+    fake, url, pool, _ = world
+    logins = {GOOGLE.login_key: fake.issue_token(GOOGLE, "alice")}
+    told = run_by_node(node_program("sdk_v2.js"), url=url, region=REGION, pool=pool, logins=logins)
+    issued = fake.read_session_token(told["user"]["sessionToken"])
+    assert issued.identity_id == told["user"]["identityId"]
+    assert told["refused"]["code"] == "ValidationException"
+    assert told["refused"]["message"].startswith("1 validation error detected: Value 'nonsense'")
+    assert told["refused"]["requestId"]
+
+
+def test_aws_cli_signs_in_and_administers(world, tmp_path):
+    program = shutil.which("aws")
+    if program is None:
+        pytest.skip("the AWS CLI is not installed")
+    fake, url, pool, _ = world
+    logins = {GOOGLE.login_key: fake.issue_token(GOOGLE, "alice")}
+    given = tmp_path / "get_id.json"
+    given.write_text(json.dumps({"IdentityPoolId": pool, "Logins": logins}))
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": KEYS["access"], "AWS_SECRET_ACCESS_KEY": KEYS["secret"],
+        "AWS_ENDPOINT_URL_COGNITO_IDENTITY": url, "AWS_MAX_ATTEMPTS": "1",
+    }  # fmt: skip
+
+    def aws(*arguments):
+        return subprocess.run(
+            [program, "cognito-identity", *arguments, "--output", "json"],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    signed_in = aws("get-id", "--cli-input-json", f"file://{given}")
+    assert signed_in.returncode == 0, signed_in.stderr
+    assert json.loads(signed_in.stdout)["IdentityId"].startswith(f"{REGION}:")
+    described = aws("describe-identity-pool", "--identity-pool-id", pool)
+    assert json.loads(described.stdout)["IdentityPoolId"] == pool
+    missing = aws("describe-identity-pool", "--identity-pool-id", MISSING)
+    assert "(ResourceNotFoundException)" in missing.stderr
+    assert f"IdentityPool '{MISSING}' not found." in missing.stderr
 
 
 class Page(http.server.ThreadingHTTPServer):
