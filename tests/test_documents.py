@@ -18,12 +18,6 @@ APART = {
     f"amplify_federation/{folder}/README.md"
     for folder in ("cli", "integrations", "stores", "testing")
 }
-WITH_TEST_FILES = [
-    document
-    for document in DOCUMENTS
-    if document not in APART
-    and any((each.file_name or "").startswith("test_") for each in blocks_of(document, "python"))
-]
 
 
 def test_no_python_of_a_document_is_left_untested():
@@ -31,12 +25,12 @@ def test_no_python_of_a_document_is_left_untested():
         assert all(each.file_name for each in blocks_of(document, "python")), document
 
 
-@pytest.mark.parametrize("document", WITH_TEST_FILES)
-def test_the_test_files_of_a_document_pass(document, tmp_path):
-    for block in blocks_of(document, "python"):
-        if not (block.file_name or "").startswith("test_"):
-            continue
-        (tmp_path / block.file_name).write_text(block.code, encoding="utf-8")
+def test_the_test_files_of_the_documents_pass(tmp_path):
+    for document in set(DOCUMENTS) - set(APART):
+        for block in blocks_of(document, "python"):
+            if block.file_name is not None:
+                assert not (tmp_path / block.file_name).exists(), block
+                (tmp_path / block.file_name).write_text(block.code, encoding="utf-8")
     # Of our own settings only what the examples say; and warnings count.
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:randomly"],
@@ -110,23 +104,6 @@ def test_the_backend_of_the_readme_serves_its_users(tmp_path, monkeypatch):
             assert len(fake.calls) == 2  # one federation
             refused = browser.get("/me", headers={"Authorization": "Bearer nonsense"})
             assert refused.status_code == 401
-
-
-def test_the_policies_of_the_readme_are_taken_by_iam(moto):
-    boto3 = pytest.importorskip("boto3")
-    trust, permissions = [each.code for each in blocks_of("README.md", "json")]
-    iam = boto3.client(
-        "iam",
-        region_name="us-east-1",
-        endpoint_url=moto,
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    iam.create_role(RoleName="signed-in-users", AssumeRolePolicyDocument=trust)
-    iam.put_role_policy(
-        RoleName="signed-in-users", PolicyName="own-folder", PolicyDocument=permissions
-    )
-    iam.close()
 
 
 def test_messages_of_the_troubleshooting_are_those_of_the_code():
