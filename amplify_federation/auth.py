@@ -186,7 +186,7 @@ class FederatedAuth:
         grants = await self._session.clear()
         from amplify_federation._oidc.revocation import revoke_all  # noqa: PLC0415 - once
 
-        return await revoke_all(grants, self._client.http_client, local=local)
+        return await revoke_all(grants, self._session.context.client.http_client, local=local)
 
     async def forget_guest(self) -> None:
         """Forget the guest's identity and credentials, in memory and in the store; no network.

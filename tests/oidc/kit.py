@@ -52,9 +52,13 @@ class Person:
         self.prompt = prompt
         self.told.set()
 
+    def open(self):
+        """Open a client that reaches the provider's pages."""
+        return httpx.AsyncClient(transport=self.world.fake.transport)
+
     async def act(self):
         await self.told.wait()
-        async with httpx.AsyncClient(transport=self.world.fake.transport) as browser:
+        async with self.open() as browser:
             if self.prompt.user_code is not None:
                 await browser.post(
                     self.prompt.url,
@@ -81,7 +85,8 @@ class Person:
 async def signed_in(person, **options):
     """Sign in with the person at the pages; return the `SignIn`, or the error that came of it."""
     arguments = {"issuer": ISSUER, "client_id": CLIENT, "device": False, **options}
-    arguments.setdefault("http_client", person.world.http)
+    if "http_client" not in arguments:
+        arguments["http_client"] = person.world.http
     async with anyio.create_task_group() as group:
         group.start_soon(person.act)
         try:

@@ -15,6 +15,8 @@ from amplify_federation import (
     NotAuthorizedError,
     sign_in,
 )
+from amplify_federation.testing import FakeCognito
+from tests.oidc.browser import CHROMIUM, Browser
 from tests.oidc.kit import CLIENT, GOOGLE, ISSUER, Person, refused, signed_in
 
 
@@ -227,3 +229,39 @@ async def test_with_a_browser_it_is_chosen(world, no_display):
     person = Person(world)
     assert (await signed_in(person, device=None)).username == "alice@example.com"
     assert person.prompt.redirect_uri is not None
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+async def test_a_person_signs_in_in_a_real_browser(tmp_path, anyio_backend_name):
+    """The page is shown, its button pressed, the redirect served, and the outcome shown."""
+    if anyio_backend_name == "trio":
+        pytest.skip("one real browser is enough")
+    fake = FakeCognito()
+    fake.create_identity_pool({GOOGLE: [CLIENT]})
+    texts = []
+
+    def act(url):
+        with Browser(tmp_path) as browser:
+            browser.open(url)
+            browser.wait_for("document.querySelector('button[value=allow]') !== null")
+            browser.script("document.querySelector('button[value=allow]').click()")
+            texts.append(
+                browser.wait_for(
+                    "location.hostname == '127.0.0.1' && location.search.includes('code=')"
+                    " && document.readyState == 'complete' && document.body.innerText"
+                )
+            )
+
+    async def prompt(shown):
+        await anyio.to_thread.run_sync(act, shown.url)
+
+    async with fake.serve() as url:
+        signed = await sign_in(
+            issuer=ISSUER,
+            client_id=CLIENT,
+            discovery_url=f"{url}/{GOOGLE.login_key}/.well-known/openid-configuration",
+            device=False,
+            prompt=prompt,
+        )
+    assert signed.username == "alice@example.com"
+    assert "You are signed in" in texts[0]

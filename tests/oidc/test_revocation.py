@@ -6,6 +6,7 @@ import pytest
 
 from amplify_federation import (
     ConfigurationError,
+    FederatedUsers,
     MemoryStore,
     Revocation,
     SignedOut,
@@ -149,3 +150,16 @@ async def test_without_the_extra_the_session_is_forgotten_all_the_same(world, au
     assert result.revocation is Revocation.FAILED
     assert "Authlib" in result.message
     assert auth.state == SignedOut()
+
+
+async def test_a_handle_of_many_users_signs_out_too(world, signed):
+    async with FederatedUsers(
+        world.pool, store=MemoryStore(), settings=world.settings, http_client=world.http
+    ) as users:
+        auth = users.auth("alice")
+        await auth.federate_to_identity_pool(
+            signed.id_token, signed.provider, refresh_grant=signed.refresh_grant
+        )
+        world.fake.advance(7200)
+        assert (await auth.fetch_auth_session()).is_signed_in
+        assert (await auth.sign_out()).revocation is Revocation.REVOKED
