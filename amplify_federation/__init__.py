@@ -49,11 +49,18 @@ if typing.TYPE_CHECKING:
     from amplify_federation._model.classic_flow import ClassicFlow
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
-    from amplify_federation._model.results.events import AuthEvent, AuthEventKind
-    from amplify_federation._model.results.federation import FederationResult, TokenRequest
-    from amplify_federation._model.results.session import AuthResult, AuthSession
-    from amplify_federation._model.results.sign_out import Revocation, SignOutResult
-    from amplify_federation._model.results.user_pool import AuthUser, UserPoolTokens
+    from amplify_federation._model.results import (
+        AuthEvent,
+        AuthEventKind,
+        AuthResult,
+        AuthSession,
+        AuthUser,
+        FederationResult,
+        Revocation,
+        SignOutResult,
+        TokenRequest,
+        UserPoolTokens,
+    )
     from amplify_federation._model.settings import AuthSettings, Clock
     from amplify_federation._model.state import Expired, Federated, SignedOut
     from amplify_federation._model.values import AWSCredentials
@@ -147,11 +154,18 @@ _HOMES = {
     "_model.classic_flow": ("ClassicFlow",),
     "_model.providers": ("AuthProvider",),
     "_model.refresh_grant": ("RefreshGrant",),
-    "_model.results.events": ("AuthEvent", "AuthEventKind"),
-    "_model.results.federation": ("FederationResult", "TokenRequest"),
-    "_model.results.session": ("AuthResult", "AuthSession"),
-    "_model.results.sign_out": ("Revocation", "SignOutResult"),
-    "_model.results.user_pool": ("AuthUser", "UserPoolTokens"),
+    "_model.results": (
+        "AuthEvent",
+        "AuthEventKind",
+        "AuthResult",
+        "AuthSession",
+        "AuthUser",
+        "FederationResult",
+        "Revocation",
+        "SignOutResult",
+        "TokenRequest",
+        "UserPoolTokens",
+    ),
     "_model.settings": ("AuthSettings", "Clock"),
     "_model.state": ("Expired", "Federated", "SignedOut"),
     "_model.values": ("AWSCredentials",),

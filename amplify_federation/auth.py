@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from amplify_federation._async.broadcast import EventStream
     from amplify_federation._model.refresh_grant import RefreshGrant
-    from amplify_federation._model.results.events import AuthEvent
-    from amplify_federation._model.results.federation import FederationResult
-    from amplify_federation._model.results.session import AuthSession
-    from amplify_federation._model.results.sign_out import SignOutResult
-    from amplify_federation._model.results.user_pool import AuthUser
+    from amplify_federation._model.results import (
+        AuthEvent,
+        AuthSession,
+        AuthUser,
+        FederationResult,
+        SignOutResult,
+    )
     from amplify_federation._model.state import State
     from amplify_federation._session.context import TokenSource, UserPool
     from amplify_federation.stores.protocol import SessionStore

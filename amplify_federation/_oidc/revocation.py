@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 
 from amplify_federation._model.refresh_grant import RefreshGrant
-from amplify_federation._model.results.sign_out import Revocation, SignOutResult
+from amplify_federation._model.results import Revocation, SignOutResult
 from amplify_federation._model.values import Secret
 from amplify_federation._oidc.client import OidcClient, client_of, open_client
 from amplify_federation.errors import AuthError

@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 
 from amplify_federation._model.refresh_grant import RefreshGrant
-from amplify_federation._model.results.federation import TokenRequest
+from amplify_federation._model.results import TokenRequest
 from amplify_federation._model.values import as_secret
 from amplify_federation._oidc.library import check_installed
 

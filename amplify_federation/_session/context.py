@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from amplify_federation._http.server_clock import ServerClock
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
-    from amplify_federation._model.results.events import AuthEvent
-    from amplify_federation._model.results.federation import TokenRequest
-    from amplify_federation._model.results.user_pool import UserPoolTokens
+    from amplify_federation._model.results import AuthEvent, TokenRequest, UserPoolTokens
     from amplify_federation._model.settings import AuthSettings
     from amplify_federation._model.state import Login
     from amplify_federation._session.repository import SessionRepository

@@ -26,7 +26,7 @@ from amplify_federation._model.claims import same_subject, subject_digest
 from amplify_federation._model.machine import FederationSucceeded
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.refresh_grant import RefreshGrant
-from amplify_federation._model.results.federation import FederationResult
+from amplify_federation._model.results import FederationResult
 from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut
 from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context

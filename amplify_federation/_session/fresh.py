@@ -5,7 +5,7 @@ of a clock away. This file owns the bounds within which the view may be shown ag
 """
 
 from amplify_federation._http.server_clock import ServerClock
-from amplify_federation._model.results.session import AuthSession
+from amplify_federation._model.results import AuthSession
 from amplify_federation._session.record.schema import SessionRecord
 from amplify_federation._session.renewal.lifespan import MAX_CLOCK_LEAD, Lifespan
 

@@ -10,7 +10,7 @@ from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_identity, unlinking
 from amplify_federation._model.machine import FederationSucceeded
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.results.federation import FederationResult
+from amplify_federation._model.results import FederationResult
 from amplify_federation._model.state import Federated
 from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context

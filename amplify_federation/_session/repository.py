@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from amplify_federation._async.broadcast import Broadcast
     from amplify_federation._http.server_clock import ServerClock
     from amplify_federation._model.machine import Event
-    from amplify_federation._model.results.events import AuthEvent
+    from amplify_federation._model.results import AuthEvent
     from amplify_federation._model.values import Secret
     from amplify_federation.stores.protocol import Record, SessionStore
 

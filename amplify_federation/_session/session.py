@@ -45,10 +45,7 @@ if TYPE_CHECKING:
     from amplify_federation._http.client import CognitoClient
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
-    from amplify_federation._model.results.events import AuthEvent
-    from amplify_federation._model.results.federation import FederationResult
-    from amplify_federation._model.results.session import AuthSession
-    from amplify_federation._model.results.user_pool import AuthUser
+    from amplify_federation._model.results import AuthEvent, AuthSession, AuthUser, FederationResult
     from amplify_federation._model.settings import AuthSettings
     from amplify_federation._model.state import Login
     from amplify_federation._model.values import Secret

@@ -16,8 +16,7 @@ from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._model.claims import peek, same_subject, subject_digest
-from amplify_federation._model.results.session import AuthResult, AuthSession
-from amplify_federation._model.results.user_pool import AuthUser, UserPoolTokens
+from amplify_federation._model.results import AuthResult, AuthSession, AuthUser, UserPoolTokens
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation._session.context import Context, UserPool
 from amplify_federation._session.renewal.lifespan import Lifespan, lifespan_of

@@ -23,7 +23,7 @@ from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.requests import checked_provider
 from amplify_federation._model.claims import peek
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.results.session import AuthSession
+from amplify_federation._model.results import AuthSession
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._model.values import Secret
 from amplify_federation._session.record.schema import decode

@@ -1,6 +1,6 @@
 """Which event a change from one record to the next is. Pure."""
 
-from amplify_federation._model.results.events import AuthEvent, AuthEventKind
+from amplify_federation._model.results import AuthEvent, AuthEventKind
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._session.record.schema import SessionRecord
 

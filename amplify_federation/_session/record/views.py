@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from amplify_federation._model.results.session import AuthResult, AuthSession
+from amplify_federation._model.results import AuthResult, AuthSession
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation.errors import (
     AuthError,
@@ -14,7 +14,7 @@ from amplify_federation.errors import (
 )
 
 if TYPE_CHECKING:
-    from amplify_federation._model.results.user_pool import UserPoolTokens
+    from amplify_federation._model.results import UserPoolTokens
 
 NO_USER_POOL = "Users federated to Identity Pools do not have User Pool access."
 NO_USER_POOL_ADVICE = (

@@ -25,7 +25,7 @@ from amplify_federation._model.machine import (
     RefreshTokenRotated,
 )
 from amplify_federation._model.refresh_grant import RefreshGrant
-from amplify_federation._model.results.federation import TokenRequest
+from amplify_federation._model.results import TokenRequest
 from amplify_federation._model.state import Expired, Federated, Login
 from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
