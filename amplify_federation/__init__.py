@@ -42,10 +42,10 @@ from amplify_federation.errors import (
 
 if typing.TYPE_CHECKING:
     from amplify_federation._async.broadcast import EventStream
-    from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile
-    from amplify_federation._crypto.keys.os_keyring import KeyringKey
-    from amplify_federation._crypto.keys.passphrase import PassphraseKey
-    from amplify_federation._crypto.keys.source import KeyRing
+    from amplify_federation._crypto.key_files import EnvironmentKey, KeyFile
+    from amplify_federation._crypto.keyring import KeyringKey
+    from amplify_federation._crypto.keys import KeyRing
+    from amplify_federation._crypto.passphrase import PassphraseKey
     from amplify_federation._model.classic_flow import ClassicFlow
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
@@ -169,10 +169,10 @@ _HOMES = {
     "_model.settings": ("AuthSettings", "Clock"),
     "_model.state": ("Expired", "Federated", "SignedOut"),
     "_model.values": ("AWSCredentials",),
-    "_crypto.keys.file": ("EnvironmentKey", "KeyFile"),
-    "_crypto.keys.os_keyring": ("KeyringKey",),
-    "_crypto.keys.passphrase": ("PassphraseKey",),
-    "_crypto.keys.source": ("KeyRing",),
+    "_crypto.key_files": ("EnvironmentKey", "KeyFile"),
+    "_crypto.keyring": ("KeyringKey",),
+    "_crypto.passphrase": ("PassphraseKey",),
+    "_crypto.keys": ("KeyRing",),
     "_oidc.prompting": ("SignInPrompt",),
     "_oidc.token_source": ("OidcTokenSource",),
     "_oidc.sign_in": ("SignIn", "sign_in"),

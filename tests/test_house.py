@@ -50,7 +50,7 @@ KNOWN_TO = {
     "cryptography": ["_crypto", "testing"],
     "filelock": ["_files", "stores"],
     "platformdirs": ["_files", "_crypto", "stores"],
-    "keyring": ["_crypto/keys/os_keyring"],
+    "keyring": ["_crypto/keyring"],
     "redis": ["stores/_redis_client"],
     "boto3": ["integrations"],
     "botocore": ["integrations"],

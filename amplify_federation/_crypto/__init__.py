@@ -1,1 +1,1 @@
-"""The door to the disk: sealing, keys, safe files and locks."""
+"""Sealed records, and the keys that seal them."""

@@ -2,7 +2,7 @@
 
     names.secret       32 random bytes, made once; the file name of a record is an HMAC under them,
                        so that a listing tells neither pools nor sessions
-    master.key         the default key, where no other is given; see `keys.file`
+    master.key         the default key, where no other is given; see `_crypto.key_files`
     <digest>.session   a record
     <digest>.bearer    a record that is removed so long after its last write
     <file>.corrupt     the last content of a record that could not be read

@@ -7,9 +7,9 @@ import os
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from amplify_federation._crypto.derivation import Derivation
-from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile
-from amplify_federation._crypto.keys.source import KeySource, MasterKey, SealingKey, redacted_key
+from amplify_federation._crypto.kdf import Derivation
+from amplify_federation._crypto.key_files import EnvironmentKey, KeyFile
+from amplify_federation._crypto.keys import KeySource, MasterKey, SealingKey, redacted_key
 from amplify_federation._files.directories import no_home
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 from amplify_federation.stores.folder import FolderStore

@@ -7,7 +7,7 @@ import secrets
 from types import TracebackType
 from typing import Final, Self
 
-from amplify_federation._crypto.keys.source import KeySource, as_key_source, redacted_key
+from amplify_federation._crypto.keys import KeySource, as_key_source, redacted_key
 from amplify_federation.errors import ConfigurationError
 from amplify_federation.stores._redis_client import RedisClient
 from amplify_federation.stores._redis_records import KeyNames, RedisRecords

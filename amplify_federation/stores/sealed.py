@@ -10,9 +10,14 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Final, Protocol, runtime_checkable
 
-from amplify_federation._crypto.envelope import SALT_SIZE, open_label, open_record, seal
-from amplify_federation._crypto.header import open_header
-from amplify_federation._crypto.keys.source import KeySource, MasterKey, as_key_source, redacted_key
+from amplify_federation._crypto.envelope import (
+    SALT_SIZE,
+    open_header,
+    open_label,
+    open_record,
+    seal,
+)
+from amplify_federation._crypto.keys import KeySource, MasterKey, as_key_source, redacted_key
 from amplify_federation._files.recent import Recent
 from amplify_federation.errors import (
     SessionFileCorruptError,

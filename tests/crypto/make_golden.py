@@ -8,11 +8,10 @@ Everything in them is fixed, so a second run writes the same bytes.
 import json
 from pathlib import Path
 
-from amplify_federation._crypto.derivation import ARGON2ID, SCRYPT
-from amplify_federation._crypto.envelope import seal
-from amplify_federation._crypto.header import VERSION
-from amplify_federation._crypto.keys.passphrase import derive
-from amplify_federation._crypto.keys.source import MasterKey, SealingKey
+from amplify_federation._crypto.envelope import VERSION, seal
+from amplify_federation._crypto.kdf import ARGON2ID, SCRYPT
+from amplify_federation._crypto.keys import MasterKey, SealingKey
+from amplify_federation._crypto.passphrase import derive
 
 FOLDER = Path(__file__).parent / "golden"
 NAME = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768/default"

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from amplify_federation._crypto.envelope import open_label, open_record
-from amplify_federation._crypto.header import open_header
-from amplify_federation._crypto.keys.passphrase import PassphraseKey
-from amplify_federation._crypto.keys.source import RawKey
+from amplify_federation._crypto.envelope import open_header, open_label, open_record
+from amplify_federation._crypto.keys import RawKey
+from amplify_federation._crypto.passphrase import PassphraseKey
 from amplify_federation.errors import SessionKeyError
 
 GOLDEN = Path(__file__).parent / "golden"

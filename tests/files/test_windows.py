@@ -53,8 +53,8 @@ assert files.WINDOWS and not files.SAFE_FLAGS
 @pytest.mark.skipif(sys.platform == "win32", reason="it is Windows")
 def test_no_module_needs_what_only_posix_has():
     disk = ("faults", "files", "writing", "directories", "lock", "folder")
-    keys = ("source", "file", "passphrase", "os_keyring")
+    keys = ("keys", "key_files", "passphrase", "keyring")
     modules = [f"amplify_federation._files.{name}" for name in disk]
-    modules += [f"amplify_federation._crypto.keys.{name}" for name in keys]
+    modules += [f"amplify_federation._crypto.{name}" for name in keys]
     script = IMPORT_WITHOUT_POSIX.format(posix=POSIX_ONLY, missing=MISSING, modules=modules)
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -84,7 +84,7 @@ async def test_a_session_is_cleared_without_its_key_and_federation_works_then(ma
 async def test_a_session_in_a_format_of_the_future_is_left_alone_until_it_is_cleared(
     machine, home, monkeypatch
 ):
-    monkeypatch.setattr("amplify_federation._crypto.header.VERSION", 2)
+    monkeypatch.setattr("amplify_federation._crypto.envelope.VERSION", 2)
     await machine.federate(KEYS[0])
     monkeypatch.undo()
     [record] = files(home, ".session")

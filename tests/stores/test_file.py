@@ -10,12 +10,12 @@ import anyio
 import platformdirs
 import pytest
 
-from amplify_federation._crypto.derivation import Derivation, KeyFunction
-from amplify_federation._crypto.header import open_header
-from amplify_federation._crypto.keys import passphrase
-from amplify_federation._crypto.keys.file import KEY_FILE_VARIABLE, KEY_VARIABLE, KeyFile
-from amplify_federation._crypto.keys.passphrase import PassphraseKey
-from amplify_federation._crypto.keys.source import KeyRing
+from amplify_federation._crypto import passphrase
+from amplify_federation._crypto.envelope import open_header
+from amplify_federation._crypto.kdf import Derivation, KeyFunction
+from amplify_federation._crypto.key_files import KEY_FILE_VARIABLE, KEY_VARIABLE, KeyFile
+from amplify_federation._crypto.keys import KeyRing
+from amplify_federation._crypto.passphrase import PassphraseKey
 from amplify_federation.errors import (
     ConfigurationError,
     SessionFormatTooNewError,
@@ -209,7 +209,7 @@ async def test_a_wrong_key_is_told_and_the_session_left_alone(folder):
 
 
 async def test_a_newer_format_is_told_and_the_session_left_alone(folder, monkeypatch):
-    monkeypatch.setattr("amplify_federation._crypto.header.VERSION", 2)
+    monkeypatch.setattr("amplify_federation._crypto.envelope.VERSION", 2)
     path = await stored(folder)
     content = path.read_bytes()
     monkeypatch.undo()

@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from amplify_federation._crypto.derivation import ARGON2ID
 from amplify_federation._crypto.envelope import seal
-from amplify_federation._crypto.keys.source import KeyRing, MasterKey, RawKey, SealingKey
+from amplify_federation._crypto.kdf import ARGON2ID
+from amplify_federation._crypto.keys import KeyRing, MasterKey, RawKey, SealingKey
 from amplify_federation.errors import (
     ConfigurationError,
     SessionFormatTooNewError,

@@ -11,14 +11,14 @@ from typing import Final
 
 import anyio
 
-from amplify_federation._crypto.derivation import (
+from amplify_federation._crypto.kdf import (
     ARGON2ID,
     SALT_SIZE,
     SCRYPT,
     Derivation,
     KeyFunction,
 )
-from amplify_federation._crypto.keys.source import KEY_SIZE, MasterKey, SealingKey
+from amplify_federation._crypto.keys import KEY_SIZE, MasterKey, SealingKey
 from amplify_federation._files.recent import Recent
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amplify_federation._crypto.derivation import (
+from amplify_federation._crypto.kdf import (
     ARGON2ID,
     DERIVATION_SIZE,
     NO_DERIVATION,

@@ -7,10 +7,10 @@ import keyring.backend
 import keyring.errors
 import pytest
 
-from amplify_federation._crypto.derivation import ARGON2ID, NO_DERIVATION
-from amplify_federation._crypto.keys import os_keyring
-from amplify_federation._crypto.keys.os_keyring import KeyringKey
-from amplify_federation._crypto.keys.source import MasterKey
+from amplify_federation._crypto import keyring as room
+from amplify_federation._crypto.kdf import ARGON2ID, NO_DERIVATION
+from amplify_federation._crypto.keyring import KeyringKey
+from amplify_federation._crypto.keys import MasterKey
 from amplify_federation.errors import (
     ConfigurationError,
     SessionKeyError,
@@ -139,7 +139,7 @@ async def test_a_missing_extra_is_named(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(os_keyring, "import_module", missing)
+    monkeypatch.setattr(room, "import_module", missing)
     with pytest.raises(ConfigurationError, match=r"amplify-federation\[keyring\]"):
         await KeyringKey().sealing_key()
 

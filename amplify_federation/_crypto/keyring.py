@@ -7,20 +7,21 @@ deadline. This file must not know what the key opens.
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
 import anyio
 
-from amplify_federation._crypto.derivation import NO_DERIVATION, Derivation
-from amplify_federation._crypto.keys.source import (
-    KEY_SIZE,
+from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
+from amplify_federation._crypto.key_files import make_once
+from amplify_federation._crypto.keys import (
     MasterKey,
     SealingKey,
     key_as_text,
     key_from_text,
 )
-from amplify_federation._files import directories, lock
+from amplify_federation._files import directories
 from amplify_federation.errors import (
     AuthError,
     ConfigurationError,
@@ -30,7 +31,6 @@ from amplify_federation.errors import (
 
 T = TypeVar("T")
 _SERVICE: Final = "amplify_federation"
-_PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
 
 
 class KeyringKey:
@@ -97,27 +97,26 @@ def _made(name: str) -> MasterKey:
     """Read the key, or make it, once for all processes of this user, and read it back."""
     if (key := _read(name)) is not None:
         return key
-    with lock.hold_blocking(_guard(), timeout=_PATIENCE):
-        if (key := _read(name)) is not None:
-            return key
-        key = MasterKey(os.urandom(KEY_SIZE))
-        _guarded(
-            lambda keyring: keyring.set_password(_SERVICE, name, key_as_text(key).decode().strip())
-        )
-        if _read(name) != key:  # some keyrings take everything and keep nothing
-            message = "The keyring did not give back the key that it was given."
-            raise SessionKeyError(message)
-    return key
+    return make_once(_lock_path(), partial(_read, name), partial(_write, name))
 
 
-def _guard() -> str:
-    """Return the lock of making the key. A keyring has none of its own."""
+def _write(name: str, key: MasterKey) -> None:
+    _guarded(
+        lambda keyring: keyring.set_password(_SERVICE, name, key_as_text(key).decode().strip())
+    )
+    if _read(name) != key:  # some keyrings accept every entry and store none
+        message = "The keyring did not give back the key that it was given."
+        raise SessionKeyError(message)
+
+
+def _lock_path() -> str:
+    """Return the lock file for making the key. A keyring has no lock of its own."""
     from platformdirs import user_state_dir  # noqa: PLC0415 - needed here alone
 
     folder = directories.real_folder(user_state_dir(_SERVICE, appauthor=False))
     directories.make_folder(folder)
     directories.folder_identity(folder)
-    return os.path.join(folder, "keyring.lock")  # noqa: PTH118 - as in `disk`
+    return os.path.join(folder, "keyring.lock")  # noqa: PTH118 - as in `_files`
 
 
 def _guarded(question: Callable[[Any], T]) -> T:

@@ -10,10 +10,10 @@ from base64 import b64encode
 import anyio
 import pytest
 
-from amplify_federation._crypto.derivation import ARGON2ID, NO_DERIVATION
-from amplify_federation._crypto.keys import file
-from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile, made_key
-from amplify_federation._crypto.keys.source import MasterKey
+from amplify_federation._crypto import key_files
+from amplify_federation._crypto.kdf import ARGON2ID, NO_DERIVATION
+from amplify_federation._crypto.key_files import EnvironmentKey, KeyFile, made_key
+from amplify_federation._crypto.keys import MasterKey
 from amplify_federation._files import writing
 from amplify_federation.errors import (
     ConfigurationError,
@@ -36,8 +36,8 @@ def path(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _empty_environment(monkeypatch):
-    monkeypatch.delenv(file.KEY_VARIABLE, raising=False)
-    monkeypatch.delenv(file.KEY_FILE_VARIABLE, raising=False)
+    monkeypatch.delenv(key_files.KEY_VARIABLE, raising=False)
+    monkeypatch.delenv(key_files.KEY_FILE_VARIABLE, raising=False)
 
 
 async def test_a_key_file_gives_its_key_and_is_read_once(path):
@@ -200,7 +200,7 @@ async def test_many_tasks_make_one_key(tmp_path):
 
 
 async def test_the_environment_gives_a_key(monkeypatch):
-    monkeypatch.setenv(file.KEY_VARIABLE, b64encode(KEY).decode())
+    monkeypatch.setenv(key_files.KEY_VARIABLE, b64encode(KEY).decode())
     source = EnvironmentKey()
     assert EnvironmentKey.is_set()
     assert (await source.sealing_key()).master == MasterKey(KEY)
@@ -209,7 +209,7 @@ async def test_the_environment_gives_a_key(monkeypatch):
 
 
 async def test_the_environment_names_a_key_file(monkeypatch, path):
-    monkeypatch.setenv(file.KEY_FILE_VARIABLE, str(path))
+    monkeypatch.setenv(key_files.KEY_FILE_VARIABLE, str(path))
     assert EnvironmentKey.is_set()
     assert (await EnvironmentKey().sealing_key()).master == MasterKey(KEY)
 
@@ -220,22 +220,22 @@ def test_a_home_is_expanded(monkeypatch, tmp_path):
 
 
 async def test_both_variables_are_one_too_many(monkeypatch, path):
-    monkeypatch.setenv(file.KEY_FILE_VARIABLE, str(path))
-    monkeypatch.setenv(file.KEY_VARIABLE, b64encode(KEY).decode())
+    monkeypatch.setenv(key_files.KEY_FILE_VARIABLE, str(path))
+    monkeypatch.setenv(key_files.KEY_VARIABLE, b64encode(KEY).decode())
     with pytest.raises(ConfigurationError, match="unset one"):
         await EnvironmentKey().sealing_key()
 
 
 @pytest.mark.parametrize("text", ["canary", "canary\udcff", b64encode(bytes(16)).decode()])
 async def test_a_bad_variable_is_an_error_that_does_not_show_it(monkeypatch, text):
-    monkeypatch.setenv(file.KEY_VARIABLE, text)
+    monkeypatch.setenv(key_files.KEY_VARIABLE, text)
     with pytest.raises(ConfigurationError) as caught:
         await EnvironmentKey().sealing_key()
     assert "canary" not in repr([caught.value, *(e.frame.f_locals for e in caught.traceback[1:])])
 
 
 async def test_a_variable_that_names_no_file_is_an_error(monkeypatch, tmp_path):
-    monkeypatch.setenv(file.KEY_FILE_VARIABLE, str(tmp_path / "none"))
+    monkeypatch.setenv(key_files.KEY_FILE_VARIABLE, str(tmp_path / "none"))
     with pytest.raises(ConfigurationError, match="does not exist"):
         await EnvironmentKey().sealing_key()
 
@@ -246,7 +246,7 @@ async def test_no_variable_is_an_error_where_one_was_asked_for():
         await EnvironmentKey().sealing_key()
 
 
-@pytest.mark.parametrize("name", [file.KEY_VARIABLE, file.KEY_FILE_VARIABLE])
+@pytest.mark.parametrize("name", [key_files.KEY_VARIABLE, key_files.KEY_FILE_VARIABLE])
 async def test_an_empty_variable_is_set_and_is_no_key(monkeypatch, name):
     monkeypatch.setenv(name, "")
     assert EnvironmentKey.is_set()
@@ -257,12 +257,12 @@ async def test_an_empty_variable_is_set_and_is_no_key(monkeypatch, name):
 @pytest.mark.parametrize("text", [None, "", "short"])
 async def test_the_way_to_make_a_key_makes_one(monkeypatch, text):
     if text is not None:
-        monkeypatch.setenv(file.KEY_VARIABLE, text)
+        monkeypatch.setenv(key_files.KEY_VARIABLE, text)
     with pytest.raises(ConfigurationError) as caught:
         await EnvironmentKey().sealing_key()
     code = re.search(r"python -c '(.+)'", caught.value.recovery_suggestion).group(1)
     made = await anyio.run_process([sys.executable, "-c", code])
-    monkeypatch.setenv(file.KEY_VARIABLE, made.stdout.decode().strip())
+    monkeypatch.setenv(key_files.KEY_VARIABLE, made.stdout.decode().strip())
     assert await EnvironmentKey().sealing_key()
 
 

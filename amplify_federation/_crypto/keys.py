@@ -11,7 +11,7 @@ from typing import Final, Never, Protocol, Self, cast
 
 from attrs import frozen
 
-from amplify_federation._crypto.derivation import NO_DERIVATION, Derivation
+from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 
 KEY_SIZE: Final = 32  # bytes; AES-256

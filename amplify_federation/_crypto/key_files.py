@@ -5,11 +5,12 @@ in a worker thread. This file must not know what the keys open.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from amplify_federation._crypto.derivation import NO_DERIVATION, Derivation
-from amplify_federation._crypto.keys.source import (
+from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
+from amplify_federation._crypto.keys import (
     KEY_SIZE,
     MasterKey,
     SealingKey,
@@ -195,15 +196,28 @@ def _key_text(path: AnyPath, *, mounted: bool) -> MasterKey | None:
 
 def made_key(path: AnyPath) -> MasterKey:
     """Read a key file, or make it with a random key, once for all processes."""
-    from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
-
     if (key := read_key(path)) is not None:
         return key
-    with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
-        if (key := read_key(path)) is not None:
+    return make_once(f"{os.fspath(path)}.lock", partial(read_key, path), partial(_written, path))
+
+
+def make_once(
+    lock_path: str,
+    read: Callable[[], MasterKey | None],
+    write: Callable[[MasterKey], StoreError | None],
+) -> MasterKey:
+    """Return the key that another process made meanwhile, or make a random one, under a lock.
+
+    Blocks, for up to 5 s while another process makes it. Where the frames of an error's traceback
+    would hold the key, `write` returns the error without one.
+    """
+    from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
+
+    with lock.hold_blocking(lock_path, timeout=_PATIENCE):
+        if (key := read()) is not None:
             return key
         key = MasterKey(os.urandom(KEY_SIZE))
-        failure = _written(path, key)
+        failure = write(key)
     if failure is not None:
         raise failure
     return key

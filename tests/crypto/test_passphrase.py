@@ -4,18 +4,17 @@ import anyio
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from amplify_federation._crypto.derivation import (
+from amplify_federation._crypto import passphrase
+from amplify_federation._crypto.envelope import open_header, seal
+from amplify_federation._crypto.kdf import (
     ARGON2ID,
     NO_DERIVATION,
     SCRYPT,
     Derivation,
     KeyFunction,
 )
-from amplify_federation._crypto.envelope import seal
-from amplify_federation._crypto.header import open_header
-from amplify_federation._crypto.keys import passphrase
-from amplify_federation._crypto.keys.passphrase import PassphraseKey, derive, is_available
-from amplify_federation._crypto.keys.source import MasterKey
+from amplify_federation._crypto.keys import MasterKey
+from amplify_federation._crypto.passphrase import PassphraseKey, derive, is_available
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 
 CHEAP = Derivation(KeyFunction.ARGON2ID, (1, 8, 1), bytes(16))

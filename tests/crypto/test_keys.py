@@ -5,11 +5,10 @@ from base64 import b64encode, urlsafe_b64encode
 import attrs
 import pytest
 
-from amplify_federation._crypto.derivation import ARGON2ID, NO_DERIVATION
-from amplify_federation._crypto.keys.file import EnvironmentKey, KeyFile
-from amplify_federation._crypto.keys.os_keyring import KeyringKey
-from amplify_federation._crypto.keys.passphrase import PassphraseKey
-from amplify_federation._crypto.keys.source import (
+from amplify_federation._crypto.kdf import ARGON2ID, NO_DERIVATION
+from amplify_federation._crypto.key_files import EnvironmentKey, KeyFile
+from amplify_federation._crypto.keyring import KeyringKey
+from amplify_federation._crypto.keys import (
     KeyRing,
     MasterKey,
     RawKey,
@@ -18,6 +17,7 @@ from amplify_federation._crypto.keys.source import (
     key_as_text,
     key_from_text,
 )
+from amplify_federation._crypto.passphrase import PassphraseKey
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 
 CANARY = b"canary-key-of-thirty-two-bytes!!"

@@ -1,1 +1,0 @@
-"""Where the master key comes from."""
