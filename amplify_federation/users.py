@@ -103,7 +103,9 @@ class FederatedUsers:
         if user_pool is not None and not callable(user_pool):
             message = "`user_pool` must be a callable that returns the user pool of a user id."
             raise ValidationError(message)
-        self._client = CognitoClient(checked.endpoint, http_client, settings)
+        self._client = CognitoClient(
+            checked.endpoint, http_client, settings, owner="FederatedUsers"
+        )
         self._factory = SessionFactory(
             pool=checked,
             settings=settings,

@@ -14,13 +14,22 @@ from amplify_federation.errors import InvalidStateError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ADVICE = (
+    "Make one `{owner}` for each event loop; what is stored is shared. Code without async keeps "
+    "one loop for all calls: `amplify_federation.integrations.blocking`, or an `asyncio.Runner`."
+)
+
 
 class LoopGuard:
-    """Remembers the first event loop that it is used from, and refuses every other."""
+    """Remembers the first event loop that it is used from, and refuses every other.
 
-    __slots__ = ("_current", "_home")
+    `owner` is the public class whose objects it guards.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_current", "_home", "_owner")
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
         self._current: Callable[[], object] | None = None
         self._home: object = None
 
@@ -35,13 +44,8 @@ class LoopGuard:
         except RuntimeError:
             at_home = False  # another kind of loop, or none
         if not at_home:
-            message = "This session is used from a second event loop."
-            raise InvalidStateError(
-                message,
-                recovery_suggestion=(
-                    "Make one `FederatedAuth` for each event loop; the store is shared."
-                ),
-            )
+            message = f"This `{self._owner}` is used from a second event loop."
+            raise InvalidStateError(message, recovery_suggestion=_ADVICE.format(owner=self._owner))
 
 
 def is_asyncio() -> bool:

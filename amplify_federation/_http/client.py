@@ -29,8 +29,8 @@ _QUOTAS: Final[WeakKeyDictionary[object, RetryQuota]] = WeakKeyDictionary()
 class CognitoClient:
     """Makes the calls of any number of sessions to one endpoint.
 
-    `http_client` is a caller's own `httpx.AsyncClient`, which is never closed here. Raises
-    `ConfigurationError` for anything else.
+    `http_client` is a caller's own `httpx.AsyncClient`, which is never closed here; `owner` is the
+    public class that makes it, for an error. Raises `ConfigurationError` for any other client.
     """
 
     __slots__ = (
@@ -48,12 +48,15 @@ class CognitoClient:
         endpoint: str,
         http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
         settings: AuthSettings,
+        *,
+        owner: str = "FederatedAuth",
     ) -> None:
         self._endpoint = endpoint
         self.http_client = http_client  # the caller's own, if there is one
         self._sender: Sender | None = None
         self.clock = ServerClock(settings.clock)
-        self.loop_guard = LoopGuard()  # connections live in one loop, so all sessions over them do
+        # Connections live in one loop, so all sessions over them do.
+        self.loop_guard = LoopGuard(owner)
         self.max_attempts = settings.max_attempts
         self.quota = RetryQuota()
         if http_client is not None:

@@ -58,7 +58,7 @@ class RedisClient:
     def __init__(self, url: object) -> None:
         self._make, self.place = _understood(url)
         self._clients: _Clients | None = None
-        self._home = LoopGuard()
+        self._home = LoopGuard("RedisStore")
         self._places: anyio.Semaphore | None = None
 
     async def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401  # as Redis answers

@@ -18,7 +18,7 @@ async def check(home):
 @pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 def test_the_first_loop_is_home(run):
     async def main():
-        home = LoopGuard()
+        home = LoopGuard("FederatedAuth")
         for _ in range(3):
             home.check()
 
@@ -28,7 +28,7 @@ def test_the_first_loop_is_home(run):
 @pytest.mark.parametrize("second", LOOPS.values(), ids=LOOPS)
 @pytest.mark.parametrize("first", LOOPS.values(), ids=LOOPS)
 def test_a_second_loop_is_refused(first, second):
-    home = LoopGuard()
+    home = LoopGuard("FederatedAuth")
     first(check(home))
     with pytest.raises(InvalidStateError, match="second event loop") as caught:
         second(check(home))
@@ -38,7 +38,7 @@ def test_a_second_loop_is_refused(first, second):
 
 @pytest.mark.parametrize("first", LOOPS.values(), ids=LOOPS)
 def test_outside_of_a_loop_there_is_no_home(first):
-    home = LoopGuard()
+    home = LoopGuard("FederatedAuth")
     with pytest.raises(InvalidStateError, match="no running event loop"):
         home.check()
     first(check(home))  # and nothing was remembered
@@ -61,7 +61,7 @@ def test_neither_loop_is_loaded_to_find_that_none_runs():
         "from amplify_federation._async.loop_guard import LoopGuard\n"
         "from amplify_federation.errors import InvalidStateError\n"
         "try:\n"
-        "    LoopGuard().check()\n"
+        "    LoopGuard('FederatedAuth').check()\n"
         "except InvalidStateError:\n"
         "    print({'asyncio', 'trio'} & set(sys.modules))\n"
     )
@@ -75,4 +75,4 @@ def test_a_loop_that_was_never_loaded_does_not_run(monkeypatch, missing):
         monkeypatch.delitem(sys.modules, name)
     assert not is_asyncio()
     with pytest.raises(InvalidStateError, match="no running event loop"):
-        LoopGuard().check()
+        LoopGuard("FederatedAuth").check()
