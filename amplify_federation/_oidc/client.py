@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
-import httpx
 from attrs import frozen
 
 from amplify_federation._cognito.errors import redacted
@@ -37,6 +36,7 @@ from amplify_federation.errors import (
 # Seconds that a provider's `iat` and `exp` may differ from its own `Date`, or, where it sends none,
 # from the local clock: Cognito allows as much.
 _LEEWAY = 300.0
+_TOO_MANY_REQUESTS = 429
 _AGAIN = "Sign in again: call `sign_in`, or run `amplify-federation login`."
 _CLIENT_ADVICE = (
     "Check the client id and, if the client has one, its secret; and that the provider allows this "
@@ -150,10 +150,10 @@ class OidcClient:
         error = (answer.members or {}).get("error")
         if isinstance(error, str) and error.isascii() and error.isprintable():
             return self.refusal(error, (answer.members or {}).get("error_description"), secrets)
-        if answer.status == httpx.codes.TOO_MANY_REQUESTS:
+        if answer.status == _TOO_MANY_REQUESTS:
             message = "The provider throttles."
             raise TooManyRequestsError(message, status=answer.status, retryable=True)
-        if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        if answer.is_fault:
             raise provider_fault(answer, endpoint)
         message = f"{endpoint} gave no JSON object, with HTTP status {answer.status}."
         raise malformed(message)
@@ -187,7 +187,7 @@ class OidcClient:
             message = "The provider gave no ID token."
             raise ConfigurationError(message, recovery_suggestion="Ask for the scope `openid`.")
         keys = await self.http.get(self.metadata.jwks_uri)
-        if keys.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        if keys.is_fault:
             raise provider_fault(keys, self.metadata.jwks_uri)
         found = (keys.members or {}).get("keys")
         outcome = id_token_claims(
@@ -249,7 +249,7 @@ def secret_of(value: object) -> Secret | None:
 
 
 def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return cast("list[Any]", value) if isinstance(value, list) else []  # type: ignore[redundant-cast]  # for pyright
 
 
 def _signs(key: object) -> bool:

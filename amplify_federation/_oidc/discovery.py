@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from attrs import frozen
 
 from amplify_federation._oidc.http import LOOPBACK, ProviderAnswer, ProviderHttp, checked_url
@@ -42,7 +41,7 @@ async def discover(http: ProviderHttp, issuer: str, discovery_url: str | None) -
     """
     url = discovery_url_of(issuer, discovery_url)
     answer = await http.get(url)
-    if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if answer.is_fault:
         raise provider_fault(answer, url)
     if not answer.is_success or answer.members is None:
         what = "something else" if answer.is_success else f"HTTP status {answer.status}"

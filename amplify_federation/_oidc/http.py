@@ -21,6 +21,8 @@ from amplify_federation._version import VERSION
 from amplify_federation.errors import ConfigurationError, MalformedResponseError, NetworkError
 
 ATTEMPT = 10.0  # seconds for one request
+_OK = 200
+_FAULT = 500  # and above: the provider's own
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _HEADERS = {
     "Accept": "application/json",
@@ -39,9 +41,14 @@ class ProviderAnswer:
     date: str | None = None  # the header
 
     @property
+    def is_fault(self) -> bool:
+        """Whether the provider has a fault of its own."""
+        return self.status >= _FAULT
+
+    @property
     def is_success(self) -> bool:
         """Whether the status says so."""
-        return self.status == httpx.codes.OK
+        return self.status == _OK
 
 
 class ProviderHttp:

@@ -129,14 +129,19 @@ async def loopback_redirect(port: int) -> AsyncGenerator[LoopbackRedirect]:
         raise _taken(port, error) from None
     bound: int = listener.extra(SocketAttribute.local_port)  # noqa: S610  # anyio's, not Django's
     failures: list[BaseException] = []
-    async with listener, anyio.create_task_group() as group:
-        redirect = LoopbackRedirect(bound, group)
-        group.start_soon(listener.serve, redirect.handle)
-        try:
-            yield redirect
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # raised below, unwrapped
-            failures.append(error)
-        group.cancel_scope.cancel()
+    try:
+        async with listener, anyio.create_task_group() as group:
+            redirect = LoopbackRedirect(bound, group)
+            group.start_soon(listener.serve, redirect.handle)
+            try:
+                yield redirect
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # raised below, unwrapped
+                failures.append(error)
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as several:
+        if several.subgroup(KeyboardInterrupt) is None:
+            raise
+        failures.append(KeyboardInterrupt())  # trio raises it in whichever task runs
     if failures:
         raise failures[0]
 
