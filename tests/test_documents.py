@@ -16,7 +16,7 @@ PASTED = ("README.md", "amplify_federation/README.md")  # see `test_readme_conso
 # Those whose blocks have tests of their own, beside what they describe.
 APART = {
     f"amplify_federation/{folder}/README.md"
-    for folder in ("cli", "integrations", "stores", "testing")
+    for folder in ("_oidc", "cli", "integrations", "stores", "testing")
 }
 
 

@@ -46,7 +46,7 @@ class SignInRequest:
     discovery_url: str | None
     scope: str | None
     device: bool | None
-    redirect_port: int
+    redirect: tuple[str, int]  # host and port
     seconds: float
     prompt: Prompt
 
@@ -78,7 +78,7 @@ async def authorize(
                 )
             if by_device:
                 return await _by_device(client, scope, waiting)
-            return await _by_browser(client, scope, request.redirect_port, waiting)
+            return await _by_browser(client, scope, request.redirect, waiting)
     raise waiting.timeout_error()
 
 
@@ -131,7 +131,7 @@ async def _checked(
 
 
 async def _by_browser(
-    client: OidcClient, scope: str, port: int, waiting: _Waiting
+    client: OidcClient, scope: str, redirect_to: tuple[str, int], waiting: _Waiting
 ) -> CheckedTokens:
     endpoint = client.metadata.authorization_endpoint
     if endpoint is None:
@@ -139,7 +139,7 @@ async def _by_browser(
         raise ConfigurationError(
             message, recovery_suggestion="Sign in with a code on another device: `device=True`."
         )
-    async with loopback_redirect(port) as redirect:
+    async with loopback_redirect(*redirect_to) as redirect:
         request = _AuthorizationRequest(client, redirect.uri)
         prompt = SignInPrompt(
             request.url(endpoint, scope), waiting.seconds, redirect_uri=redirect.uri

@@ -16,7 +16,7 @@ from anyio.abc import SocketAttribute
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import ConfigurationError
 
-HOST = "127.0.0.1"  # not `localhost`, which may be another address, or a name of somebody else's
+_ADDRESS = "127.0.0.1"
 _PATH = "/"
 _MAX_HEAD = 65_536  # bytes: a provider's codes may have thousands
 _REQUEST_TIME = 10.0  # seconds in which a request must have come, and its page been taken
@@ -37,11 +37,11 @@ _HEADERS = (
 class LoopbackRedirect:
     """Waits for the one redirect, and keeps its browser waiting for the page of the outcome."""
 
-    def __init__(self, port: int, group: anyio.abc.TaskGroup) -> None:
+    def __init__(self, host: str, port: int, group: anyio.abc.TaskGroup) -> None:
         self._group = group
         self._failure: Exception | None = None
-        self.uri = f"http://{HOST}:{port}{_PATH}"
-        self._authority = f"{HOST}:{port}"
+        self.uri = f"http://{host}:{port}{_PATH}"
+        self._authority = f"{host}:{port}"
         self._answer: Secret | None = None
         self._came, self._decided, self._sent = anyio.Event(), anyio.Event(), anyio.Event()
         self._page = (404, b"")
@@ -117,21 +117,21 @@ class LoopbackRedirect:
 
 
 @asynccontextmanager
-async def loopback_redirect(port: int) -> AsyncGenerator[LoopbackRedirect]:
-    """Listen on 127.0.0.1, on a free port if `port` is 0.
+async def loopback_redirect(host: str, port: int) -> AsyncGenerator[LoopbackRedirect]:
+    """Listen on 127.0.0.1, on a free port if `port` is 0; `host` is its name in the redirect URI.
 
     Nothing raised by the body is wrapped in a group. Raises `ConfigurationError` if the port is
     taken.
     """
     try:
-        listener = await anyio.create_tcp_listener(local_host=HOST, local_port=port)
+        listener = await anyio.create_tcp_listener(local_host=_ADDRESS, local_port=port)
     except OSError as error:
         raise _taken(port, error) from None
     bound: int = listener.extra(SocketAttribute.local_port)  # noqa: S610  # anyio's, not Django's
     failures: list[BaseException] = []
     try:
         async with listener, anyio.create_task_group() as group:
-            redirect = LoopbackRedirect(bound, group)
+            redirect = LoopbackRedirect(host, bound, group)
             group.start_soon(listener.serve, redirect.handle)
             try:
                 yield redirect
@@ -147,7 +147,7 @@ async def loopback_redirect(port: int) -> AsyncGenerator[LoopbackRedirect]:
 
 
 def _taken(port: int, error: OSError) -> ConfigurationError:
-    message = f"Nothing can listen on {HOST}, port {port}: {error.strerror or 'refused'}."
+    message = f"Nothing can listen on {_ADDRESS}, port {port}: {error.strerror or 'refused'}."
     advice = (
         "End the other sign-in that waits on this port, or pass another `redirect_port` that is "
         "registered at the provider (0 for any free one)."

@@ -20,6 +20,9 @@ from amplify_federation._oidc.prompting import Prompt, show_prompt
 from amplify_federation.errors import ValidationError
 
 _MAX_PORT = 65_535
+_LOOPBACK, _LOCALHOST = "127.0.0.1", "localhost"
+# "Amazon Cognito requires HTTPS over HTTP except for http://localhost": CreateUserPoolClient.
+_USER_POOL = "cognito-idp."
 
 
 @frozen(init=False)
@@ -67,20 +70,28 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     discovery_url: str | None = None,
     device: bool | None = None,
     redirect_port: int = 0,
+    redirect_host: str | None = None,
     timeout: float = 300.0,  # noqa: ASYNC109  # a deadline for a person, with an error that says so
     prompt: Prompt | None = None,
     http_client: Any | None = None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
 ) -> SignIn:
     """Sign a user in at an OpenID provider, and return the ID token, checked.
 
-    `issuer` is the provider's issuer URL, exactly. `scope` is by default `openid email`, with
-    `offline_access` where the provider lists it. `discovery_url`: where the provider's metadata
-    are, if not below the issuer. `device`: `False` for a browser of this machine (RFC 8252, with
-    PKCE; the redirect URI is `http://127.0.0.1:PORT/`), `True` for a code to enter on another
-    device (RFC 8628), `None` for a browser if there is one. `redirect_port`: 0 for a free one.
-    `timeout`: seconds that the user has. `prompt`, a callable, sync or async, is told what to show;
-    by default the browser is opened and the URL written to stderr. `http_client`: an
-    `httpx.AsyncClient` of your own, which is never closed here.
+    Args:
+        issuer: the provider's issuer URL, exactly as its metadata have it.
+        client_id: the id that the provider gave to this application.
+        client_secret: of a client that has one; Google gives desktop clients one.
+        scope: by default `openid email`, with `offline_access` where the provider lists it.
+        discovery_url: where the provider's metadata are, if not below the issuer.
+        device: `False` for a browser of this machine (RFC 8252, with PKCE), `True` for a code to
+            enter on another device (RFC 8628), `None` for a browser if there is one.
+        redirect_port: 0 for a free one; the redirect URI is `http://127.0.0.1:PORT/`.
+        redirect_host: `localhost` where the provider registers no `127.0.0.1`, by default for
+            Cognito user pools alone; what listens is on 127.0.0.1 in any case.
+        timeout: seconds that the user has.
+        prompt: a callable, sync or async, that is told what to show; by default the browser is
+            opened and the URL written to stderr.
+        http_client: an `httpx.AsyncClient` of your own, which is never closed here.
 
     Raises `ValidationError` for a bad argument; `ConfigurationError` for a client or provider that
     is not set up for this, or without the extra `login`; `NotAuthorizedError` if the user or the
@@ -91,7 +102,9 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     del client_secret  # this frame stands in every traceback from here
     provider = provider_of(issuer)
     client = Client(checked_client_id(client_id), secret)
-    _check(redirect_port, timeout, scope)
+    _check(device, timeout, scope, prompt)
+    host = redirect_host or (_LOCALHOST if provider.login_key.startswith(_USER_POOL) else _LOOPBACK)
+    _check_redirect(host, redirect_port)
     check_installed()
     from amplify_federation._oidc.authorization import (  # noqa: PLC0415 - httpx and more
         SignInRequest,
@@ -99,8 +112,9 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     )
 
     request = SignInRequest(
-        client, issuer, discovery_url, scope, device, redirect_port, timeout, prompt or show_prompt
-    )
+        client, issuer, discovery_url, scope, device, (host, redirect_port), timeout,
+        prompt or show_prompt,
+    )  # fmt: skip
     tokens = await authorize(request, http_client)
     grant = None
     if tokens.refresh_token is not None:
@@ -114,10 +128,21 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     return SignIn(tokens.id_token, provider, grant, _username(tokens.claims))
 
 
-def _check(redirect_port: object, seconds: object, scope: object) -> None:
-    is_port = isinstance(redirect_port, int) and not isinstance(redirect_port, bool)
-    if not is_port or not 0 <= redirect_port <= _MAX_PORT:  # type: ignore[operator]  # an int here
+def _check_redirect(host: object, port: object) -> None:
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= _MAX_PORT:
         message = f"`redirect_port` must be a port, 0 to {_MAX_PORT}."
+        raise ValidationError(message)
+    if host not in {_LOOPBACK, _LOCALHOST}:
+        message = f"`redirect_host` must be {_LOOPBACK!r} or {_LOCALHOST!r}."
+        raise ValidationError(message)
+
+
+def _check(device: object, seconds: object, scope: object, prompt: object) -> None:
+    if device not in {None, True, False}:
+        message = "`device` must be True, False or None."
+        raise ValidationError(message)
+    if prompt is not None and not callable(prompt):
+        message = "`prompt` must be a callable that takes a SignInPrompt."
         raise ValidationError(message)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         message = "`timeout` must be seconds, more than 0."

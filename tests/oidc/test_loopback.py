@@ -28,7 +28,7 @@ async def sent(redirect, data):
 
 
 async def test_the_first_redirect_gets_the_page_of_the_outcome():
-    async with loopback_redirect(0) as redirect, anyio.create_task_group() as group:
+    async with loopback_redirect("127.0.0.1", 0) as redirect, anyio.create_task_group() as group:
         answers = []
 
         async def browse():
@@ -67,7 +67,7 @@ def request(redirect, *, method="GET", target="/?code=c", host=None):
     ids=str,
 )
 async def test_what_is_not_the_redirect_is_not_found(other):
-    async with loopback_redirect(0) as redirect:
+    async with loopback_redirect("127.0.0.1", 0) as redirect:
         answer = await sent(redirect, request(redirect, **other))
         assert answer.startswith(b"HTTP/1.1 404")
         assert not redirect._came.is_set()
@@ -75,21 +75,21 @@ async def test_what_is_not_the_redirect_is_not_found(other):
 
 @pytest.mark.parametrize("data", [b"\x16\x03\x01 TLS", b"GET / HTTP/1.1\r\nx: " + b"y" * 70_000])
 async def test_what_is_no_request_is_cut_off(data):
-    async with loopback_redirect(0) as redirect:
+    async with loopback_redirect("127.0.0.1", 0) as redirect:
         with suppress(anyio.BrokenResourceError):  # reset, for what it did not read
             assert await sent(redirect, data) == b""
         assert not redirect._came.is_set()
 
 
 async def test_a_connection_opened_ahead_holds_nothing_up():
-    async with loopback_redirect(0) as redirect:
+    async with loopback_redirect("127.0.0.1", 0) as redirect:
         async with await anyio.connect_tcp("127.0.0.1", port_of(redirect)):
             answer = await sent(redirect, request(redirect, target="/favicon.ico"))
         assert answer.startswith(b"HTTP/1.1 404")
 
 
 async def test_a_browser_that_went_away_holds_nothing_up():
-    async with loopback_redirect(0) as redirect:
+    async with loopback_redirect("127.0.0.1", 0) as redirect:
         async with await anyio.connect_tcp("127.0.0.1", port_of(redirect)) as stream:
             await stream.send(request(redirect))
             await redirect.answer()
@@ -98,7 +98,7 @@ async def test_a_browser_that_went_away_holds_nothing_up():
 
 
 async def test_it_listens_on_loopback_alone_and_only_inside():
-    async with loopback_redirect(0) as redirect:
+    async with loopback_redirect("127.0.0.1", 0) as redirect:
         assert urlsplit(redirect.uri).hostname == "127.0.0.1"
     with pytest.raises(OSError, match="All connection attempts failed"):
         await anyio.connect_tcp("127.0.0.1", port_of(redirect))
@@ -106,14 +106,14 @@ async def test_it_listens_on_loopback_alone_and_only_inside():
 
 async def test_what_the_body_raises_comes_out_as_it_is():
     with pytest.raises(KeyError):
-        async with loopback_redirect(0):
+        async with loopback_redirect("127.0.0.1", 0):
             raise KeyError
 
 
 async def test_a_port_that_is_taken_is_named():
-    async with loopback_redirect(0) as redirect:
+    async with loopback_redirect("127.0.0.1", 0) as redirect:
         with pytest.raises(ConfigurationError, match=str(port_of(redirect))):
-            async with loopback_redirect(port_of(redirect)):
+            async with loopback_redirect("127.0.0.1", port_of(redirect)):
                 pass
 
 

@@ -65,6 +65,9 @@ async def test_an_id_token_without_the_audience_that_the_pool_takes_is_explained
         {"redirect_port": -1},
         {"redirect_port": 65_536},
         {"redirect_port": True},
+        {"redirect_host": "example.com"},
+        {"device": "yes"},
+        {"prompt": "print"},
         {"timeout": 0},
         {"timeout": "300"},
     ],
@@ -87,5 +90,8 @@ async def test_a_sign_in_shows_no_token(world):
 async def test_the_user_pool_of_an_issuer_is_its_provider(world):
     provider = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
     world.fake.update_identity_pool(world.pool, providers={provider: [CLIENT]})
-    signed = await signed_in(Person(world), issuer=f"https://{provider.login_key}")
+    person = Person(world)
+    signed = await signed_in(person, issuer=f"https://{provider.login_key}")
     assert signed.provider == provider
+    assert person.prompt.redirect_uri.startswith("http://localhost:")  # all that Cognito registers
+    assert "You are signed in" in person.page.text
