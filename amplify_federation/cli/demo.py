@@ -13,7 +13,8 @@ from amplify_federation.cli.output import json_option, print_json, print_pairs, 
 
 _INTRODUCTION = """\
 A user signs in with Google. Their token is traded for AWS credentials, which are kept, renewed,
-lost and found again. Everything happens on this machine: no account, no network, no trace left.
+lost, found again and used. Everything happens on this machine: no account, no network, no trace
+left.
 """
 
 

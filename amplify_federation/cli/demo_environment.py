@@ -25,9 +25,13 @@ from amplify_federation import (
     FederatedAuth,
     IdentityPool,
     KeyFile,
+    MemoryStore,
 )
 
 if TYPE_CHECKING:
+    import httpx
+
+    from amplify_federation.cli.demo_s3 import S3StandIn
     from amplify_federation.testing import FakeCognito
 
 
@@ -43,6 +47,10 @@ class DemoEnvironment:
     folder: Path
     auth: FederatedAuth
     pool: IdentityPool
+    client: "httpx.AsyncClient"
+    settings: AuthSettings
+    s3: "S3StandIn"
+    s3_url: str
     _seen: int = field(default=0)
 
     def new_calls(self) -> tuple[str, ...]:
@@ -51,9 +59,15 @@ class DemoEnvironment:
         self._seen += len(fresh)
         return tuple(call.operation for call in fresh)
 
-    def sign_in(self) -> str:
-        """Return a new token of Google's for the user, as a browser would bring it."""
-        return self.fake.issue_token(AuthProvider.GOOGLE, USER)
+    def sign_in(self, user: str = USER) -> str:
+        """Return a new token of Google's for a user, as a browser would bring it."""
+        return self.fake.issue_token(AuthProvider.GOOGLE, user)
+
+    def other_user(self) -> FederatedAuth:
+        """Return a session for another user, in memory."""
+        return FederatedAuth(
+            self.pool, store=MemoryStore(), http_client=self.client, settings=self.settings
+        )
 
     def session_file(self) -> Path:
         """Return the file that holds the session."""
@@ -92,12 +106,14 @@ async def demo_environment() -> AsyncGenerator[DemoEnvironment]:
     """Set up everything in a folder of its own, and take it away in the end."""
     import httpx  # noqa: PLC0415  # heavy
 
+    from amplify_federation.cli.demo_s3 import S3StandIn  # noqa: PLC0415  # the demo's alone
     from amplify_federation.testing import FakeCognito, ManualClock  # noqa: PLC0415  # see above
 
     clock = ManualClock(time.time())
     fake = FakeCognito(clock=clock)
     pool_id = fake.create_identity_pool([AuthProvider.GOOGLE])
-    with TemporaryDirectory(prefix="amplify-federation-demo-") as temporary:
+    s3 = S3StandIn(fake.read_session_token, clock.time)
+    with s3.serve() as s3_url, TemporaryDirectory(prefix="amplify-federation-demo-") as temporary:
         folder = Path(temporary) / "sessions"
         folder.mkdir(mode=0o700)
         # Key, endpoint and proxy are given, so that nothing in the environment changes it.
@@ -108,4 +124,4 @@ async def demo_environment() -> AsyncGenerator[DemoEnvironment]:
             async with FederatedAuth(
                 pool, store=store, http_client=client, settings=settings
             ) as auth:
-                yield DemoEnvironment(fake, url, folder, auth, pool)
+                yield DemoEnvironment(fake, url, folder, auth, pool, client, settings, s3, s3_url)

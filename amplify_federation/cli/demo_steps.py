@@ -5,6 +5,8 @@ Each step does something with the session and checks what it shows. Printing is 
 
 import stat
 from collections.abc import AsyncGenerator
+from http import HTTPStatus
+from importlib.util import find_spec
 from typing import Any
 
 from attrs import define, field, frozen
@@ -17,6 +19,7 @@ from amplify_federation import (
     SignedOutError,
 )
 from amplify_federation.cli.demo_environment import USER, DemoEnvironment, demo_environment
+from amplify_federation.cli.demo_s3 import BUCKET, RESOURCE
 from amplify_federation.cli.output import masked_key_id, state_name, utc_text
 
 
@@ -62,6 +65,10 @@ class Demo:
             raise AssertionError
         return self.first
 
+    def picture_url(self) -> str:
+        """Return where the user's picture is."""
+        return f"{self.environment.s3_url}/{BUCKET}/{self.known().identity_id}/me.svg"
+
     def has_no_secret(self, raw: bytes) -> bool:
         """Whether none of the secrets is in these bytes."""
         return not any(secret.encode() in raw for secret in self.sealed)
@@ -78,6 +85,7 @@ def masked(credentials: AWSCredentials | None) -> tuple[str, str]:
 _HOUR = 3600.0  # seconds; the life of Cognito's credentials and of Google's tokens
 _FEDERATION = ("GetId", "GetCredentialsForIdentity")
 _SHOWN_BYTES = 24
+_PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9" fill="orange"/></svg>'
 RENEWAL = ("GetCredentialsForIdentity",)
 
 
@@ -266,6 +274,72 @@ async def federate_again(demo: Demo) -> Step:
     )  # fmt: skip
 
 
+async def keep_picture(demo: Demo) -> Step:
+    """Write an object to S3 with the user's credentials, and read it back."""
+    from amplify_federation.integrations.boto import SigV4Auth  # noqa: PLC0415  # needs botocore
+
+    here = demo.environment
+    here.s3.learn((await here.auth.fetch_auth_session()).credentials)
+    signer, url = SigV4Auth(here.auth, "s3"), demo.picture_url()
+    put = await here.client.put(url, content=_PICTURE, auth=signer)
+    got = await here.client.get(url, auth=signer)
+    return Step(
+        f"{USER.capitalize()} keeps a picture in S3, with these credentials, and reads it back",
+        "A small S3 on this machine checks the signature and the role's policy as AWS would.",
+        did='await client.put(url, content=picture, auth=SigV4Auth(auth, "s3"))',
+        calls=here.new_calls(),
+        state=demo.state(),
+        facts=(
+            ("policy", f"allows {RESOURCE}"),
+            ("object", f"/{BUCKET}/{demo.known().identity_id}/me.svg"),
+            ("written", f"{len(_PICTURE)} bytes, {put.status_code} {put.reason_phrase}"),
+            ("read", f"{len(got.content)} bytes, the same: {got.text[:25]}..."),
+        ),
+        promises=(
+            ("written", put.status_code == HTTPStatus.OK),
+            ("the same bytes came back", got.content == _PICTURE),
+        ),
+        data={"written": put.status_code, "bytes": len(got.content)},
+    )
+
+
+async def refuse_other_user(demo: Demo) -> Step:
+    """Let another user ask for the picture of the first."""
+    from amplify_federation.integrations.boto import SigV4Auth  # noqa: PLC0415  # needs botocore
+
+    here = demo.environment
+    async with here.other_user() as bob:
+        given = await bob.federate_to_identity_pool(here.sign_in("bob"), AuthProvider.GOOGLE)
+        here.s3.learn(given.credentials)
+        refused = await here.client.get(demo.picture_url(), auth=SigV4Auth(bob, "s3"))
+    return Step(
+        f"Bob signs in, and asks for {USER.capitalize()}'s picture",
+        "His credentials are good, and his own; the policy gives him his own folder alone.",
+        did='await client.get(url_of_alice, auth=SigV4Auth(bob, "s3"))',
+        calls=here.new_calls(),
+        facts=(
+            ("identity", given.identity_id),
+            ("answer", f"{refused.status_code} {refused.reason_phrase}: {refused.text}"),
+        ),
+        promises=(
+            ("another identity", given.identity_id != demo.known().identity_id),
+            ("refused", refused.status_code == HTTPStatus.FORBIDDEN
+             and "AccessDenied" in refused.text),
+        ),
+        data={"answer": refused.status_code},
+    )  # fmt: skip
+
+
+async def picture_not_shown(_demo: Demo) -> Step:
+    """Say what would be shown if botocore, which signs, were installed."""
+    return Step(
+        "Not shown, since botocore is not installed: a picture in S3",
+        f"{USER.capitalize()} would write a picture to a small S3 on this machine, signed with "
+        "these credentials, and read it back; Bob, who asks for it, would be refused.",
+        facts=(("to see it", "pip install 'amplify-federation[cli,boto]'"),),
+    )
+
+
 async def clear(demo: Demo) -> Step:
     """Sign out of AWS."""
     await demo.environment.auth.clear_federation_to_identity_pool()
@@ -298,6 +372,7 @@ STEPS = (
     outlive_credentials,
     outlive_token,
     federate_again,
+    *((keep_picture, refuse_other_user) if find_spec("botocore") else (picture_not_shown,)),
     clear,
 )
 

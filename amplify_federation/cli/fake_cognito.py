@@ -255,8 +255,12 @@ def _port_in_words(port: int) -> Generator[None]:
 def _run(program: Sequence[str], variables: Mapping[str, str]) -> int:
     """Run a program with these variables to its end; return its exit code as a shell has it."""
     kept = {name: value for name, value in os.environ.items() if name not in _CONTRARY}
-    # A terminal sends Ctrl-C to the program as well, which decides what it means.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+
+    def leave_to_program(number: int, frame: object) -> None:
+        """Do nothing: a terminal sends Ctrl-C to the program as well, which decides about it."""
+        del number, frame
+
+    before = signal.signal(signal.SIGINT, leave_to_program)
     try:
         with TemporaryDirectory(prefix="amplify-federation-") as folder:
             home = {"AMPLIFY_FEDERATION_HOME": folder}

@@ -2,12 +2,16 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
+import pytest
 from click.testing import CliRunner
 
 from amplify_federation.cli import demo_steps
 from amplify_federation.cli.demo_steps import Demo
 from amplify_federation.cli.program import program
+
+needs_botocore = pytest.mark.skipif(not find_spec("botocore"), reason="botocore is not installed")
 
 
 def demo(tmp_path, *arguments, **env):
@@ -27,13 +31,14 @@ def test_the_demo_shows_the_whole_life_of_a_session_and_leaves_nothing_behind(tm
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "NOT SO" not in done.stdout
-    for word in ("federated", "expired", "signed_out", "SessionExpiredError", "0600"):
+    for word in ("federated", "expired", "signed_out", "SessionExpiredError", "0600", "picture"):
         assert word in done.stdout
     assert "All of it held" in done.stdout
     assert "\x1b[" not in done.stdout  # no colours where no terminal is
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@needs_botocore
 def test_the_demo_tells_a_program_each_step_with_its_calls_and_state(tmp_path):
     done = demo(tmp_path, "--json")
     told = json.loads(done.stdout)
@@ -49,6 +54,8 @@ def test_the_demo_tells_a_program_each_step_with_its_calls_and_state(tmp_path):
         (["GetCredentialsForIdentity"], "federated"),
         ([], "expired"),
         (["GetCredentialsForIdentity"], "federated"),
+        ([], "federated"),
+        (["GetId", "GetCredentialsForIdentity"], None),
         ([], "signed_out"),
     ]
     identities = {step["identity_id"] for step in told["steps"] if "identity_id" in step}

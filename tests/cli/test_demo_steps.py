@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from amplify_federation import AWSCredentials
-from amplify_federation.cli import demo_steps
+from amplify_federation.cli import demo_s3, demo_steps
 from amplify_federation.cli.demo_steps import Demo, Step, masked
 
 
@@ -12,7 +12,7 @@ def demo(environment):
     return Demo(environment)
 
 
-def test_a_scene_is_kept_if_all_it_promises_held():
+def test_a_step_passes_if_all_its_promises_held():
     assert Step("title", "why").passed
     assert Step("title", "why", promises=(("a", True), ("b", True))).passed
     assert not Step("title", "why", promises=(("a", True), ("b", False))).passed
@@ -70,10 +70,26 @@ async def test_the_rest_holds_what_it_promises(demo):
         demo_steps.federate_again,
         demo_steps.clear,
     ):
-        played = await step(demo)
-        assert played.passed, played
-        states.append(played.state)
+        done = await step(demo)
+        assert done.passed, done
+        states.append(done.state)
     assert states == ["federated", "expired", "federated", "signed_out"]
+
+
+async def test_a_picture_is_kept_and_another_user_is_refused(demo, monkeypatch):
+    pytest.importorskip("botocore")
+    await demo_steps.sign_in(demo)
+    await demo_steps.federate(demo)
+    for step in (demo_steps.keep_picture, demo_steps.refuse_other_user):
+        assert (await step(demo)).passed
+    monkeypatch.setattr(demo_s3, "RESOURCE", "arn:aws:s3:::pictures/*")  # a policy for everybody
+    assert not (await demo_steps.refuse_other_user(demo)).passed
+
+
+async def test_without_botocore_the_demo_says_what_it_would_show(demo):
+    step = await demo_steps.picture_not_shown(demo)
+    assert "Bob" in step.why
+    assert step.facts == (("to see it", "pip install 'amplify-federation[cli,boto]'"),)
 
 
 async def test_a_renewal_that_fails_is_noticed(demo):
@@ -83,8 +99,8 @@ async def test_a_renewal_that_fails_is_noticed(demo):
     assert not (await demo_steps.outlive_credentials(demo)).passed
 
 
-async def test_every_scene_is_told_once_and_in_order():
+async def test_every_step_runs_once_and_in_order():
     titles = [step.title async for step in demo_steps.run_steps()]
-    assert len(titles) == len(set(titles)) == len(demo_steps.STEPS) == 10
+    assert len(titles) == len(set(titles)) == len(demo_steps.STEPS)
     assert titles[0].startswith("An embedded Cognito")
     assert titles[-1] == "The user signs out"
