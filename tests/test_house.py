@@ -27,7 +27,9 @@ FLOORS = [
     "__init__",
 ]  # fmt: skip
 WINGS = ["testing", "integrations", "cli"]
-FACE = re.compile(rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing|\.transport)?")
+FACE = re.compile(  # `testing` and `boto` are wings whose public names the demonstration shows
+    rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing|\.integrations\.boto|\.transport)?"
+)
 
 # Third parties, and standard modules that matter, by the rooms that may know them.
 KNOWN_TO = {
