@@ -17,8 +17,8 @@ from amplify_federation._crypto.keys import (
     key_as_text,
     key_from_text,
 )
-from amplify_federation._files import files
-from amplify_federation._files.faults import AnyPath
+from amplify_federation._files import checks
+from amplify_federation._files.checks import AnyPath
 from amplify_federation.errors import (
     ConfigurationError,
     SessionFileCorruptError,
@@ -186,7 +186,7 @@ def read_key(path: AnyPath, *, mounted: bool = False) -> MasterKey | None:
 
 
 def _key_text(path: AnyPath, *, mounted: bool) -> MasterKey | None:
-    read = files.read_mounted if mounted else files.read_file
+    read = checks.read_mounted if mounted else checks.read_file
     try:
         found = read(path, _LARGEST_KEY_FILE)
     except SessionFileCorruptError:  # too large
@@ -224,10 +224,10 @@ def make_once(
 
 
 def _written(path: AnyPath, key: MasterKey) -> StoreError | None:
-    from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+    from amplify_federation._files import atomic_write  # noqa: PLC0415 - readers need none
 
     try:
-        writing.replace_file(path, key_as_text(key))
+        atomic_write.replace_file(path, key_as_text(key))
     except StoreError as error:
         return error.with_traceback(None)  # its frames hold the key
     return None

@@ -19,7 +19,7 @@ from amplify_federation._crypto.kdf import (
     KeyFunction,
 )
 from amplify_federation._crypto.keys import KEY_SIZE, MasterKey, SealingKey
-from amplify_federation._files.recent import Recent
+from amplify_federation._files.lru_cache import LruCache
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 
 _KEPT: Final = 16  # derived keys; a folder has one salt, a rotation or a merger some more
@@ -46,7 +46,7 @@ class PassphraseKey:
         self._passphrase = MasterKey(passphrase.encode(errors="surrogatepass"))
         self._preferred = ARGON2ID
         self._sealing: Derivation | None = None
-        self._derived: Recent[MasterKey] = Recent(_KEPT)
+        self._derived: LruCache[MasterKey] = LruCache(_KEPT)
         self._lock = Lock()
         self._lock_owner = os.getpid()
 

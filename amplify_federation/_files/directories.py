@@ -19,14 +19,16 @@ import stat
 from functools import lru_cache
 from typing import Final
 
-from amplify_federation._files.faults import (
+from amplify_federation._files.checks import (
+    TRUST_VARIABLE,
+    WINDOWS,
     AnyPath,
     as_store_errors,
     in_shell,
+    is_trusted,
     move_aside,
     unsafe,
 )
-from amplify_federation._files.files import TRUST_VARIABLE, WINDOWS, is_trusted
 from amplify_federation.errors import ConfigurationError
 
 _HINT: Final = f"; where this cannot be changed, set {TRUST_VARIABLE}=true"

@@ -21,9 +21,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from amplify_federation._files import directories, files
-from amplify_federation._files.faults import AnyPath
-from amplify_federation._files.recent import Recent
+from amplify_federation._files import checks, directories
+from amplify_federation._files.checks import AnyPath
+from amplify_federation._files.lru_cache import LruCache
 from amplify_federation.errors import SessionFileCorruptError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Folder:
         self._suffix = RECORD_SUFFIX if keep is None else EXPIRING_SUFFIX
         self._opened: _Opened | None = None
         self._sweep_from = float("-inf")  # monotonic
-        self._reads: Recent[_Read] = Recent()
+        self._reads: LruCache[_Read] = LruCache()
 
     @property
     def path(self) -> "Path":
@@ -129,11 +129,11 @@ class Folder:
         if now < self._sweep_from:
             return
         self._sweep_from = now + _SWEEP_PAUSE
-        for temp in files.listed(self.location, files.TEMP_SUFFIX):
+        for temp in checks.listed(self.location, checks.TEMP_SUFFIX):
             _remove_rest(temp.path)
         if self._keep is not None:
             oldest = time.time() - self._keep
-            for entry in files.listed(self.location, EXPIRING_SUFFIX):
+            for entry in checks.listed(self.location, EXPIRING_SUFFIX):
                 with contextlib.suppress(OSError):
                     if entry.stat(follow_symlinks=False).st_mtime < oldest:
                         self._remove_old(entry.path, oldest)
@@ -142,7 +142,7 @@ class Folder:
         """Open the folder, made with its secret if need be."""
         if self.is_open():
             return
-        from amplify_federation._files import lock, writing  # noqa: PLC0415 - readers need none
+        from amplify_federation._files import atomic_write, lock  # noqa: PLC0415 - readers need none
 
         self.location = directories.real_folder(self.location)
         directories.make_folder(self.location)
@@ -151,7 +151,7 @@ class Folder:
         path = self._path_of(SECRET_NAME)
         with lock.hold_blocking(lock.lock_of(path), timeout=_PATIENCE):
             if self._read_secret() is None:
-                writing.replace_file(path, os.urandom(_SECRET_SIZE))
+                atomic_write.replace_file(path, os.urandom(_SECRET_SIZE))
         if not self.open():
             message = f"The folder {self.location} was removed while it was being made."
             raise StoreUnavailableError(message)
@@ -172,7 +172,7 @@ class Folder:
         self._reads.drop(name)
         path = self.file_of(name)
         began = time.time_ns()
-        found = files.read_file(path, self._limit)
+        found = checks.read_file(path, self._limit)
         if found is None:
             return None
         data, status = found
@@ -183,49 +183,49 @@ class Folder:
 
     def replace(self, name: str, data: bytes) -> str:
         """Write a record whole; return its version."""
-        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+        from amplify_federation._files import atomic_write  # noqa: PLC0415 - readers need none
 
-        writing.replace_file(self.file_of(name), data)
+        atomic_write.replace_file(self.file_of(name), data)
         return hashlib.sha256(data).hexdigest()
 
     def set_aside(self, name: str) -> str:
         """Rename a record to `.corrupt`, over the one before; return that path."""
-        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+        from amplify_federation._files import atomic_write  # noqa: PLC0415 - readers need none
 
         path = self.file_of(name)
         self._reads.drop(name)
         aside = path + ".corrupt"
-        writing.move_file(path, aside)
+        atomic_write.move_file(path, aside)
         return aside
 
     def remove(self, name: str) -> None:
         """Remove a record, and what was set aside."""
-        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+        from amplify_federation._files import atomic_write  # noqa: PLC0415 - readers need none
 
         path = self.file_of(name)
         self._reads.drop(name)
-        writing.remove_files(path, path + ".corrupt")
+        atomic_write.remove_files(path, path + ".corrupt")
         _remove_lease(path)
 
     def remove_set_aside(self, name: str) -> None:
         """Remove what was set aside under a name."""
         aside = self.file_of(name) + ".corrupt"
         if os.path.lexists(aside):
-            from amplify_federation._files import writing  # noqa: PLC0415 - seldom is there one
+            from amplify_federation._files import atomic_write  # noqa: PLC0415 - seldom is there one
 
-            writing.remove_files(aside)
+            atomic_write.remove_files(aside)
 
     def try_writing(self) -> None:
         """Write more than most records have, and remove it: a full disk is found so."""
-        from amplify_federation._files import writing  # noqa: PLC0415 - readers need none
+        from amplify_federation._files import atomic_write  # noqa: PLC0415 - readers need none
 
-        writing.try_writing(self._path_of("trial"), _TRIAL_SIZE)
+        atomic_write.try_writing(self._path_of("trial"), _TRIAL_SIZE)
 
     def records(self) -> Iterator[bytes]:
         """Yield the bytes of every record; one too large to be a record is passed over."""
-        for entry in files.listed(self.location, self._suffix):
+        for entry in checks.listed(self.location, self._suffix):
             try:
-                found = files.read_file(entry.path, self._limit)
+                found = checks.read_file(entry.path, self._limit)
             except SessionFileCorruptError:
                 continue
             if found is not None:
@@ -234,7 +234,7 @@ class Folder:
     def _read_secret(self) -> bytes | None:
         path = self._path_of(SECRET_NAME)
         try:
-            found = files.read_file(path, _SECRET_SIZE)
+            found = checks.read_file(path, _SECRET_SIZE)
         except SessionFileCorruptError:
             found = None
             size = -1
@@ -254,17 +254,17 @@ class Folder:
     def has_records(self) -> bool:
         """Tell whether there is a record of any name."""
         endings = RECORD_SUFFIX, EXPIRING_SUFFIX
-        return any(files.listed(self.location, ending) for ending in endings)
+        return any(checks.listed(self.location, ending) for ending in endings)
 
     def _remove_old(self, path: str, oldest: float) -> None:
-        from amplify_federation._files import lock, writing  # noqa: PLC0415 - seldom is there one
+        from amplify_federation._files import atomic_write, lock  # noqa: PLC0415 - seldom is there one
 
         held = lock.try_lock(lock.lock_of(path))
         if held is None:
             return
         try:
             if os.lstat(path).st_mtime < oldest:  # still, under the lock
-                writing.remove_files(path, path + ".corrupt")
+                atomic_write.remove_files(path, path + ".corrupt")
                 _remove_lease(path)
         finally:
             held.release(remove=True)
@@ -300,12 +300,12 @@ def lease_of(path: AnyPath) -> str:
 
 def _remove_rest(temp: str) -> None:
     """Remove the temporary of a dead process: one whose lock nobody holds."""
-    from amplify_federation._files import lock, writing  # noqa: PLC0415 - seldom is there one
+    from amplify_federation._files import atomic_write, lock  # noqa: PLC0415 - seldom is there one
 
     held = lock.try_lock(lock.lock_of(temp.rsplit(".", 2)[0]))
     if held is not None:
         try:
-            writing.remove_files(temp)
+            atomic_write.remove_files(temp)
         finally:
             held.release()
 

@@ -1,9 +1,13 @@
 """One lock file, held by one process at a time, waited for without blocking the event loop.
 
 The kernel's lock (flock; LockFileEx on Windows) belongs to the open file, so it ends with its
-holder, however that dies. A file system that has no such lock is told as `StoreUnavailableError`.
+owner, however that dies. A file system that has no such lock is told as `StoreUnavailableError`.
 
-This file must not know what the lock guards.
+A forked child shares the open files of its parent, so it would keep the lock of a parent that died.
+Therefore a child closes at once every lock of its parent, and no fork falls between the opening of
+a lock file and the moment from which that is known.
+
+The lock file names the process that owns it, for the message of a timeout; a fault of that is none.
 """
 
 import contextlib
@@ -11,20 +15,102 @@ import logging
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
+from threading import RLock
 from typing import Final
 
 import anyio
 
-from amplify_federation._files import faults, file_lock, files, lock_owner
-from amplify_federation._files.faults import AnyPath
-from amplify_federation._files.file_lock import FileLock
+from amplify_federation._files import checks
+from amplify_federation._files.checks import AnyPath
 from amplify_federation.errors import StoreLockedError
 
 _logger = logging.getLogger("amplify_federation")
 _FIRST_PAUSE: Final = 0.001  # seconds; a write takes about one millisecond
 _LONGEST_PAUSE: Final = 0.02
+_OWNER_OFFSET: Final = 1  # bytes; Windows locks the first one against everybody
+_OWNER_SIZE: Final = 20
+_KERNEL_LOCKS: Final = "/proc/locks"  # Linux; see proc_locks(5)
+_fork_guard: Final = RLock()  # re-entered where a signal's handler forks
+_locks: Final[set["FileLock"]] = set()
+
+
+class FileLock:
+    """A lock that is taken. It ends with `release`, from any thread, or with the process."""
+
+    __slots__ = ("_descriptor", "_path")
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self._path = path
+        self._descriptor: int | None = descriptor
+
+    def release(self, *, remove: bool = False) -> None:
+        """Let others have it. Done already, or in a forked child, it does nothing.
+
+        `remove`: with the lock file, so that none is left behind; the next to come makes another.
+        """
+        with _fork_guard:
+            _locks.discard(self)
+            descriptor, self._descriptor = self._descriptor, None
+            if descriptor is not None:
+                if remove and os.name == "posix":  # Windows removes no open file
+                    with contextlib.suppress(OSError):
+                        os.unlink(self._path)
+                _unlock(self._path, descriptor)
+
+    def leave_to_parent(self) -> None:
+        """Close a forked child's copy, which leaves the lock as it is."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def take(path: str, opened: Callable[[str], int]) -> FileLock | None:
+    """Lock a lock file, opened by `opened`, if it is free. Raises `OSError`."""
+    from filelock import lock_descriptor  # noqa: PLC0415 - heavy
+
+    with _fork_guard:
+        descriptor = opened(path)
+        free = False
+        try:
+            # One that was removed meanwhile guards nothing: the next to come makes another.
+            free = lock_descriptor(descriptor, blocking=False) and _has_name(descriptor)
+        finally:
+            if not free:
+                os.close(descriptor)
+        if not free:
+            return None
+        taken = FileLock(path, descriptor)
+        _locks.add(taken)
+    return taken
+
+
+def _has_name(descriptor: int) -> bool:
+    return os.fstat(descriptor).st_nlink > 0
+
+
+@checks.as_store_errors
+def _unlock(path: str, descriptor: int) -> None:  # noqa: ARG001 - the path is for the error
+    from filelock import unlock_descriptor  # noqa: PLC0415 - heavy
+
+    try:
+        unlock_descriptor(descriptor)  # by name: a child between fork and exec has it open too
+    finally:
+        os.close(descriptor)
+
+
+def _in_child() -> None:
+    for taken in _locks:
+        taken.leave_to_parent()
+    _locks.clear()
+    _fork_guard.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_fork_guard.acquire, after_in_parent=_fork_guard.release, after_in_child=_in_child
+    )
 
 
 def lock_of(path: AnyPath) -> str:
@@ -75,12 +161,12 @@ async def acquired(path: AnyPath, *, timeout: float) -> FileLock:  # noqa: ASYNC
     return taken
 
 
-@faults.as_store_errors
+@checks.as_store_errors
 def try_lock(path: AnyPath) -> FileLock | None:
     """Take the lock if it is free. Does not wait."""
-    taken = file_lock.take(os.fspath(path), _opened)
+    taken = take(os.fspath(path), _opened)
     if taken is not None:
-        lock_owner.write(path)
+        _write_owner(path)
     return taken
 
 
@@ -105,12 +191,12 @@ def _pauses() -> Generator[float]:
 
 def _opened(path: str) -> int:
     """Open the lock file, made if need be, and checked."""
-    flags = os.O_RDWR | files.SAFE_FLAGS
+    flags = os.O_RDWR | checks.SAFE_FLAGS
     descriptor, made = _open_or_make(path, flags)
     try:
         if made:
-            files.own_only(descriptor)
-        files.check_own(path, descriptor)
+            checks.own_only(descriptor)
+        checks.check_own(path, descriptor)
     except BaseException:
         os.close(descriptor)
         raise
@@ -141,7 +227,55 @@ def _mend_unfinished(path: str) -> None:
 
 
 def _locked(path: AnyPath, timeout: float) -> StoreLockedError:
-    pid = lock_owner.named(path)
+    pid = owner_of(path)
     who = "Another process" if pid is None else f"The process {pid}"
     message = f"{who} holds the lock of this session; waited {timeout:g} s for {path}."
     return StoreLockedError(message)
+
+
+def _write_owner(path: AnyPath) -> None:
+    """Write this process into the lock file that it holds."""
+    mine = f"{os.getpid():<{_OWNER_SIZE}}".encode()
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | checks.SAFE_FLAGS)
+        try:
+            if _read_owner(descriptor) != mine:
+                os.lseek(descriptor, _OWNER_OFFSET, os.SEEK_SET)
+                os.write(descriptor, mine)
+        finally:
+            os.close(descriptor)
+
+
+def owner_of(path: AnyPath) -> int | None:
+    """Return the process that holds the lock, as far as anybody knows."""
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = os.open(path, os.O_RDONLY | checks.SAFE_FLAGS)
+        try:
+            return int(_read_owner(descriptor))
+        finally:
+            os.close(descriptor)
+    # Until 4.0 filelock empties the file at each try.
+    with contextlib.suppress(OSError, ValueError):
+        return _owner_by_kernel(path)
+    return None
+
+
+def _read_owner(descriptor: int) -> bytes:
+    os.lseek(descriptor, _OWNER_OFFSET, os.SEEK_SET)
+    return os.read(descriptor, _OWNER_SIZE)
+
+
+def _owner_by_kernel(path: AnyPath) -> int | None:
+    file = f":{os.stat(path).st_ino}"
+    with open(_KERNEL_LOCKS, encoding="ascii") as lines:
+        return _owner_in(lines, file)
+
+
+def _owner_in(lines: Iterable[str], file: str) -> int | None:
+    for line in lines:
+        match line.split():
+            case [_, "FLOCK", _, _, pid, where, *_] if where.endswith(file):
+                return int(pid)
+            case _:
+                pass
+    return None

@@ -105,13 +105,13 @@ class _DefaultKey:
         if source.is_read or os.path.lexists(path) or not self._store.has_records():
             return
         message = f"The key file {path} is missing, and sessions that it sealed stand beside it."
-        folder = os.path.dirname(path)  # noqa: PTH120 - see `faults.AnyPath`
+        folder = os.path.dirname(path)  # noqa: PTH120 - see `checks.AnyPath`
         advice = f"Restore {path}, or give up these sessions: remove {folder}/*.session."
         raise SessionKeyError(message, recovery_suggestion=advice)
 
     def _chosen(self) -> KeySource:
         if self._source is None:
-            path = os.path.join(self._store.location, KEY_NAME)  # noqa: PTH118 - see `faults.AnyPath`
+            path = os.path.join(self._store.location, KEY_NAME)  # noqa: PTH118 - see `checks.AnyPath`
             given = EnvironmentKey.is_set()
             self._source = EnvironmentKey() if given else KeyFile(path, create=True)
         return self._source

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from amplify_federation._files.file_lock import FileLock
+    from amplify_federation._files.lock import FileLock
 
 T = TypeVar("T")
 _WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond

@@ -18,7 +18,7 @@ from amplify_federation._crypto.envelope import (
     seal,
 )
 from amplify_federation._crypto.keys import KeySource, MasterKey, as_key_source, redacted_key
-from amplify_federation._files.recent import Recent
+from amplify_federation._files.lru_cache import LruCache
 from amplify_federation.errors import (
     SessionFileCorruptError,
     SessionKeyError,
@@ -64,8 +64,8 @@ class Sealed:
         given = redacted_key(key)
         del key  # no frame of a traceback may hold it
         self._keys = as_key_source(given)
-        self._opened: Recent[Record] = Recent()
-        self._damaged: Recent[str] = Recent()  # the version of what counts as absent
+        self._opened: LruCache[Record] = LruCache()
+        self._damaged: LruCache[str] = LruCache()  # the version of what counts as absent
 
     def __repr__(self) -> str:
         return f"<Sealed {self._backend!r}>"

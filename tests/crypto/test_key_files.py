@@ -14,7 +14,7 @@ from amplify_federation._crypto import key_files
 from amplify_federation._crypto.kdf import ARGON2ID, NO_DERIVATION
 from amplify_federation._crypto.key_files import EnvironmentKey, KeyFile, made_key
 from amplify_federation._crypto.keys import MasterKey
-from amplify_federation._files import writing
+from amplify_federation._files import atomic_write
 from amplify_federation.errors import (
     ConfigurationError,
     SessionKeyError,
@@ -147,13 +147,13 @@ async def test_a_key_file_that_is_a_link_is_refused(path):
 
 async def test_a_key_that_cannot_be_written_shows_in_no_frame(tmp_path, monkeypatch):
     texts = []
-    real = writing.replace_file
+    real = atomic_write.replace_file
 
     def failing(path, data):
         texts.append(data)
         return real(f"{path}/no folder", data)
 
-    monkeypatch.setattr(writing, "replace_file", failing)
+    monkeypatch.setattr(atomic_write, "replace_file", failing)
     with pytest.raises(StoreUnavailableError) as caught:
         await KeyFile(tmp_path / "made", create=True).sealing_key()
     assert texts

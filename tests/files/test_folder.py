@@ -131,7 +131,7 @@ def test_an_unchanged_record_costs_one_stat(folder, later, monkeypatch):
     first = folder.read(NAME)
     real, calls = os.lstat, []
     with monkeypatch.context() as patch:
-        patch.setattr(rooms.files, "read_file", lambda *_: pytest.fail("it was read"))
+        patch.setattr(rooms.checks, "read_file", lambda *_: pytest.fail("it was read"))
         patch.setattr(os, "lstat", lambda path: calls.append(path) or real(path))
         again = folder.read(NAME)
     assert again is first

@@ -17,7 +17,9 @@ from amplify_federation.errors import (
 
 FORK = multiprocessing.get_context("fork") if sys.platform != "win32" else None
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12, with threads
-posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, links and modes are POSIX's")
+posix = pytest.mark.skipif(
+    sys.platform == "win32", reason="forks, signals, links and modes are POSIX's"
+)
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ async def test_waiting_does_not_block_the_event_loop_and_ends_with_the_holder(pa
 
 
 async def test_a_holder_that_is_not_known_is_not_named(path, holder, monkeypatch):
-    monkeypatch.setattr(lock.lock_owner, "named", lambda _: None)
+    monkeypatch.setattr(lock, "owner_of", lambda _: None)
     with pytest.raises(StoreLockedError, match="Another process"):
         async with lock.hold(path, timeout=0):
             pass
@@ -257,3 +259,141 @@ def test_a_lock_file_that_is_removed_while_it_is_opened_is_made_anew(path, monke
     held = lock.try_lock(path)
     assert held is not None
     held.release()
+
+
+def opened(path):
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def test_a_lock_is_held_once_and_released_once(path):
+    first = lock.take(str(path), opened)
+    assert lock.take(str(path), opened) is None
+    first.release()
+    second = lock.take(str(path), opened)
+    first.release()  # its descriptor's number may be the second's by now
+    assert lock.take(str(path), opened) is None
+    second.release()
+
+
+def test_a_lock_file_that_was_removed_meanwhile_is_not_held(path):
+    def removed(path):
+        descriptor = opened(path)
+        Path(path).unlink()
+        return descriptor
+
+    assert lock.take(str(path), removed) is None
+
+
+def test_a_file_system_without_locks_is_told(path, monkeypatch):
+    def none(_, *, blocking):
+        assert not blocking
+        raise OSError(38, "ENOSYS")
+
+    monkeypatch.setattr("filelock.lock_descriptor", none)
+    with pytest.raises(lock.checks.StoreUnavailableError):
+        lock.try_lock(path)
+    monkeypatch.undo()
+    lock.try_lock(path).release()
+
+
+def fork_and_die(path, told):
+    """Hold the lock, leave it to nobody, and let a child outlive its parent."""
+    mine = lock.try_lock(path)
+    child = os.fork()
+    if child:
+        told.send(child)
+        os.kill(os.getpid(), 9)
+    mine.release()  # a copy: it is not the child's to release
+    told.send("child")
+    told.recv()
+    os._exit(0)
+
+
+@posix
+def test_a_child_does_not_keep_the_lock_of_a_parent_that_died(path):
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    parent = context.Process(target=fork_and_die, args=(path, theirs))
+    parent.start()
+    assert ours.poll(60)
+    ours.recv()
+    parent.join()  # with a limit it would wait for the end of the child, which has its sentinel
+    assert ours.poll(60)
+    ours.recv()
+    try:
+        after = lock.try_lock(path)
+        assert after is not None
+        after.release()
+    finally:
+        ours.send("done")
+        parent.close()
+        ours.close()
+        theirs.close()
+
+
+@posix
+def test_a_child_leaves_the_lock_of_a_living_parent(path):
+    mine = lock.try_lock(path)
+    child = os.fork()
+    if not child:
+        mine.release()
+        os._exit(0 if lock.try_lock(path) is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    mine.release()
+
+
+def test_who_holds_it_is_read_from_the_file(path, monkeypatch):
+    path.write_bytes(b"")
+    lock._write_owner(path)
+    monkeypatch.setattr(lock, "_KERNEL_LOCKS", path.with_name("none"))
+    assert lock.owner_of(path) == os.getpid()
+
+
+def test_a_file_that_names_this_process_already_is_not_written_again(path, monkeypatch):
+    path.write_bytes(b"")
+    lock._write_owner(path)
+    monkeypatch.setattr(os, "write", lambda *_: pytest.fail("it was written"))
+    lock._write_owner(path)
+
+
+def test_the_next_holder_replaces_the_last(path):
+    path.write_bytes(b"\x00%-20d" % 4_000_000)
+    assert lock.owner_of(path) == 4_000_000
+    lock._write_owner(path)
+    assert lock.owner_of(path) == os.getpid()
+
+
+def test_the_kernel_knows_where_the_file_was_emptied(path, monkeypatch):
+    path.write_bytes(b"")
+    inode = path.stat().st_ino
+    table = path.with_name("locks")
+    table.write_text(
+        f"1: POSIX  ADVISORY  WRITE 11 fd:00:{inode} 0 EOF\n"
+        f"1: -> FLOCK  ADVISORY  WRITE 12 fd:00:{inode} 0 EOF\n"
+        f"2: FLOCK  ADVISORY  WRITE 13 fd:00:1{inode} 0 EOF\n"
+        f"3: FLOCK  ADVISORY  WRITE 14 fd:00:{inode} 0 EOF\n"
+    )
+    monkeypatch.setattr(lock, "_KERNEL_LOCKS", table)
+    assert lock.owner_of(path) == 14
+    table.write_text("")
+    assert lock.owner_of(path) is None
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux's /proc")
+def test_linux_names_a_real_holder(path):
+    with lock.hold_blocking(path, timeout=0):
+        path.write_bytes(b"")
+        assert lock.owner_of(path) in {os.getpid(), None}  # None in a namespace that hides it
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"\0junk", b"\0" * 100])
+def test_what_names_nobody_names_nobody(path, content, monkeypatch):
+    monkeypatch.setattr(lock, "_KERNEL_LOCKS", path.with_name("none"))
+    path.write_bytes(content)
+    assert lock.owner_of(path) is None
+
+
+def test_no_file_is_no_fault(path):
+    lock._write_owner(path)
+    assert lock.owner_of(path) is None
+    assert not path.exists()

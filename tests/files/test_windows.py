@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from amplify_federation._files import directories, files, writing
+from amplify_federation._files import atomic_write, checks, directories
 
 MISSING = ("geteuid", "fchmod", "O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC", "O_NONBLOCK")
 POSIX_ONLY = ("fcntl", "pwd", "grp", "resource", "termios")
@@ -16,8 +16,8 @@ POSIX_ONLY = ("fcntl", "pwd", "grp", "resource", "termios")
 def _windows(monkeypatch):
     for name in MISSING:
         monkeypatch.delattr(os, name, raising=False)
-    monkeypatch.setattr(files, "SAFE_FLAGS", 0)
-    for room in (files, writing, directories):
+    monkeypatch.setattr(checks, "SAFE_FLAGS", 0)
+    for room in (checks, atomic_write, directories):
         monkeypatch.setattr(room, "WINDOWS", True)
 
 
@@ -28,10 +28,10 @@ def test_files_are_made_replaced_read_and_removed(tmp_path):
     assert directories.folder_identity(folder) is not None
     path = folder / "file"
     for data in (b"one", b"two"):
-        writing.replace_file(path, data)
-        assert files.read_file(path, 100)[0] == data
-    writing.move_file(path, folder / "moved")
-    writing.remove_files(folder / "moved", path)
+        atomic_write.replace_file(path, data)
+        assert checks.read_file(path, 100)[0] == data
+    atomic_write.move_file(path, folder / "moved")
+    atomic_write.remove_files(folder / "moved", path)
     assert not list(folder.iterdir())
 
 
@@ -45,14 +45,14 @@ for name in {missing!r}:
 sys.platform = "win32"
 for name in {modules!r}:
     __import__(name)
-from amplify_federation._files import files
-assert files.WINDOWS and not files.SAFE_FLAGS
+from amplify_federation._files import checks
+assert checks.WINDOWS and not checks.SAFE_FLAGS
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it is Windows")
 def test_no_module_needs_what_only_posix_has():
-    disk = ("faults", "files", "writing", "directories", "lock", "folder")
+    disk = ("checks", "atomic_write", "directories", "lock", "folder")
     keys = ("keys", "key_files", "passphrase", "keyring")
     modules = [f"amplify_federation._files.{name}" for name in disk]
     modules += [f"amplify_federation._crypto.{name}" for name in keys]

@@ -17,8 +17,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from amplify_federation._files.faults import AnyPath, as_store_errors
-from amplify_federation._files.files import SAFE_FLAGS, TEMP_SUFFIX, WINDOWS, own_only
+from amplify_federation._files.checks import (
+    SAFE_FLAGS,
+    TEMP_SUFFIX,
+    WINDOWS,
+    AnyPath,
+    as_store_errors,
+    own_only,
+)
 
 _SHARING_TRIES: Final = 40  # with the pauses below: two seconds, as long as a virus scanner looks
 _SHARING_PAUSE: Final = 0.05

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from amplify_federation._files import writing
+from amplify_federation._files import atomic_write
 from amplify_federation.errors import StoreUnavailableError, UnsafePermissionsError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
@@ -20,8 +20,8 @@ def path(tmp_path):
 
 
 def test_a_file_is_written_and_replaced(path):
-    writing.replace_file(path, b"one")
-    writing.replace_file(path, b"two")
+    atomic_write.replace_file(path, b"one")
+    atomic_write.replace_file(path, b"two")
     assert path.read_bytes() == b"two"
     assert names_in(path.parent) == ["file"]
 
@@ -31,7 +31,7 @@ def test_a_file_is_written_and_replaced(path):
 def test_the_mode_is_0600_whatever_the_umask(path, umask):
     before = os.umask(umask)
     try:
-        writing.replace_file(path, b"one")
+        atomic_write.replace_file(path, b"one")
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -41,13 +41,13 @@ def test_the_mode_is_0600_whatever_the_umask(path, umask):
 def test_a_short_write_is_continued(path, monkeypatch):
     whole = os.write
     monkeypatch.setattr(os, "write", lambda to, data: whole(to, data[:3]))
-    writing.replace_file(path, b"0123456789")
+    atomic_write.replace_file(path, b"0123456789")
     assert path.read_bytes() == b"0123456789"
 
 
 @pytest.mark.parametrize("step", ["open", "fchmod", "write", "fsync", "fstat", "close", "replace"])
 def test_after_a_failure_the_old_file_stands_and_no_temporary_remains(path, monkeypatch, step):
-    writing.replace_file(path, b"old")
+    atomic_write.replace_file(path, b"old")
     real = getattr(os, step)
 
     def fail(*args, **kwargs):
@@ -58,7 +58,7 @@ def test_after_a_failure_the_old_file_stands_and_no_temporary_remains(path, monk
     with monkeypatch.context() as patch:
         patch.setattr(os, step, fail)
         with pytest.raises(StoreUnavailableError) as caught:
-            writing.replace_file(path, b"new")
+            atomic_write.replace_file(path, b"new")
     assert "ENOSPC" in caught.value.message
     assert caught.value.__context__ is None
     assert path.read_bytes() == b"old"
@@ -70,7 +70,7 @@ def test_a_link_is_replaced_and_not_followed(path, tmp_path):
     target = tmp_path / "target"
     target.write_bytes(b"target")
     path.symlink_to(target)
-    writing.replace_file(path, b"new")
+    atomic_write.replace_file(path, b"new")
     assert not path.is_symlink()
     assert (path.read_bytes(), target.read_bytes()) == (b"new", b"target")
 
@@ -78,24 +78,24 @@ def test_a_link_is_replaced_and_not_followed(path, tmp_path):
 def test_a_folder_in_the_way_is_told(path):
     path.mkdir()
     with pytest.raises(UnsafePermissionsError):
-        writing.replace_file(path, b"new")
+        atomic_write.replace_file(path, b"new")
     assert names_in(path.parent) == ["file"]
 
 
 def test_a_missing_folder_is_told(path):
     with pytest.raises(StoreUnavailableError, match="ENOENT"):
-        writing.replace_file(path / "below", b"new")
+        atomic_write.replace_file(path / "below", b"new")
 
 
 def test_files_are_moved_and_removed(path):
     other = path.with_name("other")
     path.write_bytes(b"one")
     other.write_bytes(b"two")
-    writing.move_file(path, other)
+    atomic_write.move_file(path, other)
     assert other.read_bytes() == b"one"
-    writing.remove_files(path, other)
+    atomic_write.remove_files(path, other)
     assert names_in(path.parent) == []
-    writing.remove_files(path, other)
+    atomic_write.remove_files(path, other)
 
 
 def test_on_windows_a_rename_waits_for_whoever_holds_the_file_open(path, monkeypatch):
@@ -107,10 +107,10 @@ def test_on_windows_a_rename_waits_for_whoever_holds_the_file_open(path, monkeyp
             raise PermissionError(13, "sharing violation")
         return real(source, target)
 
-    monkeypatch.setattr(writing, "WINDOWS", True)
-    monkeypatch.setattr(writing.time, "sleep", pauses.append)
+    monkeypatch.setattr(atomic_write, "WINDOWS", True)
+    monkeypatch.setattr(atomic_write.time, "sleep", pauses.append)
     monkeypatch.setattr(os, "replace", busy)
-    writing.replace_file(path, b"new")
+    atomic_write.replace_file(path, b"new")
     assert len(pauses) == 3
     assert path.read_bytes() == b"new"
 
@@ -120,9 +120,9 @@ def test_on_windows_a_rename_gives_up_in_the_end(path, monkeypatch):
         raise PermissionError(13, "sharing violation")
 
     path.write_bytes(b"old")
-    monkeypatch.setattr(writing, "WINDOWS", True)
-    monkeypatch.setattr(writing.time, "sleep", lambda _: None)
+    monkeypatch.setattr(atomic_write, "WINDOWS", True)
+    monkeypatch.setattr(atomic_write.time, "sleep", lambda _: None)
     monkeypatch.setattr(os, "replace", busy)
     with pytest.raises(StoreUnavailableError, match="EACCES"):
-        writing.replace_file(path, b"new")
+        atomic_write.replace_file(path, b"new")
     assert path.read_bytes() == b"old"

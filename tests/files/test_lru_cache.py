@@ -1,8 +1,8 @@
-from amplify_federation._files.recent import Recent
+from amplify_federation._files.lru_cache import LruCache
 
 
 def test_the_value_used_longest_ago_goes_first():
-    recent = Recent(2)
+    recent = LruCache(2)
     recent.put("a", 1)
     recent.put("b", 2)
     assert recent.get("a") == 1
@@ -11,7 +11,7 @@ def test_the_value_used_longest_ago_goes_first():
 
 
 def test_a_value_can_be_replaced_and_dropped():
-    recent = Recent()
+    recent = LruCache()
     recent.put("a", 1)
     recent.put("a", 2)
     assert recent.get("a") == 2
@@ -21,13 +21,13 @@ def test_a_value_can_be_replaced_and_dropped():
 
 
 def test_all_can_be_forgotten():
-    recent = Recent()
+    recent = LruCache()
     recent.put("a", 1)
     recent.clear()
     assert recent.get("a") is None
 
 
 def test_its_repr_shows_no_value():
-    recent = Recent()
+    recent = LruCache()
     recent.put("a", "canary")
     assert "canary" not in repr(recent)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _KEPT: Final = 256
 
 
-class Recent(Generic[T]):
+class LruCache(Generic[T]):
     """Remembers the values of the names used last."""
 
     def __init__(self, kept: int = _KEPT) -> None:
@@ -21,7 +21,7 @@ class Recent(Generic[T]):
         self._values: OrderedDict[str, T] = OrderedDict()
 
     def __repr__(self) -> str:
-        return f"<Recent of {len(self._values)}>"
+        return f"<LruCache of {len(self._values)}>"
 
     def get(self, name: str) -> T | None:
         """Return the value, which counts as a use, or `None`."""

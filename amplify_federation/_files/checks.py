@@ -1,28 +1,84 @@
-"""Opening and reading one file so that no other user can slip something in.
+"""Opening and reading one file so that no other user can slip something in, and the store's errors.
 
 Every file is opened without following a link, and judged by its descriptor: a regular file, owned
-by this user, with one name, closed to group and others.
+by this user, with one name, closed to group and others. Every `OSError` becomes the `StoreError`
+that it is, with the path and the errno.
 
 On Windows there is no check of owner, mode or links here: what protects the folder there is the
 access list that it inherits from the user's profile. macOS is checked like Linux.
 
-This file must not know what is in the files. Its functions block.
+The functions block.
 """
 
+import errno
 import os
 import stat
 import sys
 from collections.abc import Callable
-from typing import Final, Never
+from functools import wraps
+from typing import Concatenate, Final, Never, ParamSpec, TypeVar
 
-from amplify_federation._files.faults import (
-    AnyPath,
-    as_store_errors,
-    in_shell,
-    move_aside,
-    unsafe,
+from amplify_federation.errors import (
+    SessionFileCorruptError,
+    StoreError,
+    StoreUnavailableError,
+    UnsafePermissionsError,
 )
-from amplify_federation.errors import SessionFileCorruptError
+
+# Text within, for `pathlib` costs more to load and to call than what is done to the paths.
+AnyPath = str | os.PathLike[str]
+P = ParamSpec("P")
+T = TypeVar("T")
+Where = TypeVar("Where", bound=AnyPath)
+
+# What opening without following answers to a link (EMLINK on FreeBSD), a folder, a socket.
+_NO_FILE: Final = frozenset({errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO})
+
+
+def as_store_errors(
+    function: Callable[Concatenate[Where, P], T],
+) -> Callable[Concatenate[Where, P], T]:
+    """Turn each `OSError` of a function of a path into a `StoreError`, without a chain."""
+
+    @wraps(function)
+    def guarded(path: Where, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(path, *args, **kwargs)
+        except OSError as error:
+            failure = store_error(path, error)
+        raise failure
+
+    return guarded
+
+
+def store_error(path: AnyPath, error: OSError) -> StoreError:
+    """Describe an `OSError` at a path as the `StoreError` it is."""
+    number = error.errno or 0
+    if number in _NO_FILE:
+        return unsafe(path, "what stands there is not a regular file", move_aside(path))
+    name = errno.errorcode.get(number, type(error).__name__)
+    message = f"The session store cannot use {path}: {name} ({os.strerror(number)})."
+    return StoreUnavailableError(message)
+
+
+def unsafe(path: AnyPath, why: str, command: str) -> UnsafePermissionsError:
+    """Describe what is unsafe about a path, and the command that mends it."""
+    message = f"The session store does not trust {path}: {why}. To mend it, run: {command}"
+    return UnsafePermissionsError(message)
+
+
+def move_aside(path: AnyPath) -> str:
+    """Return the command that takes a path out of the way and loses nothing."""
+    quoted = in_shell(path)
+    return f"mv {quoted} {quoted}.aside"
+
+
+def in_shell(path: AnyPath) -> str:
+    """Write a path as the commands in messages have it."""
+    from shlex import quote  # noqa: PLC0415 - for faults alone
+
+    return quote(os.fspath(path))
+
 
 WINDOWS: Final = sys.platform == "win32"
 # Absent on Windows. O_NONBLOCK: opening a FIFO must not wait for its other end.
@@ -34,7 +90,7 @@ SAFE_FLAGS: Final[int] = (
     | getattr(os, "O_NOINHERIT", 0)
 )
 TRUST_VARIABLE: Final = "AMPLIFY_FEDERATION_TRUST_DIRECTORY"
-TEMP_SUFFIX: Final = ".tmp"  # of a file that is being written, see `writing`
+TEMP_SUFFIX: Final = ".tmp"  # of a file that is being written, see `atomic_write`
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
