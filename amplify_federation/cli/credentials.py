@@ -24,7 +24,7 @@ from amplify_federation.cli.output import json_option, utc_text, wants_json
     "\b\n"
     "  In ~/.aws/config, for every AWS tool:\n"
     "    [profile player]\n"
-    "    credential_process = amplify-federation credentials --pool ID",
+    "    credential_process = /home/you/.venv/bin/amplify-federation credentials --pool ID",
 )
 @target_options
 @click.option(
