@@ -186,7 +186,7 @@ class FederatedAuth:
         be written; then nothing was forgotten, and nothing revoked.
         """
         grants = await self._session.clear()
-        from amplify_federation._oidc.revocation import revoke_all  # noqa: PLC0415 - once
+        from amplify_federation._oidc.refresh import revoke_all  # noqa: PLC0415 - once
 
         return await revoke_all(grants, self._session.context.client.http_client, local=local)
 

@@ -265,3 +265,23 @@ async def test_a_person_signs_in_in_a_real_browser(tmp_path, anyio_backend_name)
         )
     assert signed.username == "alice@example.com"
     assert "You are signed in" in texts[0]
+
+
+async def test_a_provider_without_browser_pages_is_named(world):
+    async def respond(request):
+        document = world.fake.discovery_document(GOOGLE)
+        del document["authorization_endpoint"]
+        return httpx.Response(200, json=document, request=request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+        error = await refused(Person(world), ConfigurationError, http_client=client)
+    assert "device=True" in error.recovery_suggestion
+
+
+async def test_a_provider_that_hangs_is_told_from_a_user_who_does(world):
+    async def respond(_request):
+        await anyio.sleep_forever()
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+        error = await refused(Person(world), CallTimeoutError, http_client=client, timeout=0.1)
+    assert "The provider did not answer within 0.1 s" in error.message

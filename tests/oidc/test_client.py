@@ -84,6 +84,7 @@ async def test_a_claim_that_does_not_fit_is_named(world, client, claims, kind, s
         unsigned({}, CLAIMS),
         unsigned([], CLAIMS),
         unsigned({"alg": "RS256", "crit": ["x"]}, CLAIMS),
+        unsigned({"alg": "RS256", "crit": 1}, CLAIMS),
         "opaque",
         "a.b.c",
         "\u00e9.b.c",
@@ -110,7 +111,17 @@ async def test_another_issuers_key_does_not_sign_here(world, client):
 
 async def test_keys_of_no_use_are_passed_over(world):
     good = world.fake.jwks(GOOGLE)["keys"]
-    odd = [{"kty": "oct", "k": "AAAA"}, {"kty": "new"}, {**good[0], "use": "enc"}, "x", None]
+    odd = [
+        {"kty": "oct", "k": "AAAA"},
+        {"kty": "new"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "EC", "crv": "a curve of tomorrow", "x": "AA", "y": "AA"},
+        {**good[0], "n": "\u00e9"},
+        {**good[0], "kid": 1},
+        {**good[0], "use": "enc"},
+        "x",
+        None,
+    ]
     respond = answering({"jwks.json": httpx.Response(200, json={"keys": [*odd, *good]})}, world)
     async with open_client(respond, Client(CLIENT), ISSUER, None) as opened:
         token = world.fake.issue_token(GOOGLE, "alice")

@@ -154,7 +154,7 @@ class TokenRefresher:
         return token
 
     async def _end(self, grant: RefreshGrant) -> None:
-        from amplify_federation._oidc.revocation import revoke  # noqa: PLC0415 - seldom
+        from amplify_federation._oidc.refresh import revoke  # noqa: PLC0415 - seldom
 
         with anyio.move_on_after(_REVOCATION):
             await revoke(grant, self._context.client.http_client)

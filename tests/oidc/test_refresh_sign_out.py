@@ -119,7 +119,7 @@ async def test_a_provider_that_hangs_is_not_waited_for(world, auth, monkeypatch)
     async def respond(_request):
         await anyio.sleep_forever()
 
-    monkeypatch.setattr("amplify_federation._oidc.revocation._DEADLINE", 0.05)
+    monkeypatch.setattr("amplify_federation._oidc.refresh._DEADLINE", 0.05)
     world.http._transport = httpx.MockTransport(respond)
     result = await auth.sign_out()
     assert result.revocation is Revocation.FAILED
