@@ -119,7 +119,11 @@ class FederatedAuth:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the events and close what was opened here; the stored session stays."""
+        """End the events and close what was opened here; the stored session stays.
+
+        Raises `InvalidStateError` in another event loop than that of its calls.
+        """
+        self._client.loop_guard.check_closing()
         try:
             await self._session.close()
         finally:

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID
 from amplify_federation._model.classic_flow import ClassicFlow
 from amplify_federation._model.endpoint import (
+    LOOPBACK,
     check_partition,
     checked_region,
     endpoint_for,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from amplify_federation._cognito.flow import PoolMembers
 
 logger = logging.getLogger("amplify_federation")
-_LOOPBACK = re.compile(r"localhost|(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
 _ACCOUNT_ID = r"\d{1,15}"
 _ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[!-~]+"
 _ROLE_LENGTH = range(20, 2049)  # characters; ARNString
@@ -275,7 +275,7 @@ def _checked(url: object, source: str) -> str:
         message = f"{source} {fault}; give one such as 'http://127.0.0.1:4566'."
         raise ConfigurationError(message)
     parts = _split(url)
-    if parts.scheme.lower() == "http" and not _LOOPBACK.fullmatch(parts.hostname or ""):
+    if parts.scheme.lower() == "http" and not LOOPBACK.fullmatch(parts.hostname or ""):
         logger.warning(
             "Tokens and credentials go unencrypted to %s: the endpoint is plain http.",
             parts.hostname,

@@ -144,7 +144,11 @@ class FederatedUsers:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End every session's events and close what was opened here; the stored sessions stay."""
+        """End every session's events and close what was opened here; the stored sessions stay.
+
+        Raises `InvalidStateError` in another event loop than that of the calls.
+        """
+        self._client.loop_guard.check_closing()
         self._factory.closed = True
         for session in self._cache:
             await session.close()

@@ -18,6 +18,7 @@ _ADVICE = (
     "Make one `{owner}` for each event loop; what is stored is shared. Code without async keeps "
     "one loop for all calls: `amplify_federation.integrations.blocking`, or an `asyncio.Runner`."
 )
+_CLOSING_ADVICE = "Close it in the event loop that used it, before that ends; `async with` does so."
 
 
 class LoopGuard:
@@ -33,19 +34,30 @@ class LoopGuard:
         self._current: Callable[[], object] | None = None
         self._home: object = None
 
+    def check_closing(self) -> None:
+        """Raise `InvalidStateError` if this was used, and in another loop than the running one."""
+        if self._current is not None and not self._is_at_home(self._current):
+            message = (
+                f"This `{self._owner}` is closed from a second event loop; its connections are of "
+                "the first, and cannot be closed here."
+            )
+            raise InvalidStateError(message, recovery_suggestion=_CLOSING_ADVICE)
+
     def check(self) -> None:
         """Raise `InvalidStateError` if the running loop is not the first one."""
         current = self._current
         if current is None:
             current, self._home = _running()
             self._current = current
-        try:
-            at_home = current() is self._home
-        except RuntimeError:
-            at_home = False  # another kind of loop, or none
-        if not at_home:
+        if not self._is_at_home(current):
             message = f"This `{self._owner}` is used from a second event loop."
             raise InvalidStateError(message, recovery_suggestion=_ADVICE.format(owner=self._owner))
+
+    def _is_at_home(self, current: Callable[[], object]) -> bool:
+        try:
+            return current() is self._home
+        except RuntimeError:
+            return False  # another kind of loop, or none
 
 
 def is_asyncio() -> bool:

@@ -22,6 +22,8 @@ from amplify_federation._cognito.requests import TARGET_PREFIX, Call
 from amplify_federation._http.transport import REPEATABLE, LeanTransport
 from amplify_federation._http.trust import (
     authorities,
+    endpoint_variable,
+    present_tls_context,
     proxy_for,
     tls_context,
     transport_for,
@@ -77,6 +79,13 @@ class _Requests:
             (b"amz-sdk-request", attempt.encode("ascii")),
             (b"Content-Length", b"%d" % len(call.body)),
         ]
+
+
+class _LastingTransport(LeanTransport):
+    """Looks at each new connection which authorities are trusted: their file may be replaced."""
+
+    async def _tls(self) -> Any:  # noqa: ANN401  # an SSLContext; ssl is not loaded
+        return await _tls_context()
 
 
 class _SharedTransport:
@@ -143,7 +152,9 @@ class TransportSender:
             body = await read_capped(response, headers)
         except BaseException as error:  # noqa: BLE001  # raised again below
             # LeanTransport says why itself, and nothing of the request.
-            failure = network_error(error, request.url.host, None, str(error)) or error
+            place, variable = _place_of(request)
+            told = network_error(error, place, None, str(error), variable=variable)
+            failure = told or error
         else:
             return Reply(response.status_code, headers, body)
         # Outside the handler, and without the frames that hold the request.
@@ -190,12 +201,13 @@ class ClientSender:
                 return await self._exchange(request)
         except Exception as error:  # noqa: BLE001  # each is told apart
             told = leaf(error)
+            place, variable = _place_of(request)
             reply = _reply_of_hook(told)
             if reply is not None:
                 return reply
             failure = (
                 self._closed()
-                or network_error(told, request.url.host, self._proxy)
+                or network_error(told, place, self._proxy, variable=variable)
                 or _without_causes(told)
             )
         except BaseException as error:  # noqa: BLE001  # raised again below
@@ -271,7 +283,8 @@ async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
     Raises `ConfigurationError` where the environment's proxy or certificate authorities are wrong.
     """
     proxy = proxy_for(endpoint_url)
-    context = await anyio.to_thread.run_sync(tls_context) if endpoint_url[:6] == "https:" else None
+    # Authorities that cannot be read are found here, before anything is sent.
+    context = await _tls_context() if endpoint_url[:6] == "https:" else None
     logger.debug(
         "Calls to %s go over %s.",
         endpoint_url,
@@ -282,15 +295,13 @@ async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
         here = _shared.setdefault(current_token().native_token, WeakValueDictionary())
         shared = here.get(authorities())
         if shared is None or not shared.users:
-            shared = here[authorities()] = _SharedTransport(
-                LeanTransport(verify=True if context is None else context)
-            )
+            shared = here[authorities()] = _SharedTransport(_LastingTransport())
         else:
             shared.users += 1
         return TransportSender(endpoint_url, shared)
     try:
         # In a thread: httpx reads the proxies of the system.
-        client = await anyio.to_thread.run_sync(lambda: _client(context))
+        client = await anyio.to_thread.run_sync(lambda: _client(context, proxy))
     except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
         message = f"The HTTP client could not be made: {type(error).__name__}."
     else:
@@ -298,10 +309,15 @@ async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
     raise ConfigurationError(message, recovery_suggestion="Check the proxy variables.")
 
 
-def _client(context: Any) -> httpx.AsyncClient:  # noqa: ANN401  # an SSLContext; ssl is not loaded
+async def _tls_context() -> Any:  # noqa: ANN401  # an SSLContext; ssl is not loaded
+    return present_tls_context() or await anyio.to_thread.run_sync(tls_context)
+
+
+def _client(context: Any, proxy: str | None) -> httpx.AsyncClient:  # noqa: ANN401  # the same
     # No timeouts: each attempt brings its own, and the deadline of the call ends what drips.
     return httpx.AsyncClient(
         timeout=None,  # noqa: S113  # see above
+        trust_env=proxy is not None,  # the proxy is decided by `proxy_for`
         verify=True if context is None else context,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_AT_ONCE),
     )
@@ -360,20 +376,38 @@ def _reply_of_hook(error: BaseException) -> Reply | None:
 
 
 def network_error(
-    error: BaseException, host: str, proxy: str | None, detail: str = ""
+    error: BaseException,
+    host: str,
+    proxy: str | None,
+    detail: str = "",
+    *,
+    variable: str | None = None,
 ) -> NetworkError | None:
-    """Return the error for what a transport raised, or `None` if it is none of a network's."""
+    """Return the error for what a transport raised, or `None` if it is none of a network's.
+
+    `variable`: the environment variable that names the host, if one does.
+    """
     if isinstance(error, UndecodableError):
         return NetworkError(f"DecodingError from {host}: {error}.")
     names = _names(error)
     # trio raises a bare UnicodeError for a host that cannot be a name.
     if not isinstance(error, OSError | UnicodeError | OverflowError) and not names & _NETWORK_NAMES:
         return None
-    where = f"{host}, through the proxy {proxy}" if proxy else host
+    where = f"{host}, which {variable} names" if variable else host
+    where = f"{where}, through the proxy {proxy}" if proxy else where
     detail = detail or _detail(error)
-    failure = NetworkError(f"{type(error).__name__} from {where}{detail and f': {detail}'}.")
+    failure = NetworkError(
+        f"{type(error).__name__} from {where}{detail and f': {detail}'}.",
+        recovery_suggestion=variable
+        and f"Start what should answer there, or correct or unset {variable}; then call again.",
+    )
     failure.retryable = not names & _FINAL_NAMES
     return failure
+
+
+def _place_of(request: Any) -> tuple[str, str | None]:  # noqa: ANN401  # duck-typed
+    """Return host and port that a request goes to, and the variable that names them, if any."""
+    return request.url.netloc.decode("ascii"), endpoint_variable(str(request.url))
 
 
 def _detail(error: BaseException) -> str:

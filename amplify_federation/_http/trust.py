@@ -4,10 +4,12 @@ This file owns the variables. It must not know requests.
 """
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from amplify_federation._model.endpoint import LOOPBACK
 from amplify_federation.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
 
 # The first that is set counts: httpx's two, then the one that every AWS tool reads.
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_CA_BUNDLE")
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_ENDPOINT_URL")
 TRANSPORT = "AMPLIFY_FEDERATION_TRANSPORT"
 
-_built: "dict[tuple[str, str], SSLContext]" = {}
+_HOST_AND_PORT = re.compile(r"([^:]+|\[.+\]):(\d+)")
+_PORTS = {"http": 80, "https": 443}
+# What was built last; a new file under the old path is another.
+_built: "dict[tuple[str, str], tuple[object, SSLContext]]" = {}
 
 
 def authorities() -> tuple[str, str]:
@@ -28,15 +34,33 @@ def authorities() -> tuple[str, str]:
 
 
 def tls_context() -> "SSLContext":
-    """Return the process's TLS context for what the variables say now.
+    """Return the process's TLS context for what the variables say, and the file holds, now.
 
-    It takes 25 to 45 ms to build, once; call it in a thread. Raises `ConfigurationError` naming the
-    variable and the path.
+    It takes 25 to 45 ms to build, once for each content; call it in a thread unless
+    `present_tls_context` has it. Raises `ConfigurationError` naming the variable and the path.
     """
+    present = present_tls_context()
+    if present is None:
+        chosen = authorities()
+        seen = _signature(chosen[1])
+        present = _build(*chosen)
+        _built[chosen] = seen, present
+    return present
+
+
+def present_tls_context() -> "SSLContext | None":
+    """Return the TLS context if it was built, and its file has not been replaced since."""
     chosen = authorities()
-    if chosen not in _built:
-        _built[chosen] = _build(*chosen)
-    return _built[chosen]
+    seen, built = _built.get(chosen, (None, None))
+    return built if seen == _signature(chosen[1]) else None
+
+
+def _signature(path: str) -> tuple[int, ...]:
+    try:
+        status = os.stat(path)  # noqa: PTH116  # pathlib is not loaded here
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _build(name: str, path: str) -> "SSLContext":
@@ -70,11 +94,14 @@ def _build(name: str, path: str) -> "SSLContext":
 
 
 def proxy_for(endpoint_url: str) -> str | None:
-    """Return `host:port` of the proxy that calls to this URL may go through, without its password.
+    """Return `host:port` of the proxy that calls to this URL go through, without its password.
 
-    A `NO_PROXY` entry that names a scheme or a port is left to httpx, and so a proxy is returned.
-    Raises `ConfigurationError` for a proxy whose port is none.
+    None of this machine: a proxy elsewhere would find itself under a loopback address. Raises
+    `ConfigurationError` for a proxy whose port is none.
     """
+    parts = urlsplit(endpoint_url)
+    if LOOPBACK.fullmatch(parts.hostname or ""):
+        return None
     if sys.platform not in {"darwin", "win32"} and not any(
         name.lower().endswith("_proxy") for name in os.environ
     ):
@@ -82,13 +109,11 @@ def proxy_for(endpoint_url: str) -> str | None:
     from urllib.request import getproxies  # noqa: PLC0415  # 20 ms, and seldom needed
 
     proxies = getproxies()
-    parts = urlsplit(endpoint_url)
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy:
         return None
-    host = parts.hostname or ""
     entries = [entry.strip().lower() for entry in proxies.get("no", "").split(",")]
-    if "*" in entries or any(_exempts(entry, host) for entry in entries if entry):
+    if any(_exempts(entry, parts) for entry in entries if entry):
         return None
     return _shown(proxy if "://" in proxy else f"http://{proxy}")
 
@@ -107,8 +132,26 @@ def _shown(proxy: str) -> str:
     )
 
 
-def _exempts(entry: str, host: str) -> bool:
-    return host == entry or host.endswith(entry if entry.startswith(".") else f".{entry}")
+def _exempts(entry: str, url: SplitResult) -> bool:
+    """Tell whether an entry of `NO_PROXY` is the URL's host or a domain above it.
+
+    It may begin with a scheme and end with a port, as httpx has it, and then means these alone.
+    """
+    scheme, _, name = entry.rpartition("://")
+    if scheme not in {"", "all", url.scheme}:
+        return False
+    found = _HOST_AND_PORT.fullmatch(name)
+    host, port = found.groups() if found else (name, None)  # an IPv6 address has no brackets
+    if port is not None and int(port) != (url.port or _PORTS[url.scheme]):
+        return False
+    host, own = host.strip("[]"), url.hostname or ""
+    return host in {"*", own} or own.endswith(f".{host.removeprefix('*').lstrip('.')}")
+
+
+def endpoint_variable(url: str) -> str | None:
+    """Return the variable that names the endpoint of a URL, if one does."""
+    given = ((name, os.environ.get(name, "")) for name in ENDPOINT_VARIABLES)
+    return next((name for name, value in given if value.rstrip("/") == url.rstrip("/")), None)
 
 
 def wants_httpx() -> bool:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from amplify_federation.errors import ConfigurationError
 
 REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+# Hosts that are this machine.
+LOOPBACK = re.compile(r"(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
 # us regions whose FIPS host also answers IPv6, from the service's endpoint rule set.
 _FIPS_DUALSTACK_PLAIN = frozenset({"us-east-1", "us-east-2", "us-west-1", "us-west-2"})
 

@@ -47,8 +47,13 @@ class ThreadAccess:
 
     @property
     def in_loop_thread(self) -> bool:
-        """Whether this is the thread of the session's event loop."""
-        return threading.get_ident() == self._loop_thread
+        """Whether this is the thread of the session's event loop, which runs here now."""
+        if threading.get_ident() != self._loop_thread:
+            return False
+        try:
+            return anyio.lowlevel.current_token() == self._token
+        except RuntimeError:  # the loop has ended; each release of anyio has its own class for it
+            return False
 
     def credentials(self, *, force_refresh: bool = False) -> AWSCredentials:
         """Return the live credentials; raise what stands in their place.

@@ -76,3 +76,18 @@ def test_a_loop_that_was_never_loaded_does_not_run(monkeypatch, missing):
     assert not is_asyncio()
     with pytest.raises(InvalidStateError, match="no running event loop"):
         LoopGuard("FederatedAuth").check()
+
+
+def test_closing_in_a_second_loop_is_refused_once_it_was_used():
+    home = LoopGuard("FederatedUsers")
+
+    async def call(method):
+        method()
+
+    asyncio.run(call(home.check_closing))  # never used: nothing is open
+    asyncio.run(call(home.check))
+    with pytest.raises(
+        InvalidStateError, match=r"`FederatedUsers` is closed from a second"
+    ) as caught:
+        asyncio.run(call(home.check_closing))
+    assert "in the event loop that used it" in caught.value.recovery_suggestion

@@ -1,12 +1,16 @@
 """What the environment says of authorities, proxies and the transport."""
 
 import ssl
+from pathlib import Path
 
+import httpx
 import pytest
 
 from amplify_federation._http.trust import (
     AUTHORITIES,
     authorities,
+    endpoint_variable,
+    present_tls_context,
     proxy_for,
     tls_context,
     transport_for,
@@ -110,3 +114,57 @@ def test_a_transport_that_nobody_knows_is_refused(environment):
     environment.setenv("AMPLIFY_FEDERATION_TRANSPORT", "aiohttp")
     with pytest.raises(ConfigurationError, match="'lean' or 'httpx'"):
         wants_httpx()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "cognito.localhost", "[::1]"])
+def test_this_machine_is_never_reached_through_a_proxy(environment, host):
+    environment.setenv("ALL_PROXY", "http://proxy.test:3128")
+    environment.setenv("HTTP_PROXY", "http://proxy.test:3128")
+    assert proxy_for(f"http://{host}:4566") is None
+    assert transport_for(f"http://{host}:4566") == "LeanTransport"
+
+
+# Entries of NO_PROXY: a URL, and whether it is exempt. httpx's own client is asked the same.
+EXEMPTIONS = [
+    ("https://a.example.test", "https://a.example.test", True),
+    ("http://a.example.test", "https://a.example.test", False),
+    ("all://a.example.test", "https://a.example.test", True),
+    ("a.example.test:8443", "https://a.example.test:8443", True),
+    ("a.example.test:8443", "https://a.example.test", False),
+    ("example.test:8443", "https://a.example.test:8443", True),
+    ("10.0.0.7", "https://10.0.0.7", True),
+    ("10.0.0.7", "https://110.0.0.7", False),
+    ("https://[fd00::7]:8443", "https://[fd00::7]:8443", True),
+    ("fd00::7", "https://[fd00::7]", True),
+    ("ample.test", "https://other.test", False),
+]
+
+
+@pytest.mark.parametrize(("entry", "url", "exempt"), EXEMPTIONS)
+def test_an_entry_of_no_proxy_may_have_a_scheme_and_a_port(environment, entry, url, exempt):
+    environment.setenv("ALL_PROXY", "http://proxy.test:3128")
+    environment.setenv("NO_PROXY", entry)
+    assert (proxy_for(url) is None) is exempt
+    client = httpx.AsyncClient()
+    direct = client._transport_for_url(httpx.URL(url)) is client._transport
+    assert direct is exempt
+
+
+def test_a_file_of_authorities_that_was_replaced_is_read_again(environment, authority, tmp_path):
+    path = tmp_path / "authorities.pem"
+    path.write_bytes(Path(authority.path).read_bytes())
+    environment.setenv("AWS_CA_BUNDLE", str(path))
+    before = tls_context()
+    assert present_tls_context() is before
+    path.write_bytes(2 * path.read_bytes())
+    assert present_tls_context() is None
+    assert tls_context() is not before
+    assert present_tls_context() is tls_context()
+
+
+def test_the_variable_that_names_an_endpoint_is_found(environment):
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/")
+    assert endpoint_variable("http://127.0.0.1:4566") == "AWS_ENDPOINT_URL"
+    assert endpoint_variable("http://127.0.0.1:4567") is None
+    environment.delenv("AWS_ENDPOINT_URL")
+    assert endpoint_variable("http://127.0.0.1:4566") is None

@@ -153,3 +153,13 @@ def test_after_the_loop_has_ended_a_signature_says_so(clock):
     thread.start()
     thread.join()
     assert failures == ["The event loop of this session has ended."]
+
+
+def test_after_the_loop_has_ended_its_own_thread_is_told_so(fake, pool):
+    async def made():
+        client = httpx.AsyncClient(transport=fake.transport)
+        return boto.boto3_session(FederatedAuth(pool, store=MemoryStore(), http_client=client))
+
+    session = anyio.run(made)
+    with pytest.raises(InvalidStateError, match="event loop of this session has ended"):
+        session.get_credentials().get_frozen_credentials()
