@@ -230,6 +230,7 @@ def pool(*, providers: tuple[str, ...], guests: bool, classic_flow: bool, name: 
 )
 @_with_claim_options
 @click.option("--audience", metavar="CLIENT_ID", help="`aud`.  [default: the client's id]")
+@click.option("--signed-in", metavar="USER", help="Show no page: this user is signed in already.")
 @click.option("--no-refresh-tokens", is_flag=True, help="Issue no refresh tokens.")
 @json_option
 def provider(  # noqa: PLR0913  # the options of the command
@@ -241,6 +242,7 @@ def provider(  # noqa: PLR0913  # the options of the command
     without: tuple[str, ...],
     audience: str | None,
     lifetime: float | None,
+    signed_in: str | None,
     no_refresh_tokens: bool,
 ) -> None:
     """Choose how the sign-in of a provider behaves; what is not given is as at the start."""
@@ -254,6 +256,7 @@ def provider(  # noqa: PLR0913  # the options of the command
         audience=audience,
         lifetime=lifetime,
         claims=_claims(pairs, without),
+        signed_in=signed_in,
     )
     if no_refresh_tokens:
         body["refresh_tokens"] = False

@@ -177,6 +177,7 @@ class PoolAdministration:
         claims: Mapping[str, Any] | None = None,
         refresh_tokens: bool = True,
         device_interval: float | None = 5.0,
+        signed_in: str | None = None,
     ) -> None:
         """Choose how a provider's sign-in behaves; its endpoints are named by its discovery.
 
@@ -187,7 +188,8 @@ class PoolAdministration:
         challenge. `audience`, `lifetime` (seconds) and `claims` are those of the ID tokens, as
         for `issue_token`; on the sign-in page a person may choose claims and lifetime, too.
         `device_interval`: seconds between polls of a device, `None` for a provider without the
-        device flow.
+        device flow. `signed_in`: the user of a session at the provider; its page is shown no more
+        then, unless a client asks for it (`prompt`).
         """
         settings = ProviderSettings(
             dict(users) if isinstance(users, Mapping) else {user: {} for user in users},
@@ -198,6 +200,7 @@ class PoolAdministration:
             claims or {},
             refresh_tokens,
             device_interval,
+            signed_in,
         )
         with self._lock:
             self._provider.clients.set_up(provider.login_key, settings)

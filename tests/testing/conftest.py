@@ -106,9 +106,10 @@ def node_modules(pytestconfig):
     modules = folder / "node_modules"
     with FileLock(folder / "lock"):
         if not all((modules / name).is_dir() for name in NPM_PACKAGES):
-            install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefer-offline"]
+            quiet = ["--silent", "--no-audit", "--no-fund"]
+            quick = ["--prefer-offline", "--fetch-retries=0"]
             done = subprocess.run(
-                [*install, "--prefix", str(folder), *NPM_PACKAGES],
+                [npm, "install", *quiet, *quick, "--prefix", str(folder), *NPM_PACKAGES],
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             if done.returncode:

@@ -39,13 +39,15 @@ def test_every_block_of_code_is_a_file_that_is_run():
     fences = re.findall(r"^```\w+$", KIT.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(fences) == len(FILES)
     others = set(FILES) - set(TEST_FILES)
-    assert others == {"control.mjs", "load.py", "locustfile.py"}
+    assert others == {"control.mjs", "fake_cognito.sh", "load.py", "locustfile.py"}
 
 
 @pytest.mark.parametrize("name", TEST_FILES)
 def test_example_runs_whole(name, tmp_path):
     if name == "test_cassette.py":
         pytest.importorskip("vcr", reason="vcrpy is not installed")
+    if name == "test_login.py":
+        pytest.importorskip("authlib", reason="Authlib is not installed")
     (tmp_path / name).write_text(FILES[name], encoding="utf-8")
     # Of our own settings only what the example says; and warnings count.
     done = run(
@@ -68,11 +70,26 @@ def test_node_program_drives_a_fake_by_its_control_api(tmp_path):
             node,
             "control.mjs",
             folder=tmp_path,
-            COGNITO_URL=url,
-            CONTROL_URL=access.url,
-            CONTROL_TOKEN=access.token,
+            AWS_ENDPOINT_URL_COGNITO_IDENTITY=url,
+            AMPLIFY_FEDERATION_CONTROL_URL=access.url,
+            AMPLIFY_FEDERATION_CONTROL_TOKEN=access.token,
         )
     assert "Token expired" in done.stdout
+
+
+def test_shell_asks_a_running_server(tmp_path):
+    pytest.importorskip("click", reason="click is not installed")
+    (tmp_path / "fake_cognito.sh").write_text(FILES["fake_cognito.sh"], encoding="utf-8")
+    done = run(
+        *("bash", "-e", "fake_cognito.sh"),
+        folder=tmp_path,
+        AMPLIFY_FEDERATION_HOME=str(tmp_path / "home"),
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    )
+    assert "GetId 200\nGetCredentialsForIdentity 200\n" in done.stdout
+    assert (tmp_path / "calls.log").read_text().startswith("GetId 200\n")
+    for name in ("expired.txt", "staff.txt"):
+        assert (tmp_path / name).read_text().startswith("eyJ")
 
 
 def test_load_program_signs_everybody_in(tmp_path):
@@ -110,8 +127,8 @@ def test_locust_file_plays_the_users_of_an_application(tmp_path):
                 *("--headless", "-u", "2", "-r", "2", "-t", "5s", "--only-summary"),
                 *("--host", host),
                 folder=tmp_path,
-                CONTROL_URL=access.url,
-                CONTROL_TOKEN=access.token,
+                AMPLIFY_FEDERATION_CONTROL_URL=access.url,
+                AMPLIFY_FEDERATION_CONTROL_TOKEN=access.token,
             )
         finally:
             server.should_exit = True

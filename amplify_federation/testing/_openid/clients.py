@@ -60,6 +60,7 @@ class ProviderSettings:
     claims: Mapping[str, Any] = field(factory=dict[str, Any])
     refresh_tokens: bool = True
     device_interval: float | None = 5.0
+    signed_in: str | None = None
 
 
 class Clients:

@@ -182,8 +182,12 @@ class OpenIdProvider:
         """Return what the user allowed, or the page on which that is to be decided."""
         users = self.clients.settings(login_key).users
         client_id, scope = asked["client_id"], asked["scope"]
+        prompt = asked.get("prompt", "").split()
+        signed_in = self.clients.settings(login_key).signed_in
+        if not typed["decision"] and signed_in and not {"login", "consent"}.intersection(prompt):
+            typed = {**typed, "decision": "allow", "user": signed_in}
         if typed["decision"] != "allow" or not typed["user"]:
-            if "none" in asked.get("prompt", "").split():
+            if "none" in prompt:
                 raise OAuthError(ErrorCode.LOGIN_REQUIRED, "Nobody is signed in.")
             hint = {"user": asked["login_hint"]} if asked.get("login_hint") else None
             return _html(sign_in_page(login_key, client_id, users, asked, typed=hint))
