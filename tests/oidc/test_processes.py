@@ -53,8 +53,8 @@ await sign_in(
 
 
 class Machine:
-    def __init__(self, url, fake, folder, backend):
-        self.fake, self.url, self.folder, self.backend = fake, url, folder, backend
+    def __init__(self, url, fake, folder):
+        self.fake, self.url, self.folder = fake, url, folder
         self.pool = fake.create_identity_pool({GOOGLE: [CLIENT]})
         self.discovery_url = f"{url}/{GOOGLE.login_key}/.well-known/openid-configuration"
         self.processes = []
@@ -79,9 +79,9 @@ class Machine:
         pool = IdentityPool(self.pool, endpoint_url=self.url)
         return FederatedAuth(pool, store=EncryptedFileStore(self.folder), settings=AuthSettings())
 
-    async def start(self, body):
+    async def start(self, body, backend):
         program = PROGRAM.format(body=textwrap.indent(body, "    "))
-        arguments = (self.pool, self.url, str(self.folder), self.backend, self.discovery_url)
+        arguments = (self.pool, self.url, str(self.folder), backend, self.discovery_url)
         process = await anyio.open_process([sys.executable, "-c", program, *arguments])
         self.processes.append(process)
         return process, (await line_of(process))
@@ -97,11 +97,16 @@ async def line_of(process):
     return data.decode().strip()
 
 
+@pytest.fixture(scope="module")
+def anyio_backend():
+    return "asyncio"  # of the tests; their processes choose
+
+
 @pytest.fixture
-async def machine(tmp_path, anyio_backend_name):
+async def machine(tmp_path):
     fake = FakeCognito()
     async with fake.serve() as url:
-        machine = Machine(url, fake, tmp_path / "s", anyio_backend_name)
+        machine = Machine(url, fake, tmp_path / "s")
         with anyio.fail_after(60):
             yield machine
         for process in machine.processes:
@@ -113,8 +118,8 @@ async def machine(tmp_path, anyio_backend_name):
 
 async def test_one_process_refreshes_and_the_others_follow(machine):
     await machine.federate()
-    first, _ = await machine.start(FETCH)
-    second, _ = await machine.start(FETCH)
+    first, _ = await machine.start(FETCH, "asyncio")
+    second, _ = await machine.start(FETCH, "trio")
     for process in (first, second):
         await process.stdin.send(b"\n")
     assert await line_of(first) == await line_of(second)
@@ -124,22 +129,23 @@ async def test_one_process_refreshes_and_the_others_follow(machine):
 async def test_a_process_killed_between_rotation_and_use_leaves_the_new_refresh_token(machine):
     await machine.federate()
     machine.fake.fail_next(operation="jwks.json", delay=60)
-    dying, _ = await machine.start(FETCH)
+    dying, _ = await machine.start(FETCH, "trio")
     await dying.stdin.send(b"\n")
     # It has rotated by then, and looks at the ID token.
     while not machine.asked("jwks.json"):  # noqa: ASYNC110  # a thread of the fake's tells
         await anyio.sleep(0.01)
     dying.kill()
     await dying.wait()
-    survivor, _ = await machine.start(FETCH)
+    survivor, _ = await machine.start(FETCH, "asyncio")
     await survivor.stdin.send(b"\n")
     assert (await line_of(survivor)).startswith("ASIA")
     assert machine.asked("token") == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process")
-async def test_an_interrupted_sign_in_ends_and_leaves_nothing(machine):
-    process, shown = await machine.start(SIGN_IN)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+async def test_an_interrupted_sign_in_ends_and_leaves_nothing(machine, backend):
+    process, shown = await machine.start(SIGN_IN, backend)
     port = int(shown.rpartition(":")[2].strip("/"))
     process.send_signal(signal.SIGINT)
     errors = b"".join([piece async for piece in process.stderr])

@@ -84,7 +84,7 @@ async def test_a_sign_in_that_fails_shows_none(world, caplog, capfd, answers, de
     caplog.set_level(logging.DEBUG)
     world.answers = answers
     person = Person(world)
-    error = await signed_in(person, client_secret=SECRET, device=device, timeout=0.3)
+    error = await signed_in(person, client_secret=SECRET, device=device, timeout=0.15)
     assert isinstance(error, AuthError)
     assert len(world.secrets) >= (5 if not device else 3)
     for shown in (*everything_of(error), logged(caplog), *capfd.readouterr()):
