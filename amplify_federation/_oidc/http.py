@@ -54,8 +54,13 @@ class ProviderAnswer:
 class ProviderHttp:
     """Makes the requests of one sign-in, refresh or revocation."""
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401  # httpx's, or httpx2's
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401  # httpx's, or httpx2's
+        proxy: str | None = None,
+    ) -> None:
         self._client = client
+        self._proxy = proxy
         self._request_class = request_class_of(client)
 
     async def get(self, url: str) -> ProviderAnswer:
@@ -83,7 +88,7 @@ class ProviderHttp:
             failure = NetworkError(f"{host} did not answer within {ATTEMPT:g} s.")
         except Exception as error:  # noqa: BLE001  # each is told apart
             told = leaf(error)
-            known = network_error(told, host, None)
+            known = network_error(told, host, self._proxy)
             failure = known or NetworkError(f"{type(told).__name__} from {host}.")
             failure.__cause__ = None
         # Outside the handler, and without the frames that hold the request.
@@ -112,7 +117,8 @@ async def provider_http(
     if http_client is not None:
         yield ProviderHttp(http_client)
         return
-    lean = proxy_for(url) is None and not wants_httpx()
+    proxy = proxy_for(url)
+    lean = proxy is None and not wants_httpx()
     context = await anyio.to_thread.run_sync(tls_context)
     try:
         client = httpx.AsyncClient(
@@ -124,7 +130,7 @@ async def provider_http(
         message = f"The HTTP client could not be made: {type(error).__name__}."
     else:
         try:
-            yield ProviderHttp(client)
+            yield ProviderHttp(client, proxy)
         finally:
             with anyio.CancelScope(shield=True):
                 await client.aclose()

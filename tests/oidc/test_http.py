@@ -83,6 +83,20 @@ async def test_a_provider_that_hangs_is_a_network_error(monkeypatch):
         await answer_to(respond)
 
 
+async def test_a_client_of_httpx2_serves_as_well():
+    httpx2 = pytest.importorskip("httpx2")
+
+    def respond(request):
+        return httpx2.Response(200, json={"method": request.method}, headers={"date": "now"})
+
+    async with (
+        httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client,
+        provider_http(client, URL) as http,
+    ):
+        answer = await http.post(URL, Form(Secret("a=b"), {}))
+    assert (answer.members, answer.date) == ({"method": "POST"}, "now")
+
+
 async def test_a_client_of_another_kind_is_refused():
     with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient"):
         async with provider_http(object(), URL):
@@ -105,7 +119,7 @@ async def test_a_proxy_of_the_environment_is_asked_for_the_provider(monkeypatch)
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, proxy)
         async with provider_http(None, URL) as http:
-            with pytest.raises(NetworkError, match="403"):
+            with pytest.raises(NetworkError, match=rf"through the proxy 127\.0\.0\.1:{port}: 403"):
                 await http.get(URL)
         group.cancel_scope.cancel()
     assert connects == [b"CONNECT p.example.com:443 HTTP/1.1"]
