@@ -18,9 +18,9 @@ from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.state import SignedOut, State
 from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Sources, TokenSource, UserPool
-from amplify_federation._session.record.views import view_of
 from amplify_federation._session.session import Session
 from amplify_federation._session.session_factory import SessionFactory
+from amplify_federation._session.views import view_of
 from amplify_federation._users.bearer_sessions import (
     Bearer,
     BearerSessions,

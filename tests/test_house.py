@@ -92,10 +92,7 @@ TOP_LEVEL = {
 WITHOUT_MIRROR: set[str] = {
     "_http/anyio_connection", "_http/asyncio_connection", "_http/h11_parser",
     "_http/httptools_parser",
-    "_session/context",
-    "_session/fresh", "_session/record/changes", "_session/record/schema", "_session/record/views",
-    "_session/renewal/early", "_session/renewal/federated", "_session/renewal/lifespan",
-    "_session/renewal/outcome",
+    "_session/context", "_session/views",
 }  # fmt: skip
 
 

@@ -61,7 +61,7 @@ from amplify_federation._cognito.requests import get_id
 from amplify_federation._model.claims import peek
 from amplify_federation._model.state import Grant, Login
 from amplify_federation._model.values import Secret
-from amplify_federation._session.record.schema import SessionRecord
+from amplify_federation._session.record import SessionRecord
 from amplify_federation.testing import ControlAccess, FakeCognito, ManualClock
 from amplify_federation.transport import LeanTransport
 

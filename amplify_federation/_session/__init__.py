@@ -10,9 +10,9 @@ id or the message of an error:
     session_expired       session, state                                INFO     repository
     federation_cleared    session, state                                INFO     repository
     renewal               session, outcome, early, seconds              INFO, WARNING if it failed
-                                                                                 renewal/outcome
+                                                                                 renewal
     retry                 operation, error, attempt, delay              INFO
-                                                                                 _http/conversation
+                                                                                 _http/calls
     lock_waited           lock, seconds                                 INFO     _files/lock
     session_set_aside     set_aside_as                                  WARNING  stores/sealed
     corrupt, rolled_back  (none)                                        WARNING  repository

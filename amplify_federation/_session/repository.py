@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from amplify_federation._model.state import SignedOut, State
-from amplify_federation._session.record.schema import SessionRecord, decode, encode
-from amplify_federation._session.record.transient_token import (
+from amplify_federation._session.record import (
+    SessionRecord,
+    decode,
+    encode,
     with_transient_token,
     without_transient_token,
 )
@@ -278,7 +280,7 @@ class SessionRepository:
             self._tell(before)
 
     def _tell(self, before: SessionRecord) -> None:
-        from amplify_federation._session.record.changes import event_between  # noqa: PLC0415 - as above
+        from amplify_federation._session.record import event_between  # noqa: PLC0415 - as above
 
         event = event_between(before, self.record)
         if event is None:

@@ -14,16 +14,8 @@ import anyio
 from amplify_federation._async.background import Background
 from amplify_federation._async.broadcast import Broadcast
 from amplify_federation._model.state import SignedOut, State
-from amplify_federation._session.components import Components
 from amplify_federation._session.context import NO_SOURCES, Context, Sources
-from amplify_federation._session.fresh import FreshView
-from amplify_federation._session.record.views import (
-    no_user_pool_access,
-    replaced_view,
-    signed_out_error,
-    view_of,
-)
-from amplify_federation._session.renewal.refresh_policy import (
+from amplify_federation._session.refresh_policy import (
     Urgency,
     is_usable,
     life_of,
@@ -31,6 +23,13 @@ from amplify_federation._session.renewal.refresh_policy import (
     urgency_of,
 )
 from amplify_federation._session.repository import SessionRepository
+from amplify_federation._session.views import (
+    FreshView,
+    no_user_pool_access,
+    replaced_view,
+    signed_out_error,
+    view_of,
+)
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -49,7 +48,10 @@ if TYPE_CHECKING:
     from amplify_federation._model.settings import AuthSettings
     from amplify_federation._model.state import Login
     from amplify_federation._model.values import Secret
-    from amplify_federation._session.linking import Linking
+    from amplify_federation._session.context import UserPool
+    from amplify_federation._session.federation import Federations, Linking
+    from amplify_federation._session.renewal import Renewal
+    from amplify_federation._session.user_pool import UserPoolSession
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
 
@@ -60,9 +62,10 @@ class Session:
     __slots__ = (
         "__weakref__",
         "_closed",
-        "_components",
+        "_federations",
         "_fresh",
         "_home",
+        "_renewal",
         "_repository",
         "_user_pool",
         "context",
@@ -84,16 +87,55 @@ class Session:
             pool, settings, store, client, repository, events, sources.token_source
         )
         self._repository = repository
-        self._components = Components(self.context)
-        self._user_pool = self._components.user_pool(sources.user_pool)
+        self._federations: Federations | None = None
+        self._renewal: Renewal | None = None
+        self._user_pool = self._user_pool_session(sources.user_pool)
         self._home = client.loop_guard
         self._closed = False
         self._fresh = FreshView(client.clock)
 
+    # Loaded when first used: a process that starts with a stored session, and a cached user of a
+    # backend, need neither federation nor renewal as long as the credentials are good.
+
+    @property
+    def federations(self) -> Federations:
+        """The federations."""
+        if self._federations is None:
+            from amplify_federation._session.federation import Federations  # noqa: PLC0415 - see above
+
+            self._federations = Federations(self.context)
+        return self._federations
+
     @property
     def linking(self) -> Linking:
-        """The linking of further logins."""
-        return self._components.linking
+        """The linking of further logins; it has no state of its own."""
+        from amplify_federation._session.federation import Linking  # noqa: PLC0415 - see above
+
+        return Linking(self.context, self.federations)
+
+    @property
+    def renewal(self) -> Renewal:
+        """The renewals."""
+        if self._renewal is None:
+            from amplify_federation._session.renewal import Renewal  # noqa: PLC0415 - see above
+
+            self._renewal = Renewal(self.context)
+        return self._renewal
+
+    def _user_pool_session(self, pool: UserPool | None) -> UserPoolSession | None:
+        if pool is None:
+            return None
+        from amplify_federation._session.user_pool import UserPoolSession  # noqa: PLC0415 - see above
+
+        return UserPoolSession(self.context, pool)
+
+    def _cancel_federations(self) -> None:
+        if self._federations is not None:
+            self._federations.cancel_all()
+
+    def _error_beside(self) -> AuthError | None:
+        """Return why credentials that still serve were not renewed, if that was tried."""
+        return None if self._renewal is None else self._renewal.error_beside()
 
     @property
     def state(self) -> State:
@@ -116,7 +158,7 @@ class Session:
         """Raise `InvalidStateError` where `check_usable` does, and from this session's source."""
         self.check_usable()
         if self.context.token_source is not None:
-            self._components.renewing.token_refresher.check_not_serving()
+            self.renewal.token_refresher.check_not_serving()
 
     async def load(self) -> None:
         """Read the store for the first time, and allow work in the background."""
@@ -138,9 +180,7 @@ class Session:
         self.check_callable()
         if self._user_pool is not None:
             await self._user_pool.check_signed_out()
-        return await self._components.federations.federate(
-            token, provider, identity_id, refresh_grant
-        )
+        return await self.federations.federate(token, provider, identity_id, refresh_grant)
 
     async def fetch(self, *, force: bool) -> AuthSession:
         """Return the session, renewed if need be."""
@@ -159,7 +199,7 @@ class Session:
         """
         self.check_callable()
         grants: tuple[RefreshGrant, ...] = ()
-        self._components.cancel_all()
+        self._cancel_federations()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await (
                 self._repository.written()
@@ -195,12 +235,12 @@ class Session:
             await self._repository.look(now=True)
         except StoreError:
             return  # the calls of the session say so; a listener waits on
-        await self._components.renewing.lapse_if_over()
+        await self.renewal.lapse_if_over()
 
     async def forget_guest(self) -> None:
         """Forget the guest in memory and store, without the network."""
         self.check_callable()
-        self._components.cancel_all()
+        self._cancel_federations()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await self._repository.written()
             await self._repository.look(now=True)
@@ -215,7 +255,7 @@ class Session:
     async def close(self) -> None:
         """End the events and the work in the background; further calls are refused."""
         self._closed = True
-        self._components.cancel_all()
+        self._cancel_federations()
         self.context.events.close()
         if self.context.background is not None:
             await self.context.background.end()
@@ -228,7 +268,7 @@ class Session:
     async def _fetch(self, *, force: bool) -> AuthSession:
         self.check_callable()
         if not force and self._is_settled():
-            return self._shown(self._components.error_beside())
+            return self._shown(self._error_beside())
         error: AuthError | None = None
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             error = await self._settled(force=force)
@@ -250,7 +290,7 @@ class Session:
                 raise
             self._repository.believe_memory()
             return error.fresh_copy()
-        return await self._components.renewing.settle(force=force)
+        return await self.renewal.settle(force=force)
 
     async def _clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...]:
         held: tuple[Login, ...] = ()

@@ -19,7 +19,7 @@ from amplify_federation._model.claims import peek, same_subject, subject_digest
 from amplify_federation._model.results import AuthResult, AuthSession, AuthUser, UserPoolTokens
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation._session.context import Context, UserPool
-from amplify_federation._session.renewal.lifespan import Lifespan, lifespan_of
+from amplify_federation._session.refresh_policy import Lifespan, lifespan_of
 from amplify_federation.errors import AuthError, CallTimeoutError, InvalidStateError
 
 _FEDERATION_REFUSED = "Cannot federate to identity pool with active user session."

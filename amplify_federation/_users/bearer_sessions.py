@@ -26,9 +26,8 @@ from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.results import AuthSession
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._model.values import Secret
-from amplify_federation._session.record.schema import decode
-from amplify_federation._session.record.transient_token import with_transient_token
-from amplify_federation._session.renewal.refresh_policy import is_usable
+from amplify_federation._session.record import decode, with_transient_token
+from amplify_federation._session.refresh_policy import is_usable
 from amplify_federation._session.session import Session
 from amplify_federation._session.session_factory import SessionFactory
 from amplify_federation._users.rejected_tokens import RejectedTokens

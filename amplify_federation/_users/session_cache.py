@@ -19,11 +19,11 @@ from amplify_federation._http.server_clock import ServerClock
 from amplify_federation._model.results import AuthSession
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.state import Federated
-from amplify_federation._session.record.schema import decode_grant
-from amplify_federation._session.record.views import view_of
-from amplify_federation._session.renewal.lifespan import is_from_the_future, lifespan_of
+from amplify_federation._session.record import decode_grant
+from amplify_federation._session.refresh_policy import is_from_the_future, lifespan_of
 from amplify_federation._session.repository import NOTICE
 from amplify_federation._session.session import Session
+from amplify_federation._session.views import view_of
 from amplify_federation.errors import StoreError, StoreUnavailableError
 from amplify_federation.stores.protocol import Record, SessionStore
 

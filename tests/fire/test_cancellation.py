@@ -13,7 +13,7 @@ import trio
 
 from amplify_federation import EncryptedFileStore, Federated, SignedOut
 from amplify_federation._files import lock
-from amplify_federation._session.renewal import early
+from amplify_federation._session import renewal
 from tests.session.kit import HOUR, PATIENCE, World, federate
 
 KEY = bytes(range(32))
@@ -298,7 +298,7 @@ async def test_a_cancelled_listener_loses_no_event_of_another(tmp_path, cancelli
 
 
 async def test_a_cancelled_close_leaves_no_task_behind(tmp_path, cancelling, monkeypatch):
-    monkeypatch.setattr(early, "PATIENCE", 0.0)
+    monkeypatch.setattr(renewal, "PATIENCE", 0.0)
 
     async def prepare(scene, auth):
         await auth.__aenter__()

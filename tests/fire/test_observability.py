@@ -114,7 +114,7 @@ async def test_a_wait_for_a_lock_is_one_line(world, told, tmp_path):
                 async with other.lock(f"{world.pool_id}/default", timeout=0):
                     tasks.start_soon(auth.fetch_auth_session)
                     await anyio.sleep(0.02)  # it has tried the lock by now, or will find it free
-                    while not auth._session._components.renewing._flight.is_running:
+                    while not auth._session.renewal._flight.is_running:
                         await anyio.lowlevel.checkpoint()
                     await anyio.sleep(0.02)
     lines = told("lock_waited")

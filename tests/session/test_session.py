@@ -22,7 +22,7 @@ from amplify_federation import (
     StoreUnavailableError,
     UserPoolTokens,
 )
-from amplify_federation._session.renewal import early
+from amplify_federation._session import renewal
 from tests.session.kit import (
     BOTH,
     GET_CREDENTIALS,
@@ -581,7 +581,7 @@ async def test_two_pools_in_one_store_are_two_sessions(world):
 async def test_leaving_because_of_a_cancellation_ends_what_runs_in_the_background(
     world, monkeypatch
 ):
-    monkeypatch.setattr(early, "PATIENCE", 0.01)
+    monkeypatch.setattr(renewal, "PATIENCE", 0.01)
     with anyio.CancelScope() as scope:
         async with world.auth() as auth:
             await federate(auth, world.token())

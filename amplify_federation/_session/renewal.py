@@ -1,35 +1,32 @@
 """Renewal: stale credentials in, fresh ones out, once for all who wait.
 
-This file owns when a fetch calls Cognito, who of many callers does, and what is shown meanwhile.
-What is said to Cognito, and what a refusal means, is its two kinds' business: `federated.py` and
-`guest.py`. What a commit needs is loaded with it, before Cognito is asked.
+This file owns when a fetch calls Cognito, which of many callers does, what an early renewal may
+cost its caller, and what is shown meanwhile. `renewal_methods` has the calls to Cognito and the
+meaning of each refusal. What a commit needs is loaded with this file, before Cognito is called.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
-from attrs import evolve
+from attrs import evolve, frozen
 
 import amplify_federation._async.shielded
-import amplify_federation._model.machine
-import amplify_federation._session.record.changes  # noqa: F401  # as above
+import amplify_federation._model.machine  # noqa: F401  # as above
 from amplify_federation._async.single_flight import SingleFlight
 from amplify_federation._model.state import Federated, SignedOut
 from amplify_federation._session.context import Context
-from amplify_federation._session.record.schema import SessionRecord
-from amplify_federation._session.renewal.early import EarlyRenewal
-from amplify_federation._session.renewal.federated import FederatedRenewal
-from amplify_federation._session.renewal.guest import GuestRenewal
-from amplify_federation._session.renewal.lifespan import grant_of
-from amplify_federation._session.renewal.outcome import Outcome, log_renewal
-from amplify_federation._session.renewal.refresh_policy import (
+from amplify_federation._session.record import SessionRecord
+from amplify_federation._session.refresh_policy import (
     Urgency,
+    grant_of,
     is_usable,
     may_help,
     urgency_of,
 )
-from amplify_federation._session.renewal.token_refresh import TokenRefresher
+from amplify_federation._session.renewal_methods import FederatedRenewal, GuestRenewal
+from amplify_federation._session.token_refresh import TokenRefresher
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -38,13 +35,91 @@ from amplify_federation.errors import (
     StoreLockedError,
 )
 
+logger = logging.getLogger("amplify_federation")
+
+
+@frozen
+class Outcome:
+    """How one piece of work ended.
+
+    `gave_way`: another process is at it. `changed`: the session is not the one that was to be
+    renewed. `hurried`: its caller had less time than a call has.
+    """
+
+    error: AuthError | None = None
+    gave_way: bool = False
+    changed: bool = False
+    hurried: bool = False
+
+    @property
+    def word(self) -> str:
+        """The outcome in one word; a failure is named by its error's class."""
+        if self.gave_way:
+            return "gave_way"
+        if self.changed:
+            return "not_needed"
+        return "renewed" if self.error is None else type(self.error).__name__
+
+
+def log_renewal(outcome: Outcome, session: str, *, early: bool, seconds: float) -> None:
+    """Log one renewal: the class of what went wrong, never its message."""
+    logger.log(
+        logging.WARNING if outcome.error and not outcome.gave_way else logging.INFO,
+        "Renewal of a session: %s, after %.3f s.",
+        outcome.word,
+        seconds,
+        extra={
+            "event": "renewal",
+            "session": session,
+            "outcome": outcome.word,
+            "early": early,
+            "seconds": seconds,
+        },
+    )
+
+
+_NEVER = float("-inf")  # one for all sessions
+PATIENCE = 2.0  # seconds that an early renewal may cost its caller
+PAUSE = 30.0  # seconds after an early try until the next
+
+
+class EarlyRenewal:
+    """The early tries of one session."""
+
+    __slots__ = ("_again", "_context")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._again = _NEVER  # monotonic
+
+    async def attempt(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Work, unless it was tried just now.
+
+        Inside `async with` what takes longer than the caller's patience goes on in the background,
+        until the deadline of a call; elsewhere it is called off.
+        """
+        clock, background = self._context.clock, self._context.background
+        if clock.monotonic() < self._again:
+            return
+        self._again = clock.monotonic() + PAUSE
+        with anyio.move_on_after(PATIENCE):
+            if background is None:
+                await work()
+            else:
+                await background.start(lambda: self._bounded(work)).wait()
+
+    async def _bounded(self, work: Callable[[], Awaitable[object]]) -> None:
+        with anyio.move_on_after(self._context.settings.timeout):
+            await work()
+
+
 UNASKED_PAUSE = 30.0  # seconds between calls that a listener's look causes
 _HURRY = 0.01  # seconds: below this two deadlines are one
 _LEADER_SHARE = 0.95  # of the time left: the others learn of the timeout, and do not lead anew
 _LEASE_SHARE = 0.9  # of the time left: so that a lock is named as the cause, not the deadline
 
 
-class Renewing:
+class Renewal:
     """The renewals of one session."""
 
     __slots__ = ("_ask_from", "_beside", "_context", "_early", "_flight", "_guest", "_user")

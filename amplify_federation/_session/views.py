@@ -1,11 +1,18 @@
-"""What a fetch shows of a state: the table of results, row by row. Pure."""
+"""What a fetch shows of a state: the table of results, row by row; and for how long it holds.
+
+Every request of a busy backend asks for the session; while the last view holds, the answer costs
+two readings of a clock. This file owns the bounds within which a view may be shown again.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from amplify_federation._http.server_clock import ServerClock
 from amplify_federation._model.results import AuthResult, AuthSession
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
+from amplify_federation._session.record import SessionRecord
+from amplify_federation._session.refresh_policy import MAX_CLOCK_LEAD, Lifespan
 from amplify_federation.errors import (
     AuthError,
     InvalidStateError,
@@ -15,6 +22,7 @@ from amplify_federation.errors import (
 
 if TYPE_CHECKING:
     from amplify_federation._model.results import UserPoolTokens
+
 
 NO_USER_POOL = "Users federated to Identity Pools do not have User Pool access."
 NO_USER_POOL_ADVICE = (
@@ -107,3 +115,48 @@ def _failed(error: AuthError, user_pool: _NoUserPool, *, signed_in: bool) -> Aut
         user_pool_tokens_result=user_pool.tokens,
         user_sub_result=user_pool.sub,
     )
+
+
+_NEVER = float("-inf")
+_ALWAYS = float("inf")
+
+
+class FreshView:
+    """A view, the record that it was made of, and how long it holds."""
+
+    __slots__ = ("_clock", "_from", "_monotonic_until", "_record", "_until", "_view")
+
+    def __init__(self, clock: ServerClock) -> None:
+        self._clock = clock
+        self._view: AuthSession | None = None
+        self._record: SessionRecord | None = None
+        self._monotonic_until = _NEVER
+        self._from = _NEVER  # local wall clock
+        self._until = _NEVER
+
+    def get(self, record: SessionRecord) -> AuthSession | None:
+        """Return the view if it still shows this record."""
+        local = self._clock.local
+        if (
+            self._record is record
+            and local.monotonic() < self._monotonic_until
+            and self._from <= local.time() < self._until
+        ):
+            return self._view
+        return None
+
+    def keep(
+        self, view: AuthSession, record: SessionRecord, life: Lifespan | None, *, until: float
+    ) -> None:
+        """Keep a view until a monotonic time, or until its credentials are due."""
+        self._view, self._record = view, record
+        self._monotonic_until, self._from, self._until = until, _NEVER, _ALWAYS
+        if life is not None:
+            offset = self._clock.offset
+            self._monotonic_until = min(until, life.renew_monotonic)
+            self._from = life.grant.issued_at - MAX_CLOCK_LEAD - offset
+            self._until = life.renew_at - offset
+
+    def drop(self) -> None:
+        """Forget the view."""
+        self._record = None

@@ -1,28 +1,23 @@
-"""When credentials are renewed, by whom, and what everybody else is given meanwhile."""
-
+import logging
 from contextlib import suppress
 
 import anyio
 import pytest
 
 from amplify_federation import (
+    AuthProvider,
     CallTimeoutError,
     Federated,
     InternalServiceError,
     MemoryStore,
+    NetworkError,
     SignedOutError,
     StoreLockedError,
     TooManyRequestsError,
 )
-from amplify_federation._session.renewal import early
-from tests.session.kit import (
-    GET_CREDENTIALS,
-    HOUR,
-    PATIENCE,
-    Door,
-    DooredStore,
-    federate,
-)
+from amplify_federation._session import renewal
+from amplify_federation._session.renewal import Outcome, log_renewal
+from tests.session.kit import GET_CREDENTIALS, HOUR, PATIENCE, Door, DooredStore, federate
 
 MARGIN, WINDOW = 10.0, 300.0
 DUE = HOUR - MARGIN - WINDOW  # seconds after which one caller renews early
@@ -91,7 +86,7 @@ async def test_one_caller_renews_early_and_the_others_do_not_wait(world):
 
 @pytest.mark.parametrize("entered", [True, False], ids=["inside async with", "outside"])
 async def test_early_renewal_costs_its_caller_a_bounded_time(world, monkeypatch, entered):
-    monkeypatch.setattr(early, "PATIENCE", 0.05)
+    monkeypatch.setattr(renewal, "PATIENCE", 0.05)
     auth = world.auth()
     if entered:
         await auth.__aenter__()
@@ -135,7 +130,7 @@ async def test_an_early_renewal_that_failed_is_not_tried_again_for_half_a_minute
 
 
 async def test_a_background_renewal_that_hangs_ends_with_the_deadline_of_a_call(world, monkeypatch):
-    monkeypatch.setattr(early, "PATIENCE", 0.01)
+    monkeypatch.setattr(renewal, "PATIENCE", 0.01)
     async with world.auth(timeout=0.2) as auth:
         await federate(auth, world.token())
         world.clock.advance(DUE)
@@ -150,7 +145,7 @@ async def test_a_background_renewal_that_hangs_ends_with_the_deadline_of_a_call(
 
 
 async def test_leaving_ends_a_renewal_in_the_background(world, monkeypatch):
-    monkeypatch.setattr(early, "PATIENCE", 0.01)
+    monkeypatch.setattr(renewal, "PATIENCE", 0.01)
     with anyio.fail_after(PATIENCE):
         async with world.auth() as auth:
             await federate(auth, world.token())
@@ -388,3 +383,46 @@ async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are
         assert not sessions[0].is_signed_in
         assert sessions[0].identity_id != user.identity_id
         assert type(sessions[0].user_sub_result.error) is SignedOutError
+
+
+CASES = [
+    (Outcome(), "renewed", "INFO"),
+    (Outcome(changed=True), "not_needed", "INFO"),
+    (Outcome(StoreLockedError("held"), gave_way=True), "gave_way", "INFO"),
+    (Outcome(NetworkError("secret words")), "NetworkError", "WARNING"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "word", "level"), CASES)
+def test_an_outcome_is_logged_by_its_word_and_never_by_a_message(caplog, outcome, word, level):
+    caplog.set_level(logging.DEBUG, logger="amplify_federation")
+    log_renewal(outcome, "pool/name", early=False, seconds=0.25)
+    (record,) = caplog.records
+    assert (record.levelname, record.outcome, record.session) == (level, word, "pool/name")
+    assert (record.event, record.early, record.seconds) == ("renewal", False, 0.25)
+    assert "secret words" not in record.getMessage() + repr(vars(record))
+
+
+TIMEOUT = 2.0  # seconds
+
+
+async def test_callers_who_come_one_by_one_do_not_each_call_a_server_that_hangs(world):
+    auth = world.auth(timeout=TIMEOUT)
+    await auth.federate_to_identity_pool(world.token(), AuthProvider.GOOGLE)
+    world.fake.advance(HOUR)
+    door = world.wire.before[GET_CREDENTIALS] = Door()
+    errors = []
+
+    async def fetch():
+        session = await auth.fetch_auth_session()
+        errors.append(session.credentials_result.error)
+
+    began = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        for _ in range(40):
+            group.start_soon(fetch)
+            await anyio.sleep(0.005)
+    deadlines = (anyio.current_time() - began) / TIMEOUT
+    assert len(errors) == 40
+    assert all(isinstance(error, CallTimeoutError) for error in errors)
+    assert door.guests <= 2 * deadlines + 2  # by deadlines, not one for each of the 40

@@ -1,5 +1,3 @@
-"""A record as bytes and back, and bytes that are none."""
-
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amplify_federation import (
+    AuthEvent,
+    AuthEventKind,
     AuthProvider,
     AWSCredentials,
     Expired,
@@ -20,12 +20,17 @@ from amplify_federation import (
 from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.state import Grant, Login
 from amplify_federation._model.values import Secret, SubjectDigest
-from amplify_federation._session.record.schema import (
+from amplify_federation._session.record import (
     SessionRecord,
     decode,
     decode_grant,
     encode,
+    event_between,
+    name_of,
+    with_transient_token,
+    without_transient_token,
 )
+from tests.model.samples import grant as sample_grant
 
 texts = st.text(min_size=1, max_size=20)
 times = st.floats(0, 4e9)
@@ -122,3 +127,102 @@ def test_members_of_a_refresh_grant_that_a_later_version_adds_are_passed_over():
     members = json.loads(encode(record))
     members["logins"][0]["refresh_grant"]["later"] = 1
     assert decode(json.dumps(members).encode()) == record
+
+
+LENT, OTHER = Secret("canary"), Secret("another")
+GOOGLE, APPLE = AuthProvider.GOOGLE, AuthProvider.APPLE
+
+
+def _record(*tokens: Secret | None) -> SessionRecord:
+    providers = (GOOGLE, APPLE)
+    held = tuple(Login(each, token) for each, token in zip(providers, tokens, strict=False))
+    return SessionRecord(Federated(sample_grant(), held), 1, "l")
+
+
+def test_a_lent_token_is_not_written_and_comes_back_to_whoever_brings_it():
+    record = _record(LENT, OTHER)
+    written = encode(without_transient_token(record, LENT))
+    assert b"canary" not in written
+    assert b"another" in written
+    assert with_transient_token(decode(written), LENT) == record
+
+
+def test_without_the_token_its_login_has_none():
+    written = encode(without_transient_token(_record(LENT), LENT))
+    assert with_transient_token(decode(written), None) == _record(None)
+
+
+def test_a_refused_token_is_not_lent_again():
+    assert with_transient_token(
+        decode(encode(without_transient_token(_record(None), LENT))), LENT
+    ) == _record(None)
+
+
+def test_sessions_without_a_login_are_as_they_were():
+    record = SessionRecord(SignedOut(sample_grant()), 1, "l")
+    assert with_transient_token(without_transient_token(record, LENT), LENT) is record
+
+
+def test_an_expired_session_takes_no_token():
+    record = SessionRecord(Expired("i", (Login(GOOGLE),)), 1, "l")
+    assert with_transient_token(without_transient_token(record, LENT), LENT) is record
+
+
+@given(records)
+def test_a_record_is_read_as_it_was_written_whether_or_not_its_token_is_lent(record):
+    state = record.state
+    lent = None if isinstance(state, SignedOut) else state.held[0].token
+    assert (
+        with_transient_token(decode(encode(without_transient_token(record, lent))), lent) == record
+    )
+
+
+def grant(key="key"):
+    return Grant(
+        "id", AWSCredentials(key, "secret", "token", datetime(2030, 1, 1, tzinfo=UTC)), 0.0
+    )
+
+
+HELD = (Login(AuthProvider.GOOGLE),)
+OUT, GUEST = SignedOut(), SignedOut(grant())
+IN, RENEWED, OVER = Federated(grant(), HELD), Federated(grant("new"), HELD), Expired("id", HELD)
+
+
+def record(state, federation_id="one"):
+    return SessionRecord(state, 1, federation_id)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (record(OUT), record(OUT), None),
+        (record(OUT), record(GUEST), None),
+        (record(OUT), record(IN), AuthEventKind.FEDERATED),
+        (record(OUT), record(OVER), AuthEventKind.SESSION_EXPIRED),
+        (record(IN), record(IN), None),
+        (record(IN), record(RENEWED), AuthEventKind.CREDENTIALS_RENEWED),
+        (record(IN), record(IN, "two"), AuthEventKind.FEDERATED),
+        (record(IN), record(RENEWED, "two"), AuthEventKind.FEDERATED),
+        (record(IN), record(OVER), AuthEventKind.SESSION_EXPIRED),
+        (record(IN), record(OUT, "two"), AuthEventKind.FEDERATION_CLEARED),
+        (record(OVER), record(OVER), None),
+        (record(OVER), record(IN), AuthEventKind.FEDERATED),
+        (record(OVER), record(OUT, "two"), AuthEventKind.FEDERATION_CLEARED),
+    ],
+)
+def test_a_change_is_told_as_what_it_is(before, after, kind):
+    expected = None if kind is None else AuthEvent(kind, name_of(after.state))
+    assert event_between(before, after) == expected
+
+
+def test_forgetting_a_refused_token_is_told_to_nobody():
+    login = Login(AuthProvider.GOOGLE, token=None)
+    with_token = Federated(grant(), (Login(AuthProvider.GOOGLE, token=object()),))
+    without = Federated(grant(), (login,))
+    assert event_between(record(with_token), record(without)) is None
+
+
+def test_each_state_has_its_public_name():
+    assert [name_of(state) for state in (OUT, GUEST, IN, OVER)] == [
+        "signed_out", "signed_out", "federated", "expired",
+    ]  # fmt: skip

@@ -1,4 +1,8 @@
-"""A session's state as bytes, before they are sealed, and back. Pure.
+"""A session's record: its state as bytes, before they are sealed, and back; and its events. Pure.
+
+The token of a request (a bearer's) is transient: each request brings it, so neither store nor
+memory need keep it. An empty token marks its place in the record; none at all says that Cognito
+refused it.
 
 This file owns the schema (version 1), a JSON object:
 
@@ -11,7 +15,7 @@ This file owns the schema (version 1), a JSON object:
     identity_id   federated, expired
     grant         federated, or a guest's: identity_id, access_key_id, secret_access_key,
                   session_token, expiration (ISO 8601), issued_at (epoch seconds)
-    logins        federated, expired: provider, token ("": see lending), subject (key and value,
+    logins        federated, expired: provider, token ("": transient), subject (key and value,
                   base64), refresh_grant (optional: issuer, client_id, refresh_token, and where
                   there is one client_secret, discovery_url, scope)
 """
@@ -21,8 +25,11 @@ import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from attrs import evolve
+
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.refresh_grant import RefreshGrant
+from amplify_federation._model.results import AuthEvent, AuthEventKind
 from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut, State
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation.errors import AuthError, SessionFileCorruptError, SessionFormatTooNewError
@@ -191,3 +198,61 @@ def _text(value: bytes) -> str:
 
 def _bytes(value: str) -> bytes:
     return base64.b64decode(value, validate=True)
+
+
+_LENT = Secret("")
+
+
+def without_transient_token(record: SessionRecord, lent: Secret | None) -> SessionRecord:
+    """Return the record as it is kept: a mark in the place of the lent token."""
+    return record if lent is None else _replaced(record, lent, _LENT)
+
+
+def with_transient_token(record: SessionRecord, lent: Secret | None) -> SessionRecord:
+    """Return a kept record with the lent token in the place of its mark, or without any."""
+    return _replaced(record, _LENT, lent)
+
+
+def _replaced(record: SessionRecord, old: Secret, new: Secret | None) -> SessionRecord:
+    state = record.state
+    if isinstance(state, SignedOut) or all(login.token != old for login in state.held):
+        return record
+
+    def swapped(login: Login) -> Login:
+        return evolve(login, token=new) if login.token == old else login
+
+    held = tuple(swapped(login) for login in state.held)
+    return record._replace(state=evolve(state, held=held))
+
+
+def name_of(state: State) -> str:
+    """Return the public name of a state."""
+    match state:
+        case SignedOut():
+            return "signed_out"
+        case Federated():
+            return "federated"
+        case Expired():
+            return "expired"
+
+
+def event_between(before: SessionRecord, after: SessionRecord) -> AuthEvent | None:
+    """Return what listeners are told of a change, or `None` if it is no concern of theirs."""
+    kind = _kind_of_change(before, after)
+    return None if kind is None else AuthEvent(kind, name_of(after.state))
+
+
+def _kind_of_change(before: SessionRecord, after: SessionRecord) -> AuthEventKind | None:
+    match before.state, after.state:
+        case Federated(old), Federated(new) if before.federation_id == after.federation_id:
+            return None if old == new else AuthEventKind.CREDENTIALS_RENEWED
+        case _, Federated():
+            return AuthEventKind.FEDERATED
+        case Expired(), Expired():
+            return None
+        case _, Expired():
+            return AuthEventKind.SESSION_EXPIRED
+        case SignedOut(), SignedOut():
+            return None
+        case _, SignedOut():
+            return AuthEventKind.FEDERATION_CLEARED

@@ -1,1 +1,0 @@
-"""What is kept of a session, and what is shown of it. Pure."""

@@ -1,1 +1,0 @@
-"""Renewal: when, by whom, with which token."""
