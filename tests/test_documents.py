@@ -79,6 +79,13 @@ def test_the_readme_shows_on_a_package_index_and_repeats_measured_figures():
     assert [row for row in rows if row not in measured] == []
 
 
+def test_a_profile_names_its_credential_process_by_an_absolute_path():
+    shown = "".join(map(text_of, [*DOCUMENTS, "amplify_federation/cli/credentials.py"]))
+    commands = re.findall(r"credential_process = (\S+)", shown)
+    assert len(commands) > 1
+    assert all(each.startswith("/") for each in commands)
+
+
 def test_the_first_two_commands_are_the_demo_and_the_tests():
     demo, tests = [each.code for each in blocks_of("README.md", "sh")[:2]]
     assert demo.strip().endswith("amplify-federation demo")
