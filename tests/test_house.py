@@ -55,7 +55,7 @@ KNOWN_TO = {
     "keyring": ["_crypto/keyring"],
     "redis": ["stores/_redis_client"],
     "boto3": ["integrations"],
-    "botocore": ["integrations"],
+    "botocore": ["integrations", "cli/whoami"],
     "aiobotocore": ["integrations"],
     "awscrt": ["integrations"],
     "s3fs": ["integrations"],

@@ -24,6 +24,17 @@ class SignInPrompt:
     complete_url: str | None = None
     redirect_uri: str | None = None
 
+    async def open_browser(self) -> bool:
+        """Open the page in a browser of this machine; tell whether there was one to open.
+
+        There is none in a session over SSH or without a display, unless `BROWSER` names one.
+        """
+        if not await anyio.to_thread.run_sync(has_browser):
+            return False
+        import webbrowser  # noqa: PLC0415  # with it come subprocess and more
+
+        return await anyio.to_thread.run_sync(partial(webbrowser.open, self.url))
+
 
 Prompt = Callable[[SignInPrompt], Awaitable[None] | None]
 
@@ -52,16 +63,9 @@ async def show_prompt(prompt: SignInPrompt) -> None:
     """Write what to do to stderr, and open the browser of a loopback flow if there is one."""
     if prompt.user_code is not None:
         lines = [f"To sign in, open {prompt.url} and enter the code {prompt.user_code}"]
-    elif await anyio.to_thread.run_sync(has_browser):
-        import webbrowser  # noqa: PLC0415  # as above
-
-        opened = await anyio.to_thread.run_sync(partial(webbrowser.open, prompt.url))
-        lead = "Sign in in the browser. If it does not open, go to:" if opened else _OPEN
-        lines = [lead, prompt.url]
+    elif await prompt.open_browser():
+        lines = ["Sign in in the browser. If it does not open, go to:", prompt.url]
     else:
-        lines = [_OPEN, prompt.url]
+        lines = ["To sign in, open this page in a browser of this machine:", prompt.url]
     sys.stderr.write("\n".join([*lines, ""]))
     sys.stderr.flush()
-
-
-_OPEN = "To sign in, open this page in a browser of this machine:"

@@ -7,7 +7,6 @@ quota counts.
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import aclosing, suppress
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 
@@ -18,9 +17,7 @@ from amplify_federation import (
     EnvironmentKey,
     Expired,
     IdentityPool,
-    InvalidStateError,
     SignedOut,
-    SignedOutError,
 )
 from amplify_federation.cli.checks import (
     Finding,
@@ -35,9 +32,10 @@ from amplify_federation.cli.checks import (
     store_findings,
     wrong,
 )
-from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.exit_codes import SIGN_IN, ExitCode
 from amplify_federation.cli.options import Target, run, target_options
 from amplify_federation.cli.output import json_option, print_json, remaining, wants_json
+from amplify_federation.cli.whoami import stored_state
 
 _COLOURS = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.WRONG: "red"}
 
@@ -183,21 +181,14 @@ async def redis_finding(url: str) -> Finding:
         return from_error("store", error)
 
 
-_FEDERATE = "amplify-federation federate --provider NAME --token-file FILE"
-
-
 async def session_finding(target: Target) -> Finding:
     """Return the state of the session as it lies in the store."""
     try:
-        # Not entered, which would make the folder; asking for the user reads the store alone.
-        async with aclosing(target.open()) as auth:
-            with suppress(SignedOutError, InvalidStateError):
-                await auth.get_current_user()
-            state = auth.state
+        state = await stored_state(target.open())
     except AuthError as error:
         return from_error("session", error)
     if isinstance(state, SignedOut):
-        return note("session", f"{target.session!r}: nobody is signed in", f"Sign in: {_FEDERATE}")
+        return note("session", f"{target.session!r}: nobody is signed in", f"Sign in: {SIGN_IN}")
     if isinstance(state, Expired):
-        return note("session", f"{target.session!r}: expired", f"With a new token: {_FEDERATE}")
+        return note("session", f"{target.session!r}: expired", f"Sign in again: {SIGN_IN}")
     return ok("session", f"{target.session!r}: federated, {remaining(state.credentials)}")

@@ -46,10 +46,10 @@ MEANINGS = {
     ExitCode.USAGE: "wrong usage: an option, a token, a name",
     ExitCode.CONFIGURATION: "wrong or missing configuration: pool, endpoint, key",
     ExitCode.SIGNED_OUT: "nobody is signed in",
-    ExitCode.EXPIRED: "the session is over; only a new token of the provider helps",
-    ExitCode.REFUSED: "Cognito refused the token, the identity or the guest",
-    ExitCode.NETWORK: "no answer from Cognito",
-    ExitCode.UNAVAILABLE: "Cognito is throttling or has a fault; try again later",
+    ExitCode.EXPIRED: "the session is over; only a new sign-in or token helps",
+    ExitCode.REFUSED: "the provider or Cognito refused the user, the token or the guest",
+    ExitCode.NETWORK: "no answer from the provider or Cognito, or no sign-in in time",
+    ExitCode.UNAVAILABLE: "the provider or Cognito has a fault or throttles; try again later",
     ExitCode.STORE: "the stored session cannot be read or written",
     ExitCode.CONFLICT: "the session was cleared or replaced meanwhile",
     ExitCode.INTERRUPTED: "interrupted",
@@ -82,16 +82,28 @@ def exit_code_of(error: AuthError) -> ExitCode:
     return ExitCode.FAULT
 
 
-_FEDERATE = "amplify-federation federate --provider NAME --token-file FILE"
-_NEW_TOKEN = f"Get a new token from the identity provider, then run: {_FEDERATE}"
+SIGN_IN = (
+    "amplify-federation login; with a token of your own: "
+    "amplify-federation federate --provider NAME --token-file FILE"
+)
 # An error's own advice names calls of the library. These classes get the command in its place,
 # where the error carries the advice of its class; a special one says more than a class can.
 _COMMANDS: tuple[tuple[type[AuthError], str], ...] = (
-    (SignedOutError, f"Sign in: {_FEDERATE}"),
-    (SessionExpiredError, _NEW_TOKEN),
-    (NotAuthorizedError, _NEW_TOKEN),
+    (SignedOutError, f"Sign in: {SIGN_IN}"),
+    (SessionExpiredError, f"Sign in again: {SIGN_IN}"),
+    (NotAuthorizedError, f"Sign in again, for a new token: {SIGN_IN}"),
     (CallTimeoutError, "Try again; if it happens again, run: amplify-federation doctor"),
     (InvalidStateError, "See who is signed in: amplify-federation session"),
+)
+# What special advice calls by the library's names, and the option for it.
+_OPTIONS = (
+    ("`timeout` gives more", "--timeout gives more"),
+    ("`redirect_port`", "--port"),
+    ("pass another --port", "give another --port"),
+    ("`device=True`", "login --device"),
+    ("`device=False`", "login without --device"),
+    ("`discovery_url`", "--discovery-url"),
+    ("Pass the issuer", "Give the issuer, as --provider oidc:ISSUER,"),
 )
 
 
@@ -100,4 +112,7 @@ def advice_for(error: AuthError) -> str:
     for kind, advice in _COMMANDS:
         if isinstance(error, kind) and error.recovery_suggestion == kind.recovery:
             return advice
-    return error.recovery_suggestion
+    text = error.recovery_suggestion
+    for name, option in _OPTIONS:
+        text = text.replace(name, option)
+    return text

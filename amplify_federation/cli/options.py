@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from attrs import frozen
 from click.shell_completion import CompletionItem
 
 from amplify_federation import (
+    AuthError,
     AuthProvider,
     ConfigurationError,
     EncryptedFileStore,
@@ -81,6 +83,20 @@ class _StorePlace(click.Path):
         return super().convert(value, param, ctx)
 
 
+def _session_names(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the names of this folder's sessions, as far as the key at hand opens them."""
+    folder = context.params.get("folder")
+    target = Target(folder=folder if isinstance(folder, Path) else None)
+    try:
+        names = run(lambda: target.store().names(), doing="Reading the names")
+    except AuthError:  # a shell has no use for it; `list` says it
+        return []
+    offers = sorted({name.partition("/")[2] for name in names if name is not None})
+    return [CompletionItem(offer) for offer in offers if offer.startswith(incomplete)]
+
+
 _OPTIONS = (
     click.option(
         "--pool", "pool_id", metavar="ID", help="Identity pool id, such as us-west-2:GUID."
@@ -96,6 +112,7 @@ _OPTIONS = (
         metavar="NAME",
         default="default",
         show_default=True,
+        shell_complete=_session_names,
         help="Session name; one name is one user.",
     ),
     click.option(
@@ -130,8 +147,11 @@ def target_options(command: Callable[..., T]) -> Callable[..., T]:
     return decorated
 
 
-def run(work: Callable[[], Awaitable[T]], *, doing: str) -> T:
-    """Run asynchronous work to its end, with a sign of life if it takes long."""
+def run(work: Callable[[], Awaitable[T]], *, doing: str | None) -> T:
+    """Run asynchronous work to its end, with a sign of life if it takes long.
+
+    `doing`: what is being done; `None` if the work says so itself.
+    """
     # anyio's own `run` loads 30 ms that a stored session has no use for; an AWS profile's
     # `credential_process` would pay them each time.
     from asyncio import run as run_to_end  # noqa: PLC0415  # `--help` needs no loop
@@ -139,7 +159,7 @@ def run(work: Callable[[], Awaitable[T]], *, doing: str) -> T:
     async def main() -> T:
         return await work()
 
-    with progress(doing):
+    with nullcontext() if doing is None else progress(doing):
         return run_to_end(main())
 
 

@@ -17,6 +17,11 @@ from amplify_federation.cli.output import print_error, print_problem, wants_json
 # In the order of a first acquaintance; each with the module and the name of its command in it.
 _COMMANDS = {
     "demo": ("demo", "command"),
+    "login": ("login", "command"),
+    "whoami": ("whoami", "command"),
+    "exec": ("serve", "exec_command"),
+    "list": ("whoami", "list_command"),
+    "logout": ("login", "logout"),
     "federate": ("federate", "command"),
     "session": ("session", "command"),
     "credentials": ("credentials", "command"),

@@ -86,6 +86,29 @@ def command(target: Target, *, port: int, token_variable: bool, program: Sequenc
     Only who can read a private file gets credentials: it holds the random token that each request
     must carry. A web page gets nothing.
     """
+    _run_server(target, port, token_variable=token_variable, program=program)
+
+
+@click.command(
+    "exec",
+    short_help="Run a program with the credentials.",
+    context_settings={"allow_interspersed_args": False},  # as above
+    epilog="\b\nExamples:\n"
+    "  amplify-federation exec -- aws s3 ls\n"
+    "  amplify-federation exec --session bob -- python game.py",
+)
+@target_options
+@json_option
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_command(target: Target, *, program: Sequence[str]) -> None:
+    """Run a program with the session's credentials, renewed while it runs; exit with its code.
+
+    The short form of `serve -- PROGRAM`, which says more.
+    """
+    _run_server(target, 0, token_variable=False, program=program)
+
+
+def _run_server(target: Target, port: int, *, token_variable: bool, program: Sequence[str]) -> None:
     if find_spec("uvicorn") is None:
         message = "Serving needs uvicorn: pip install 'amplify-federation[cli]'"
         raise click.UsageError(message)

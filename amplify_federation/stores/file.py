@@ -69,6 +69,19 @@ class EncryptedFileStore(Sealed):
         bearers = FolderStore(self._files.location, keep=BEARERS_LIFE)
         return done + await Sealed(bearers, key=self._keys).reseal_each(_records(bearers))
 
+    async def names(self) -> list[str | None]:
+        """Return the name under which each session of the folder is kept, sorted.
+
+        A `FederatedAuth` keeps its session under `<pool id>/<session name>`. `None` for a record
+        that no key at hand opens, or that is damaged. Reads the names alone, makes nothing, and
+        leaves every record as it is.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        names = [await self.label_of(record) for record in await self._files.records()]
+        return sorted(names, key=lambda name: (name is None, name or ""))
+
     def keeping(self, seconds: float) -> Sealed:
         """Return a store in the same folder, whose records are removed so long after a write.
 

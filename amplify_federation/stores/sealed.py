@@ -21,6 +21,7 @@ from amplify_federation._crypto.keys import KeySource, MasterKey, as_key_source,
 from amplify_federation._files.lru_cache import LruCache
 from amplify_federation.errors import (
     SessionFileCorruptError,
+    SessionFormatTooNewError,
     SessionKeyError,
     StoreConflictError,
 )
@@ -138,6 +139,14 @@ class Sealed:
         if record is not None:
             await self.compare_and_set(name, record.data, expected=record.version)
         return record is not None
+
+    async def label_of(self, record: bytes) -> str | None:
+        """Return the name under which a backend's record was sealed; `None`: it does not open."""
+        try:
+            keys = await self._keys.opening_keys(open_header(record).derivation)
+            return open_label(record, keys=keys)
+        except (SessionFileCorruptError, SessionFormatTooNewError, SessionKeyError):
+            return None
 
     async def reseal_each(self, records: AsyncGenerator[bytes]) -> int:
         """Seal anew each of a backend's records, given as they are kept; return how many.

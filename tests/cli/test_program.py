@@ -13,6 +13,11 @@ from amplify_federation.cli.program import program
 
 COMMANDS = [
     "demo",
+    "login",
+    "whoami",
+    "exec",
+    "list",
+    "logout",
     "federate",
     "session",
     "credentials",
@@ -31,7 +36,7 @@ def test_help_names_every_command_and_every_exit_code():
     done = ask("--help")
     assert done.exit_code == 0
     listed = done.stdout[done.stdout.index("Commands:") :]
-    assert [line.split()[0] for line in listed.splitlines()[1:9]] == COMMANDS
+    assert [line.split()[0] for line in listed.splitlines()[1 : len(COMMANDS) + 1]] == COMMANDS
     for code, meaning in MEANINGS.items():
         assert f"{int(code):>3}  {meaning}" in done.stdout
 

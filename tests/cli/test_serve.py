@@ -291,3 +291,10 @@ def test_javascript_takes_the_credentials_with_the_token_variable(signed_in, jav
     done = signed_in.in_a_process("serve", "--token-variable", "--", javascript_sdk, "-e", NODE)
     key = signed_in("credentials", "--json").json["access_key_id"]
     assert (done.code, done.stdout) == (0, f"{key} true\n" * 2), done
+
+
+def test_exec_runs_a_program_and_needs_one(signed_in):
+    done = signed_in.in_a_process("exec", "--", sys.executable, "-c", ASK)
+    key = signed_in("credentials", "--json").json["access_key_id"]
+    assert (done.code, done.stdout) == (7, f"{key} None\n")
+    assert signed_in("exec").code == 2

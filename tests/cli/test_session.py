@@ -52,7 +52,7 @@ def test_an_expired_session_ends_with_5_and_says_what_helps(command, folder):
         done = command("session", "--refresh", env=env)
         assert done.code == 5, done
         assert "expired" in done.stdout
-        assert "new token" in done.stderr
+        assert "Sign in again: amplify-federation login" in done.stderr
         assert command("credentials", env=env).code == 5
 
 

@@ -348,6 +348,22 @@ async def test_rotation_of_no_folder_is_nothing(folder):
     assert not folder.exists()
 
 
+async def test_names_are_told_to_the_key_alone_and_nothing_changes(folder):
+    assert await EncryptedFileStore(folder).names() == []
+    assert not folder.exists()
+    for name in (NAME, ELSE):
+        await stored(folder, name=name)
+    await stored(folder, name="strange", key=OTHER)
+    damaged = await stored(folder, name="damaged")
+    damaged.write_bytes(b"damaged")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert await EncryptedFileStore(folder, key=KEY).names() == [NAME, ELSE, None, None]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    everything = b"".join([*before.values(), *(name.encode() for name in before)])
+    assert NAME.encode() not in everything
+    assert b"else" not in everything
+
+
 async def test_a_passphrase_opens_after_a_restart_with_one_salt_for_all(folder, monkeypatch):
     cheap = Derivation(KeyFunction.ARGON2ID, (1, 8, 1))
     monkeypatch.setattr(passphrase, "ARGON2ID", cheap)

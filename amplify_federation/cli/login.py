@@ -1,0 +1,305 @@
+"""`login` and `logout`: sign a user in at the provider from a terminal, and out again."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from typing import Self
+
+import click
+from attrs import frozen
+
+from amplify_federation import (
+    FederationResult,
+    Revocation,
+    SignIn,
+    SignInPrompt,
+    SignOutResult,
+    sign_in,
+)
+from amplify_federation.cli.client_settings import (
+    CLIENT_ID_VARIABLE,
+    FORMS,
+    PROVIDER_VARIABLE,
+    SECRET_VARIABLE,
+    ClientSettings,
+    client_secret,
+    issuer_of,
+    resolved,
+)
+from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.options import Target, run, target_options
+from amplify_federation.cli.output import (
+    json_option,
+    masked_key_id,
+    print_json,
+    print_pairs,
+    progress,
+    remaining,
+    utc_text,
+    wants_json,
+)
+
+_AT_ONCE = 0.5  # seconds before a wait for a person is shown
+_NO_REFRESH = (
+    "The provider gave no refresh token: sign in again when its ID token and the credentials are "
+    "over. Many give one for --scope 'openid email offline_access'."
+)
+
+
+@frozen
+class _Way:
+    """How a user is brought to the provider."""
+
+    device: bool
+    browser: bool
+    port: int
+    seconds: float
+
+
+@click.command(
+    "login",
+    short_help="Sign in at your provider, with a browser or a code.",
+    epilog="\b\nExamples:\n"
+    "  amplify-federation login --pool ID --provider google --client-id ID\n"
+    "  amplify-federation login --provider oidc:https://issuer.example.com --client-id ID\n"
+    "  amplify-federation login --device\n"
+    "\b\n"
+    "  With AMPLIFY_FEDERATION_POOL_ID, AMPLIFY_FEDERATION_PROVIDER and\n"
+    "  AMPLIFY_FEDERATION_CLIENT_ID, or a configuration file that has them:\n"
+    "    amplify-federation login",
+)
+@target_options
+@click.option(
+    "--provider",
+    metavar="PROVIDER",
+    help=f"Where to sign in: {FORMS}.  [default: {PROVIDER_VARIABLE}, else the configuration file]",
+)
+@click.option(
+    "--client-id",
+    metavar="ID",
+    help="Id that the provider gave to your application.  "
+    f"[default: {CLIENT_ID_VARIABLE}, else the configuration file]",
+)
+@click.option(
+    "--client-secret-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="File with the client's secret, or Google's JSON, if the client has one.  "
+    f"[default: the variable {SECRET_VARIABLE}]",
+)
+@click.option(
+    "--discovery-url",
+    metavar="URL",
+    help="Where the provider's metadata are, if not below its issuer.",
+)
+@click.option(
+    "--scope", help="Scopes, with openid.  [default: openid email, and offline_access if offered]"
+)
+@click.option("--device", is_flag=True, help="Sign in with a code on another device.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port of the redirect to 127.0.0.1, where the provider wants one.  [default: a free one]",
+)
+@click.option("--no-browser", is_flag=True, help="Print the page's URL; open no browser.")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    help="Seconds that you have for the sign-in.",
+)
+@json_option
+def command(  # noqa: PLR0913  # the options of the command
+    target: Target,
+    *,
+    provider: str | None,
+    client_id: str | None,
+    client_secret_file: str | None,
+    discovery_url: str | None,
+    scope: str | None,
+    device: bool,
+    port: int,
+    no_browser: bool,
+    seconds: float,
+) -> None:
+    """Sign in at an OpenID provider in the browser, trade the ID token for AWS credentials, and
+    keep the session, which renews itself for as long as the provider lets it.
+
+    Without a browser on this machine, as over SSH, a code is shown to enter on another device,
+    where the provider offers that. The redirect URI to register is http://127.0.0.1/ with any
+    port, or that of --port. A user who was signed in before stays so if anything fails.
+
+    The configuration file (--config) may have the provider and the client: as Amplify writes those
+    of a user pool, or in a section `amplify_federation` with `provider` and `client_id`.
+    """  # noqa: D205  # click prints it all
+    if device and no_browser:
+        message = "--device needs no browser; leave --no-browser out."
+        raise click.UsageError(message)
+    options = ClientSettings(provider, client_id, discovery_url, scope)
+    settings = resolved(options, target.config)
+    issuer = issuer_of(str(settings.provider))
+    secret = client_secret(client_secret_file)
+    way = _Way(device, not no_browser, port, seconds)
+    signed, result = run(lambda: _login(target, settings, issuer, secret, way), doing=None)
+    _report(target, signed, result)
+
+
+async def _login(
+    target: Target,
+    settings: ClientSettings,
+    issuer: str,
+    secret: Callable[[], str | None],
+    way: _Way,
+) -> tuple[SignIn, FederationResult]:
+    with _Progress() as telling:
+        telling.of("Reading the session")
+        async with target.open() as auth:  # first: a bad key or folder is told before the sign-in
+            telling.of("Asking the provider")
+
+            async def tell(prompt: SignInPrompt) -> None:
+                telling.end()
+                await _show(prompt, browser=way.browser)
+                telling.of("Waiting for you to sign in", patience=_AT_ONCE)
+
+            signed = await sign_in(
+                issuer=issuer,
+                client_id=str(settings.client_id),
+                client_secret=secret(),
+                scope=settings.scope,
+                discovery_url=settings.discovery_url,
+                device=True if way.device else None if way.browser else False,
+                redirect_port=way.port,
+                timeout=way.seconds,
+                prompt=tell,
+            )
+            telling.of("Asking Cognito")
+            result = await auth.federate_to_identity_pool(
+                signed.id_token, signed.provider, refresh_grant=signed.refresh_grant
+            )
+    return signed, result
+
+
+class _Progress:
+    """Says what is being done, one thing after another."""
+
+    def __init__(self) -> None:
+        self._telling: AbstractContextManager[None] = nullcontext()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def of(self, doing: str, *, patience: float = 1.0) -> None:
+        self.end()
+        self._telling = progress(doing, patience=patience)
+        self._telling.__enter__()
+
+    def end(self) -> None:
+        telling, self._telling = self._telling, nullcontext()
+        telling.__exit__(None, None, None)
+
+
+async def _show(prompt: SignInPrompt, *, browser: bool) -> None:
+    """Say on stderr what to do, and open the browser."""
+    opened = browser and prompt.user_code is None and await prompt.open_browser()
+    if wants_json():
+        document = {
+            "sign_in": {
+                "url": prompt.url,
+                "user_code": prompt.user_code,
+                "complete_url": prompt.complete_url,
+                "redirect_uri": prompt.redirect_uri,
+                "expires_in": prompt.expires_in,
+                "browser_opened": opened,
+            }
+        }
+        lines = [json.dumps(document)]
+    elif prompt.user_code is not None:
+        lines = ["To sign in, open this page on any device:", f"  {prompt.url}"]
+        lines += ["and enter the code:", f"  {click.style(prompt.user_code, bold=True)}"]
+    else:
+        lead = "Sign in in the browser. If it shows nothing, open this page:"
+        lines = [lead if opened else "To sign in, open this page in a browser of this machine:"]
+        lines.append(prompt.url)
+    for line in lines:
+        click.echo(line, err=True)
+    sys.stderr.flush()
+
+
+def _report(target: Target, signed: SignIn, result: FederationResult) -> None:
+    credentials = result.credentials
+    renews = signed.refresh_grant is not None
+    if wants_json():
+        print_json(
+            {
+                "state": "federated",
+                "user": signed.username,
+                "provider": signed.provider.login_key,
+                "identity_id": result.identity_id,
+                "expiration": utc_text(credentials.expiration),
+                "renews_itself": renews,
+                "session": target.session,
+            }
+        )
+        return
+    print_pairs(
+        [
+            ("state", click.style("federated", bold=True)),
+            ("user", signed.username),
+            ("provider", signed.provider.login_key),
+            ("identity", result.identity_id),
+            ("credentials", f"{masked_key_id(credentials)}, {remaining(credentials)}"),
+        ]
+    )
+    if not renews:
+        click.echo(f"\n{_NO_REFRESH}", err=True)
+
+
+@click.command(
+    "logout",
+    short_help="Forget the session, and end it at the provider.",
+    epilog="\b\nExamples:\n"
+    "  amplify-federation logout\n"
+    "  amplify-federation logout --session bob --local",
+)
+@target_options
+@click.option("--local", is_flag=True, help="Forget the session here; do not ask the provider.")
+@json_option
+def logout(target: Target, *, local: bool) -> None:
+    """Forget the session in every process of this machine, then have the provider revoke its
+    refresh token, where it offers that.
+
+    Nobody signed in is no error. Credentials that were handed out serve until their expiration,
+    and the provider's own page in the browser stays signed in. Exits with 8 if the session was
+    forgotten here and the provider did not revoke the token.
+    """  # noqa: D205  # click prints it all
+
+    async def work() -> SignOutResult:
+        # Not entered, which would read the record: one that no key at hand opens is cleared, too.
+        async with aclosing(target.open()) as auth:
+            return await auth.sign_out(local=local)
+
+    result = run(work, doing="Signing out")
+    failed = result.revocation is Revocation.FAILED
+    if wants_json():
+        document = {
+            "state": "signed_out",
+            "session": target.session,
+            "revocation": result.revocation.value,
+            "message": result.message,
+            "advice": result.recovery_suggestion,
+        }
+        print_json(document)
+    else:
+        click.echo("Signed out.")
+        if result.revocation is not Revocation.NOTHING_TO_REVOKE:
+            click.echo(result.message, err=failed)
+        if result.recovery_suggestion:
+            click.echo(f"  {result.recovery_suggestion}", err=failed)
+    click.get_current_context().exit(int(ExitCode.UNAVAILABLE if failed else ExitCode.OK))

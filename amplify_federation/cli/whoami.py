@@ -1,0 +1,294 @@
+"""`whoami` and `list`: the user of a session, and the sessions of this machine."""
+
+import base64
+import json
+import os
+import re
+from contextlib import aclosing, suppress
+from typing import Any, cast
+
+import click
+from attrs import frozen
+
+from amplify_federation import (
+    AuthError,
+    AuthSession,
+    AWSCredentials,
+    EncryptedFileStore,
+    Expired,
+    Federated,
+    FederatedAuth,
+    IdentityPool,
+    InvalidStateError,
+    SignedOut,
+    SignedOutError,
+)
+from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
+from amplify_federation.cli.options import Target, run, target_options
+from amplify_federation.cli.output import (
+    json_option,
+    print_json,
+    print_pairs,
+    progress,
+    remaining,
+    state_name,
+    utc_text,
+    wants_json,
+)
+
+State = SignedOut | Federated | Expired
+_NAMES = ("email", "preferred_username", "cognito:username", "name", "sub")  # the first is shown
+_NO_TOKEN = "not known: the session holds no ID token that names the user"
+_ASSUMED = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/.+", re.ASCII)
+_STS_VARIABLES = ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL")
+_STS_PATIENCE = 5  # seconds
+
+
+@frozen
+class _Role:
+    """The role behind the credentials, or why it is not known."""
+
+    arn: str | None
+    text: str
+
+
+@click.command(
+    "whoami",
+    short_help="Show the user, the identity and the role.",
+    epilog="\b\nExamples:\n"
+    "  amplify-federation whoami\n"
+    "  amplify-federation whoami --session bob --no-network --json",
+)
+@target_options
+@click.option("--no-network", is_flag=True, help="Do not ask STS for the role, and renew nothing.")
+@json_option
+def command(target: Target, *, no_network: bool) -> None:
+    """Show which user the session is of, at which provider, as which identity and role.
+
+    The user's name is a claim of the ID token that the session holds. Which role an identity gets
+    is known to AWS alone: STS's GetCallerIdentity is asked, which needs no permission, if botocore
+    is installed. What is not known is said to be so. Exits as `session` does.
+    """
+    state, session = run(
+        lambda: _look(target, no_network=no_network), doing="Looking at the session"
+    )
+    pool = target.pool()
+    credentials = None if session is None else session.credentials_result.value_or_none
+    if isinstance(state, Federated) and credentials is None and no_network:
+        credentials = state.credentials
+    error = None if session is None else session.credentials_result.error
+    if session is None:
+        error = _offline_error(state)
+    role = _Role(None, "none: nobody is signed in")
+    if not isinstance(state, SignedOut):
+        with progress("Asking STS"):
+            role = _role(pool, credentials, no_network=no_network)
+    if wants_json():
+        print_json(_document(target, state, credentials, role))
+    else:
+        _print(target, state, credentials, role)
+        if error is not None:
+            click.echo(f"\n{error.message}\n  {advice_for(error)}", err=True)
+    click.get_current_context().exit(int(ExitCode.OK if error is None else exit_code_of(error)))
+
+
+async def _look(target: Target, *, no_network: bool) -> tuple[State, AuthSession | None]:
+    if no_network:
+        return await stored_state(target.open()), None
+    async with target.open() as auth:
+        session = await auth.fetch_auth_session()
+        return auth.state, session
+
+
+async def stored_state(auth: FederatedAuth) -> State:
+    """Return the state of a session as it lies in the store, and close the handle.
+
+    The handle is not entered, which would make the folder; asking for the user reads the store.
+    """
+    async with aclosing(auth):
+        with suppress(SignedOutError, InvalidStateError):
+            await auth.get_current_user()
+        return auth.state
+
+
+def _offline_error(state: State) -> AuthError | None:
+    if isinstance(state, Federated):
+        return None
+    from amplify_federation import SessionExpiredError  # noqa: PLC0415  # seldom
+
+    if isinstance(state, Expired):
+        return SessionExpiredError("The session is over.")
+    return SignedOutError("Nobody is signed in.")
+
+
+def username_of(state: State) -> str | None:
+    """Return the name in the ID token that a session holds, as the token has it; not a proof."""
+    for login in () if isinstance(state, SignedOut) else state.held:
+        if login.token is None:
+            continue
+        claims = _claims(login.token.reveal())
+        found = next((claims[name] for name in _NAMES if isinstance(claims.get(name), str)), "")
+        if found and found.isprintable():
+            return str(found)
+    return None
+
+
+def _claims(token: str) -> dict[str, Any]:
+    try:
+        payload = token.split(".")[1]
+        claims: object = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, IndexError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", claims) if isinstance(claims, dict) else {}
+
+
+def _role(pool: IdentityPool, credentials: AWSCredentials | None, *, no_network: bool) -> _Role:
+    if pool.custom_role_arn:
+        return _Role(pool.custom_role_arn, f"{pool.custom_role_arn}, as the pool's options ask for")
+    if no_network:
+        return _Role(None, "not known: AWS alone knows it, and was not asked (--no-network)")
+    if credentials is None:
+        return _Role(None, "not known: there are no credentials to ask STS with")
+    if ".amazonaws." not in pool.endpoint and not any(map(os.environ.get, _STS_VARIABLES)):
+        fault = f"the credentials are of {pool.endpoint}, and AWS's STS is not asked with them"
+        return _Role(None, f"not known: {fault}; AWS_ENDPOINT_URL_STS names another")
+    try:
+        import botocore.session  # noqa: PLC0415  # heavy, and an extra
+        from botocore.config import Config  # noqa: PLC0415  # the same
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # the same
+    except ImportError:
+        return _Role(
+            None, "not known: asking STS needs botocore: pip install 'amplify-federation[boto]'"
+        )
+    try:
+        client: Any = botocore.session.Session().create_client(  # pyright: ignore[reportUnknownMemberType]  # its stubs are partial
+            "sts",
+            region_name=pool.region,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            config=Config(
+                connect_timeout=_STS_PATIENCE,
+                read_timeout=_STS_PATIENCE,
+                retries={"max_attempts": 1},
+            ),
+        )
+        assumed = str(client.get_caller_identity()["Arn"])
+    except ClientError as refusal:
+        code = str(refusal.response.get("Error", {}).get("Code", "a refusal"))
+        return _Role(None, f"not known: STS answered {code}")
+    except BotoCoreError as fault:
+        return _Role(None, f"not known: STS was not reached ({type(fault).__name__})")
+    return _Role(role_of(assumed), assumed)
+
+
+def role_of(arn: str) -> str:
+    """Return the role of an assumed role's ARN.
+
+    STS leaves the path of the role out; where a role has one, its ARN in IAM has it too.
+    """
+    found = _ASSUMED.fullmatch(arn)
+    if found is None:
+        return arn
+    partition, account, name = found.groups()
+    return f"arn:{partition}:iam::{account}:role/{name}"
+
+
+def _document(
+    target: Target, state: State, credentials: AWSCredentials | None, role: _Role
+) -> dict[str, Any]:
+    logins = () if isinstance(state, SignedOut) else state.logins
+    return {
+        "state": state_name(state),
+        "user": username_of(state),
+        "providers": [each.login_key for each in logins],
+        "identity_id": None if isinstance(state, SignedOut) else state.identity_id,
+        "role_arn": role.arn,
+        "role": role.text,
+        "expiration": None if credentials is None else utc_text(credentials.expiration),
+        "session": target.session,
+        "pool": target.pool().identity_pool_id,
+    }
+
+
+def _print(target: Target, state: State, credentials: AWSCredentials | None, role: _Role) -> None:
+    rows = [("state", click.style(state_name(state), bold=True))]
+    if not isinstance(state, SignedOut):
+        rows += [
+            ("user", username_of(state) or _NO_TOKEN),
+            ("provider", ", ".join(each.login_key for each in state.logins)),
+            ("identity", state.identity_id),
+            ("role", role.arn or role.text),
+        ]
+    if credentials is not None:
+        rows.append(("credentials", remaining(credentials)))
+    rows += [("session", target.session), ("pool", target.pool().identity_pool_id)]
+    print_pairs(rows)
+
+
+@click.command(
+    "list",
+    short_help="List the sessions of this machine.",
+    epilog="\b\nExamples:\n"
+    "  amplify-federation list\n"
+    "  amplify-federation list --store ./sessions --json",
+)
+@click.option(
+    "--store",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the user's "
+    "state folder]",
+)
+@json_option
+def list_command(folder: str | None) -> None:
+    """List the sessions in the folder, of every pool, with state and end of their credentials.
+
+    Names and pools stand in the sealed records: without the key nothing can be listed. Asks no
+    network. A record that the key at hand does not open is counted. No secret is shown.
+    """
+    from pathlib import Path  # noqa: PLC0415  # few name a folder
+
+    target = Target(folder=None if folder is None else Path(folder))
+    rows, unopened = run(lambda: _rows(target.store()), doing="Reading the sessions")
+    if wants_json():
+        print_json({"sessions": rows, "unopened": unopened})
+        return
+    for row in rows:
+        until = "" if row["expiration"] is None else f"  credentials until {row['expiration']}"
+        name = click.style(str(row["session"]), bold=True)
+        click.echo(f"{name}  {row['state']}  {', '.join(row['providers'])}{until}")
+        click.echo(f"  {row['pool']}")
+    if not rows:
+        click.echo("No session is stored here.")
+    if unopened:
+        click.echo(f"{unopened} that the key at hand does not open, or damaged.", err=True)
+
+
+async def _rows(store: EncryptedFileStore) -> tuple[list[dict[str, Any]], int]:
+    names = await store.names()
+    rows: list[dict[str, Any]] = []
+    unopened = names.count(None)
+    for name in names:
+        pool, _, session = (name or "").partition("/")
+        if not session:
+            continue
+        try:
+            state = await stored_state(FederatedAuth(pool, store=store, session_name=session))
+        except AuthError:  # of a later version, say; `session` tells more
+            unopened += 1
+            continue
+        if isinstance(state, SignedOut):
+            continue  # cleared a short while ago, or a guest's
+        until = state.credentials.expiration if isinstance(state, Federated) else None
+        rows.append(
+            {
+                "session": session,
+                "state": state_name(state),
+                "providers": [each.login_key for each in state.logins],
+                "expiration": None if until is None else utc_text(until),
+                "pool": pool,
+            }
+        )
+    return rows, unopened

@@ -1,0 +1,71 @@
+"""The command `login` in a process of its own, and a person at the provider's pages."""
+
+import html
+import re
+import subprocess
+import sys
+import threading
+
+import httpx
+
+CLIENT = "terminal-client"
+
+
+class SigningIn:
+    """`amplify-federation login` as a process, up to what it asks the person to do."""
+
+    def __init__(self, command, *arguments, env=None):
+        self.lines = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "amplify_federation.cli", "login", *arguments],
+            env=command.environment(**(env or {})),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def until(self, pattern):
+        """Return what a pattern finds in a line of stderr."""
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found[0]
+        raise AssertionError("".join(self.lines))
+
+    def end(self):
+        """Wait for the end; return exit code, stdout and stderr."""
+        watchdog = threading.Timer(30, self.process.kill)
+        watchdog.start()
+        out = self.process.stdout.read()
+        err = "".join([*self.lines, *self.process.stderr])
+        code = self.process.wait()
+        watchdog.cancel()
+        return code, out, err
+
+
+def act(url, *, user="alice", decision="allow", change=lambda uri: uri):
+    """Sign in on the page as a browser would; return the redirect, and the page at its end."""
+    with httpx.Client(trust_env=False) as browser:
+        answer = browser.get(url)
+        if answer.status_code == 200:
+            hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', answer.text)
+            form = {name: html.unescape(value) for name, value in hidden}
+            answer = browser.post(url, data={**form, "user": user, "decision": decision})
+        if answer.status_code not in {302, 303}:
+            return None, answer
+        redirect = change(answer.headers["location"])
+        return redirect, browser.get(redirect)
+
+
+def enter_code(url, code, *, user="alice", decision="allow"):
+    with httpx.Client(trust_env=False) as browser:
+        form = {"user_code": code, "user": user, "decision": decision}
+        return browser.post(url, data=form)
