@@ -30,30 +30,30 @@ def command() -> None:
     Starts a Cognito of its own on a loopback port, and works with it over HTTP as with AWS: a
     token of Google's shape is traded for credentials, they are kept in a sealed file that a second
     process finds, renewed when they are over, lost when the token is over, found again with a new
-    token, and cleared. Every step checks what it shows; exits with 0 if all of it held. Secrets
+    token, and cleared. Every step checks what it shows; exits with 0 if every check passed. Secrets
     are masked, and the temporary folder is removed.
     """
     began = time.perf_counter()
     steps = anyio.run(_run)
     elapsed = time.perf_counter() - began
-    kept = all(step.passed for step in steps)
+    passed = all(step.passed for step in steps)
     if wants_json():
-        print_json({"ok": kept, "seconds": round(elapsed, 2), "steps": _documents(steps)})
+        print_json({"ok": passed, "seconds": round(elapsed, 2), "steps": _documents(steps)})
     else:
         _print_end(steps, elapsed)
-    click.get_current_context().exit(int(ExitCode.OK if kept else ExitCode.FAULT))
+    click.get_current_context().exit(int(ExitCode.OK if passed else ExitCode.FAULT))
 
 
 async def _run() -> list[Step]:
     from amplify_federation.cli.demo_steps import run_steps  # noqa: PLC0415  # the test kit and httpx
 
     steps: list[Step] = []
-    aloud = not wants_json()
-    if aloud:
+    printing = not wants_json()
+    if printing:
         click.echo(_INTRODUCTION)
     async for step in run_steps():
         steps.append(step)
-        if aloud:
+        if printing:
             _print_step(len(steps), step)
     return steps
 
@@ -66,7 +66,7 @@ def _documents(steps: list[Step]) -> list[dict[str, Any]]:
             "did": step.did or None,
             "calls": None if step.calls is None else list(step.calls),
             "state": step.state,
-            "promises": dict(step.promises),
+            "checks": dict(step.checks),
             **step.data,
         }
         for number, step in enumerate(steps, 1)
@@ -84,17 +84,19 @@ def _print_step(number: int, step: Step) -> None:
     if step.state is not None:
         rows.append(("state", click.style(step.state, bold=True)))
     print_pairs(rows, indent="      ")
-    for promise, held in step.promises:
-        if not held:
-            click.echo(f"      {click.style('NOT SO', fg='red', bold=True)}: {promise}")
+    for check, passed in step.checks:
+        if not passed:
+            click.echo(f"      {click.style('FAILED', fg='red', bold=True)}: {check}")
     click.echo()
 
 
 def _print_end(steps: list[Step], elapsed: float) -> None:
-    broken = sum(not held for step in steps for _, held in step.promises)
-    if broken:
-        click.secho(f"{broken} of what was promised did not hold.", fg="red", bold=True)
+    failed = sum(not passed for step in steps for _, passed in step.checks)
+    if failed:
+        click.secho(f"{failed} checks failed.", fg="red", bold=True)
         return
     calls = sum(len(step.calls or ()) for step in steps)
-    click.echo(f"All of it held: {len(steps)} steps, {calls} calls of Cognito, {elapsed:.1f} s.")
+    click.echo(
+        f"Every check passed: {len(steps)} steps, {calls} calls of Cognito, {elapsed:.1f} s."
+    )
     click.echo("Next: amplify-federation --help, or the README for the few lines of Python.")

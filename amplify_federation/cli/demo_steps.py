@@ -28,7 +28,7 @@ class Step:
     """A step that was done. `facts` are for the reader, `data` for programs; no secret in either.
 
     `did` is the line of code that did it; `calls` are the operations that Cognito was asked for;
-    `promises` are what this step shows, each with whether it held.
+    `checks` are what this step proves, each with whether it passed.
     """
 
     title: str
@@ -37,13 +37,13 @@ class Step:
     calls: tuple[str, ...] | None = None  # None: a step that has nothing to do with Cognito
     state: str | None = None
     facts: tuple[tuple[str, str], ...] = ()
-    promises: tuple[tuple[str, bool], ...] = ()
+    checks: tuple[tuple[str, bool], ...] = ()
     data: dict[str, Any] = field(factory=dict[str, Any])
 
     @property
     def passed(self) -> bool:
-        """Whether everything held that this step promises."""
-        return all(held for _, held in self.promises)
+        """Whether every check of this step passed."""
+        return all(passed for _, passed in self.checks)
 
 
 @define
@@ -133,7 +133,7 @@ async def federate(demo: Demo) -> Step:
         calls=calls,
         state=demo.state(),
         facts=(("identity", demo.first.identity_id), masked(credentials)),
-        promises=(("two calls", calls == _FEDERATION), ("signed in", demo.state() == "federated")),
+        checks=(("two calls", calls == _FEDERATION), ("signed in", demo.state() == "federated")),
         data={"identity_id": demo.first.identity_id},
     )
 
@@ -149,7 +149,7 @@ async def fetch(demo: Demo) -> Step:
         calls=calls,
         state=demo.state(),
         facts=(masked(session.credentials),),
-        promises=(
+        checks=(
             ("no call", not calls),
             ("the same credentials", session.credentials == demo.known().credentials),
         ),
@@ -172,7 +172,7 @@ async def look_at_file(demo: Demo) -> Step:
             ("begins", f"{raw[:_SHOWN_BYTES].hex(' ')} ..."),
             ("inside", "token, secrets and identity id: none of them is readable in it"),
         ),
-        promises=(("no secret in the file", silent),),
+        checks=(("no secret in the file", silent),),
         data={"file": path.name, "mode": f"{stat.S_IMODE(status.st_mode):04o}",
               "size": len(raw), "begins": raw[:_SHOWN_BYTES].hex()},
     )  # fmt: skip
@@ -190,7 +190,7 @@ async def second_process(demo: Demo) -> Step:
         calls=calls,
         state=str(answer["state"]),
         facts=(("it says", str(answer.get("identity_id") or answer.get("message"))),),
-        promises=(
+        checks=(
             ("no call", not calls),
             ("the same identity", answer.get("identity_id") == demo.known().identity_id),
         ),
@@ -213,7 +213,7 @@ async def outlive_credentials(demo: Demo) -> Step:
         state=demo.state(),
         facts=(("identity", f"{identity}{', the same' if same else ''}"),
                masked(session.credentials_result.value_or_none)),
-        promises=(
+        checks=(
             ("one call", calls == RENEWAL),
             ("the same identity", same),
             ("new credentials", session.credentials_result.value_or_none
@@ -234,7 +234,7 @@ async def outlive_token(demo: Demo) -> Step:
     advice = error.recovery_suggestion if error else ""
     return Step(
         "Another hour passes: the token is over, too",
-        "Nothing that is held can help, so nobody is asked. The identity is remembered.",
+        "The SDK has no token that could renew them, so Cognito is not called. The identity is kept.",
         did="(await auth.fetch_auth_session()).credentials",
         calls=calls,
         state=demo.state(),
@@ -243,7 +243,7 @@ async def outlive_token(demo: Demo) -> Step:
             ("advice", advice),
             ("secrets", "gone from memory and file"),
         ),
-        promises=(
+        checks=(
             ("no call", not calls),
             ("expired", expired and demo.state() == "expired"),
         ),
@@ -265,7 +265,7 @@ async def federate_again(demo: Demo) -> Step:
         state=demo.state(),
         facts=(("identity", f"{again.identity_id}{', the same' if same else ''}"),
                masked(again.credentials)),
-        promises=(
+        checks=(
             ("one call", calls == RENEWAL),
             ("the same identity", same),
             ("signed in", demo.state() == "federated"),
@@ -295,7 +295,7 @@ async def keep_picture(demo: Demo) -> Step:
             ("written", f"{len(_PICTURE)} bytes, {put.status_code} {put.reason_phrase}"),
             ("read", f"{len(got.content)} bytes, the same: {got.text[:25]}..."),
         ),
-        promises=(
+        checks=(
             ("written", put.status_code == HTTPStatus.OK),
             ("the same bytes came back", got.content == _PICTURE),
         ),
@@ -321,7 +321,7 @@ async def refuse_other_user(demo: Demo) -> Step:
             ("identity", given.identity_id),
             ("answer", f"{refused.status_code} {refused.reason_phrase}: {refused.text}"),
         ),
-        promises=(
+        checks=(
             ("another identity", given.identity_id != demo.known().identity_id),
             ("refused", refused.status_code == HTTPStatus.FORBIDDEN
              and "AccessDenied" in refused.text),
@@ -354,7 +354,7 @@ async def clear(demo: Demo) -> Step:
         calls=calls,
         state=demo.state(),
         facts=(("then", f"session.credentials raises {type(error).__name__}"),),
-        promises=(
+        checks=(
             ("no call", not calls),
             ("signed out", demo.state() == "signed_out"),
             ("no credentials any more", isinstance(error, SignedOutError)),

@@ -30,10 +30,10 @@ def test_the_demo_shows_the_whole_life_of_a_session_and_leaves_nothing_behind(tm
     done = demo(tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "NOT SO" not in done.stdout
+    assert "FAILED" not in done.stdout
     for word in ("federated", "expired", "signed_out", "SessionExpiredError", "0600", "picture"):
         assert word in done.stdout
-    assert "All of it held" in done.stdout
+    assert "Every check passed" in done.stdout
     assert "\x1b[" not in done.stdout  # no colours where no terminal is
     assert list((tmp_path / "tmp").iterdir()) == []
 
@@ -60,7 +60,7 @@ def test_the_demo_tells_a_program_each_step_with_its_calls_and_state(tmp_path):
     ]
     identities = {step["identity_id"] for step in told["steps"] if "identity_id" in step}
     assert len(identities) == 1
-    assert all(all(step["promises"].values()) for step in told["steps"])
+    assert all(all(step["checks"].values()) for step in told["steps"])
 
 
 def test_the_demo_shows_no_secret(monkeypatch):
@@ -84,8 +84,8 @@ def test_the_demo_says_what_did_not_hold_and_fails(monkeypatch):
     monkeypatch.setattr(demo_steps, "RENEWAL", ("SomethingElse",))
     done = CliRunner().invoke(program, ["demo"])
     assert done.exit_code == 1
-    assert "NOT SO: one call" in done.output
-    assert "All of it held" not in done.output
+    assert "FAILED: one call" in done.output
+    assert "Every check passed" not in done.output
 
 
 def test_the_demo_does_not_care_for_the_environment_of_its_user(tmp_path):

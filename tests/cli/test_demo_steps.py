@@ -12,10 +12,10 @@ def demo(environment):
     return Demo(environment)
 
 
-def test_a_step_passes_if_all_its_promises_held():
+def test_a_step_passes_if_all_its_checks_held():
     assert Step("title", "why").passed
-    assert Step("title", "why", promises=(("a", True), ("b", True))).passed
-    assert not Step("title", "why", promises=(("a", True), ("b", False))).passed
+    assert Step("title", "why", checks=(("a", True), ("b", True))).passed
+    assert not Step("title", "why", checks=(("a", True), ("b", False))).passed
 
 
 def test_credentials_are_told_without_their_secrets():
@@ -37,7 +37,7 @@ async def test_the_state_is_named(demo):
     assert demo.state() == "signed_out"
 
 
-async def test_the_beginning_holds_what_it_promises(demo):
+async def test_the_first_steps_pass_their_checks(demo):
     for step in (demo_steps.opening, demo_steps.sign_in, demo_steps.federate, demo_steps.fetch):
         assert (await step(demo)).passed
 
@@ -59,7 +59,7 @@ async def test_the_second_process_finds_the_session(demo):
     assert step.state == "federated"
 
 
-async def test_the_rest_holds_what_it_promises(demo):
+async def test_the_other_steps_pass_their_checks(demo):
     await demo_steps.sign_in(demo)
     await demo_steps.federate(demo)
     await demo_steps.fetch(demo)
