@@ -234,7 +234,7 @@ async def outlive_token(demo: Demo) -> Step:
     advice = error.recovery_suggestion if error else ""
     return Step(
         "Another hour passes: the token is over, too",
-        "The SDK has no token that could renew them, so Cognito is not called. The identity is kept.",
+        "No token can renew the credentials, so Cognito is not called. The identity is kept.",
         did="(await auth.fetch_auth_session()).credentials",
         calls=calls,
         state=demo.state(),
