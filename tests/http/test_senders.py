@@ -198,7 +198,7 @@ async def test_a_port_that_nobody_listens_on_is_trouble_with_the_network(library
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     error = await failure(library, f"http://127.0.0.1:{port}")
-    assert error.message == "ConnectError from 127.0.0.1: Connection refused."
+    assert error.message == f"ConnectError from 127.0.0.1:{port}: Connection refused."
 
 
 @pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-4]])
