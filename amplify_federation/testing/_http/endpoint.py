@@ -38,6 +38,7 @@ _FAULT_STATUS = {"InternalErrorException": 500, "ServiceUnavailableException": 5
 # The hosts that the published rules give for `cognito-identity`.
 ENDPOINT_HOST = re.compile(r"cognito-identity(?:-fips)?\.([a-z0-9-]+)\.[a-z0-9.-]+", re.ASCII)
 _NO_FAULT = Fault(None)
+_HEADER_TEXT = 4096  # characters; h11 and httptools take headers of 16 KiB and more
 # Seen in public logs of browsers, on every answer.
 _CORS = {
     "access-control-allow-origin": "*",
@@ -212,8 +213,9 @@ def _compact(value: object) -> bytes:
 
 
 def _header_text(message: str) -> str:
-    # A header holds one line of printable ASCII; a caller's value in the message may be anything.
-    return re.sub(r"[^\x20-\x7e]", "?", message)
+    # A header holds one line of printable ASCII; a caller's value in the message may be anything,
+    # of any length, and clients take no endless header (without a public source: where AWS cuts).
+    return re.sub(r"[^\x20-\x7e]", "?", message[:_HEADER_TEXT])
 
 
 def _altered(answer: Response, fault: Fault) -> Response:

@@ -62,10 +62,13 @@ class OpenIdProvider:
     def address_of(self, request: Request) -> Address | None:
         """Return which endpoint a request is for, or `None` if it is for none."""
         path, _, endpoint = request.path.rpartition("/")
+        methods = {"GET", "HEAD", "POST"}
         if endpoint in {_DISCOVERY, _KEYS}:
-            if not path.endswith(_WELL_KNOWN) or request.method not in {"GET", "HEAD"}:
+            if not path.endswith(_WELL_KNOWN):
                 return None
-            path = path.removesuffix(_WELL_KNOWN)
+            path, methods = path.removesuffix(_WELL_KNOWN), {"GET", "HEAD"}
+        if request.method not in methods:
+            return None
         local = urlsplit(f"//{request.host}").hostname in LOOPBACK
         login_key = path.strip("/") if local else f"{request.host}{path}"
         if endpoint not in self._endpoints or not login_key or is_opaque(login_key):

@@ -117,3 +117,9 @@ def test_record_of_a_call_shows_no_token(call, fake, logins):
     shown = repr(fake.calls)
     assert "canary" not in shown
     assert "IdentityPoolId" in shown
+
+
+def test_message_of_any_length_fits_into_a_header(call):
+    reply = call("GetId", IdentityPoolId="x" * 100_000)
+    assert len(reply.headers["x-amzn-errormessage"]) == 4096
+    assert len(reply.message) > 100_000

@@ -16,6 +16,8 @@ REDIRECT = "http://127.0.0.1:4711/callback"
         {"redirect_uri": "https://elsewhere.example.com/callback"},
         {"redirect_uri": "http://127.0.0.1@elsewhere.example.com/callback"},
         {"redirect_uri": "http://127.0.0.1:x/callback"},
+        {"redirect_uri": "http://127.0.0.1/\r\nx-injected: 1"},
+        {"redirect_uri": "http://127.0.0.1/€"},
         {"redirect_uri": None},
     ],
     ids=str,
