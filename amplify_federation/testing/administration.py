@@ -1,6 +1,6 @@
-"""PoolAdministration: what administrators, identity providers and backends do around Cognito.
+"""PoolAdministration: pools, identities, tokens and providers, as a test sets them up.
 
-None of it is a call that an application makes for its user; those come over the wire.
+None of it is a call that an application makes for its user; those come over HTTP.
 """
 
 import threading

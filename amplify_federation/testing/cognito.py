@@ -1,7 +1,7 @@
 """FakeCognito: an Amazon Cognito Identity in memory that checks what the service checks.
 
-This file is the front desk: it owns nothing but the public calls. What the service decides is in
-`_service`, how it is reached in `_http`.
+This file holds the public methods alone: the rules of the service are in `_service`, HTTP is in
+`_http`, the OpenID providers are in `_openid`.
 """
 
 from collections.abc import Callable, Mapping

@@ -30,7 +30,7 @@ def on_every_backend(scenario: _Scenario) -> Callable[["StoreContract"], None]:
     """Make a test of a scenario, run on each event loop that is installed."""
 
     def test(self: "StoreContract") -> None:
-        import anyio  # noqa: PLC0415  # 30 ms, for whoever only imports the wing
+        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
 
         for backend in filter(find_spec, self.backends):  # trio is not everybody's
             anyio.run(_with_store, self, scenario, backend=backend)
@@ -150,7 +150,7 @@ class StoreContract:
         self, store: SessionStore, name: str
     ) -> None:
         """Of many writes that expect the same version, one succeeds and the others know."""
-        import anyio  # noqa: PLC0415  # 30 ms, for whoever only imports the wing
+        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
 
         won: list[bytes] = []
         lost: list[bytes] = []
@@ -218,7 +218,7 @@ class StoreContract:
 
     @on_every_backend
     async def test_gives_a_lease_to_one_at_a_time(self, store: SessionStore, name: str) -> None:
-        """A held lease is refused at once with timeout 0, later otherwise, and then free again."""
+        """A lease that is taken is refused, at once with timeout 0, and is free after its end."""
         async with store.lock(name, timeout=0):
             for timeout in (0, BRIEFLY):
                 with refused(StoreLockedError):
@@ -237,16 +237,14 @@ class StoreContract:
     async def test_lets_others_read_and_write_during_a_lease(
         self, store: SessionStore, name: str
     ) -> None:
-        """A lease keeps nobody from the record."""
+        """A lease does not prevent access to the record."""
         async with store.lock(name, timeout=0):
             version = await store.compare_and_set(name, b"one", expected=None)
             assert await store.read(name) is not None
             await store.delete(name, expected=version)
 
     @on_every_backend
-    async def test_frees_the_lease_of_a_holder_that_fails(
-        self, store: SessionStore, name: str
-    ) -> None:
+    async def test_frees_the_lease_after_an_error(self, store: SessionStore, name: str) -> None:
         """An error inside the lease passes through, and the lease is free."""
         with refused(LookupError):
             async with store.lock(name, timeout=0):
@@ -255,37 +253,37 @@ class StoreContract:
             pass
 
     @on_every_backend
-    async def test_hands_the_lease_to_a_waiter(self, store: SessionStore, name: str) -> None:
-        """Who waits for a lease gets it when the holder leaves, and many never hold it at once."""
-        import anyio  # noqa: PLC0415  # 30 ms, for whoever only imports the wing
+    async def test_gives_the_lease_to_a_waiting_task(self, store: SessionStore, name: str) -> None:
+        """A waiting task gets the lease when it is free; of many tasks one has it at a time."""
+        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
 
-        holders: list[int] = []
+        owners: list[int] = []
         served: list[int] = []
 
-        async def hold(number: int) -> None:
+        async def take(number: int) -> None:
             async with store.lock(name, timeout=30):
-                assert not holders, "two hold the lease"
-                holders.append(number)
+                assert not owners, "two tasks have the lease"
+                owners.append(number)
                 await anyio.lowlevel.checkpoint()
-                holders.remove(number)
+                owners.remove(number)
                 served.append(number)
 
         async with anyio.create_task_group() as tasks:
             for number in range(MANY):
-                tasks.start_soon(hold, number)
+                tasks.start_soon(take, number)
         assert sorted(served) == list(range(MANY))
 
     @on_every_backend
     async def test_forgets_a_waiter_that_was_cancelled(
         self, store: SessionStore, name: str
     ) -> None:
-        """A cancelled wait leaves the lease to its holder, and to the next one after."""
-        import anyio  # noqa: PLC0415  # 30 ms, for whoever only imports the wing
+        """A cancelled wait changes nothing for the owner of the lease, nor for the next one."""
+        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
 
         async with store.lock(name, timeout=0):
             with anyio.move_on_after(BRIEFLY) as waiting:
                 async with store.lock(name, timeout=30):
                     pass
-            assert waiting.cancelled_caught, "two hold the lease"
+            assert waiting.cancelled_caught, "two tasks have the lease"
         async with store.lock(name, timeout=0):
             pass

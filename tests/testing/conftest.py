@@ -22,7 +22,7 @@ class Reply:
     status: int
     headers: dict
     body: dict
-    wire: Response
+    response: Response
 
     @property
     def code(self):
@@ -40,8 +40,8 @@ class Caller:
         self.fake = fake
 
     def send(self, body=b"{}", *, method="POST", path="/", host="cognito.test", **headers):
-        wire_headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self.fake._endpoint.answer(Request(method, host, path, wire_headers, body))
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.fake._endpoint.answer(Request(method, host, path, given, body))
         is_json = "json" in answer.headers["content-type"]
         decoded = json.loads(answer.body) if is_json else {}
         return Reply(answer.status, dict(answer.headers), decoded, answer)

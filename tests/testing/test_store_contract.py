@@ -198,9 +198,9 @@ BROKEN = [
     (Open, "test_gives_a_lease_to_one_at_a_time"),
     (OneForAll, "test_leases_names_apart"),
     (Jealous, "test_lets_others_read_and_write_during_a_lease"),
-    (Sticky, "test_frees_the_lease_of_a_holder_that_fails"),
-    (Impatient, "test_hands_the_lease_to_a_waiter"),
-    (Open, "test_hands_the_lease_to_a_waiter"),
+    (Sticky, "test_frees_the_lease_after_an_error"),
+    (Impatient, "test_gives_the_lease_to_a_waiting_task"),
+    (Open, "test_gives_the_lease_to_a_waiting_task"),
     (Open, "test_forgets_a_waiter_that_was_cancelled"),
 ]
 

@@ -33,7 +33,7 @@ from amplify_federation.testing._service.validation import decode
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET_PREFIX = "AWSCognitoIdentityService."
 _UNKNOWN_BODY = b"<UnknownOperationException/>\n"
-_BAD_REQUEST = 400  # what client errors come with on the wire, whatever the model says
+_BAD_REQUEST = 400  # the status of client errors, whatever the model says
 _FAULT_STATUS = {"InternalErrorException": 500, "ServiceUnavailableException": 503}
 # The hosts that the published rules give for `cognito-identity`.
 ENDPOINT_HOST = re.compile(r"cognito-identity(?:-fips)?\.([a-z0-9-]+)\.[a-z0-9.-]+", re.ASCII)

@@ -23,7 +23,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer to one request."""
-        wire_request = Request(
+        received = Request(
             request.method,
             request.url.netloc.decode(),
             request.url.path,
@@ -31,7 +31,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             await request.aread(),
             request.url.query.decode(),
         )
-        answer = self._answer(wire_request)
+        answer = self._answer(received)
         if answer.delay:
             await _delay(request, answer.delay)
         if answer.cut:
@@ -58,7 +58,7 @@ def add_route(router: "respx.Router", transport: InProcessTransport) -> "respx.R
 
     One, because `respx.mock` by default fails a test that leaves a route unused.
     """
-    from respx.patterns import M  # noqa: PLC0415  # whoever has a router has respx
+    from respx.patterns import M  # noqa: PLC0415  # a router is of respx
 
     endpoints = M(method="POST", host__regex=f"^{ENDPOINT_HOST.pattern}$")
     issuer_pages = M(method="GET", path__regex=_ISSUER_PAGE)

@@ -50,7 +50,7 @@ class Call:
     `operation` is what was asked for, known or not, and empty for a target of another service.
     `input` is the decoded body (`None` if it is no JSON object), whose tokens `repr` masks;
     `headers` have lower-case names; `code` is the error code of the answer, `None` without one;
-    `cut` tells that the caller got no answer at all.
+    `cut`: the connection was closed without a response.
     """
 
     operation: str
@@ -72,7 +72,7 @@ class ProviderCall:
     """One request to an endpoint of an embedded OpenID provider.
 
     `endpoint` is the last part of its URL: `authorize`, `token`, `openid-configuration`, ...;
-    `login_key` names the provider; `cut` tells that the caller got no answer at all.
+    `login_key` names the provider; `cut`: the connection was closed without a response.
     """
 
     login_key: str

@@ -2,7 +2,7 @@
 
 A thread, so that blocking clients (boto3) and trio programs can call it as well. The server is
 uvicorn's, changed to stop at once and to cut connections when told; it runs on asyncio, whatever
-loop the program has, so this file imports asyncio. It is imported when somebody serves, because
+loop the program has, so this file imports asyncio. It is imported to serve and not before, since
 uvicorn is an extra.
 """
 
@@ -29,7 +29,7 @@ except ModuleNotFoundError as missing:
     message = "Serving needs uvicorn: pip install 'amplify-federation[testing]'"
     raise ModuleNotFoundError(message) from None
 
-Answerer = Callable[[Request], Response]
+Handler = Callable[[Request], Response]
 _BACKLOG = 2048  # uvicorn's own default
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,7 +55,7 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11's 
 class HttpServer(uvicorn.Server):
     """Serves until `stop`, which any thread may call; uvicorn itself would look now and then."""
 
-    def __init__(self, answer: Answerer) -> None:
+    def __init__(self, answer: Handler) -> None:
         self._answer = answer
         self._connections: dict[Any, asyncio.Transport] = {}
         self._lock = threading.RLock()
@@ -81,7 +81,7 @@ class HttpServer(uvicorn.Server):
             self._loop = asyncio.get_running_loop()
         if not self.should_exit:
             await self._told.wait()
-        # Nobody waits any more: answers that are held back would only hold up the end.
+        # A response that is delayed would delay the end.
         for connection in list(self._connections.values()):
             connection.close()
         for task in self.server_state.tasks:
@@ -128,7 +128,7 @@ async def _read(scope: dict[str, Any], receive: _Receive) -> Request:
 class LoopbackServer:
     """A server that lives as long as its `with` or `async with` block, which gives its URL."""
 
-    def __init__(self, answer: Answerer, *, host: str, port: int) -> None:
+    def __init__(self, answer: Handler, *, host: str, port: int) -> None:
         self._answer = answer
         self._address = (host, port)
         self._running: tuple[HttpServer, threading.Thread] | None = None
@@ -136,7 +136,7 @@ class LoopbackServer:
     def __enter__(self) -> str:
         server = HttpServer(self._answer)
         listener = socket.create_server(self._address, backlog=_BACKLOG)
-        # The socket listens already, so nobody has to wait for the thread.
+        # The socket listens already: a client need not wait for the thread.
         thread = threading.Thread(
             target=server.run, args=([listener],), name="fake-cognito", daemon=True
         )
@@ -159,7 +159,7 @@ class LoopbackServer:
 
 
 def serve_forever(
-    answer: Answerer, *, host: str, port: int, on_ready: Callable[[str], None]
+    answer: Handler, *, host: str, port: int, on_ready: Callable[[str], None]
 ) -> None:
     """Serve in this thread until the process is told to stop."""
     server = HttpServer(answer)

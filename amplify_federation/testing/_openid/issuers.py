@@ -1,7 +1,7 @@
 """The issuers: their RSA keys, and every kind of token that a `Logins` entry may carry.
 
-This file must not know pools or identities, and it does not judge tokens. Keys are made when first
-asked for, once per process and issuer: making one takes some 100 ms.
+This file must not know pools or identities, and it does not validate tokens. A key is made when it
+is first used, once per process and issuer: making one takes some 100 ms.
 """
 
 import base64

@@ -22,14 +22,14 @@ TAGS_CLAIM = "https://aws.amazon.com/tags"
 def role_of(pool: Pool, logins: Sequence[Login], custom: str | None, *, guest: bool) -> str:
     """Return the role, or refuse as the pool's configuration wants.
 
-    The order is AWS's: `CustomRoleArn` if the token offers it, then the provider's role mapping,
+    The order is AWS's: `CustomRoleArn` if the token has it, then the provider's role mapping,
     then the pool's role. Without a mapping `cognito:preferred_role` counts, too.
     """
     usual = pool.roles.unauthenticated if guest else pool.roles.authenticated
-    offered = {role for login in logins for role in strings_in(login.claims, "cognito:roles")}
-    if custom is not None and custom in offered:
+    claimed = {role for login in logins for role in strings_in(login.claims, "cognito:roles")}
+    if custom is not None and custom in claimed:
         return custom
-    if custom is not None and offered:
+    if custom is not None and claimed:
         raise not_authorized(errors.ROLE_NOT_OFFERED)
     role = usual
     for login in logins:
@@ -72,8 +72,8 @@ def _mapped(mapping: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None
     if mapping["Type"] == "Token":
         if preferred := claims.get("cognito:preferred_role"):
             return str(preferred)
-        offered = strings_in(claims, "cognito:roles")
-        return offered.pop() if len(offered) == 1 else None
+        claimed = strings_in(claims, "cognito:roles")
+        return claimed.pop() if len(claimed) == 1 else None
     rules: list[dict[str, str]] = mapping.get("RulesConfiguration", {}).get("Rules", [])
     matching = (rule["RoleARN"] for rule in rules if _matches(rule, claims))
     return next(matching, None)

@@ -41,7 +41,7 @@ class Identity:
 
     @property
     def is_guest(self) -> bool:
-        """Whether nobody ever logged in to it."""
+        """Whether no login was ever linked to it."""
         return not self.has_logins and not self.disabled
 
     def has(self, login: Login) -> bool:

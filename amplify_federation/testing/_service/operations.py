@@ -1,6 +1,6 @@
 """The unsigned operations: what an application calls for its user, and tokens for a backend's.
 
-Signed operations of administrators stand in `pool_operations` and `identity_operations`.
+The signed operations of administrators are in `administrators`.
 """
 
 from collections.abc import Mapping, Sequence

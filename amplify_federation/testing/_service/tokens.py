@@ -1,4 +1,4 @@
-"""Which logins the service believes: signature, issuer, audience and expiry of every token.
+"""Which logins the service accepts: signature, issuer, audience and expiry of every token.
 
 This file must not know identities. Its refusals carry no token.
 """
@@ -38,7 +38,7 @@ class Login:
 
 
 class TokenChecks:
-    """Judges the tokens of `Logins`. Verified signatures are remembered by the whole token."""
+    """Validates the tokens of `Logins`. Verified signatures are remembered by the whole token."""
 
     def __init__(self, issuers: Issuers, clock: ServerClock) -> None:
         self._issuers = issuers

@@ -1,4 +1,4 @@
-"""How inputs are judged, as the service does it: all of them, one text for all violations.
+"""Validation of inputs as the service does it: one text names all violations.
 
 A sensitive value is never shown. Seen in public logs are the texts for lengths, patterns and the
 values of maps, that `logins` comes before the ids, and that a sensitive value in a map is shown as

@@ -15,7 +15,7 @@ def test_success_is_json_with_a_request_id_and_the_servers_date(call, fake, pool
     first, second = (call("GetId", IdentityPoolId=pool) for _ in range(2))
     assert first.status == 200
     assert first.headers["content-type"] == JSON
-    assert first.headers["content-length"] == str(len(first.wire.body))
+    assert first.headers["content-length"] == str(len(first.response.body))
     assert first.headers["date"] == "Fri, 15 Jan 2027 08:00:00 GMT"
     assert first.headers["x-amzn-requestid"] != second.headers["x-amzn-requestid"]
     fake.advance(61)
@@ -54,7 +54,7 @@ def test_body_that_is_no_json_object_is_not_serialized(call, body):
 def test_other_content_types_reach_no_operation(call, fake, content_type):
     reply = call.send(content_type=content_type, x_amz_target=GET_ID)
     assert (reply.status, reply.headers["content-type"]) == (404, "application/xml")
-    assert b"UnknownOperationException" in reply.wire.body
+    assert b"UnknownOperationException" in reply.response.body
     assert fake.calls == []
 
 

@@ -55,16 +55,16 @@ def test_failed_call_makes_no_identity_and_a_lost_one_does(call, fake, pool):
     fake.fail_next("InternalErrorException", cut_connection=True)
     fake.fail_next(cut_connection=True)
     for made in (0, 1):
-        assert call("GetId", IdentityPoolId=pool).wire.cut
+        assert call("GetId", IdentityPoolId=pool).response.cut
         assert len(fake._directory._identities) == made
         assert fake.calls[-1].cut
-    assert not call("GetId", IdentityPoolId=pool).wire.cut
+    assert not call("GetId", IdentityPoolId=pool).response.cut
 
 
 def test_late_answer_is_the_true_one(call, fake, pool):
     fake.fail_next(delay=1.5)
     reply = call("GetId", IdentityPoolId=pool)
-    assert (reply.status, reply.wire.delay) == (200, 1.5)
+    assert (reply.status, reply.response.delay) == (200, 1.5)
 
 
 def test_faults_can_be_taken_back(call, fake, pool):
