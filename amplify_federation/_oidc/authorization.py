@@ -65,7 +65,7 @@ async def authorize(
     http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
 ) -> CheckedTokens:
     """Have the user sign in; see `sign_in` for what it raises."""
-    waiting = _Waiting(request.prompt, request.seconds)
+    prompting = _Prompting(request.prompt, request.seconds)
     with anyio.move_on_after(request.seconds):
         async with open_client(
             http_client, request.client, request.issuer, request.discovery_url
@@ -77,12 +77,12 @@ async def authorize(
                     client.metadata.device_authorization_endpoint
                 )
             if by_device:
-                return await _by_device(client, scope, waiting)
-            return await _by_browser(client, scope, request.redirect, waiting)
-    raise waiting.timeout_error()
+                return await _by_device(client, scope, prompting)
+            return await _by_browser(client, scope, request.redirect, prompting)
+    raise prompting.timeout_error()
 
 
-class _Waiting:
+class _Prompting:
     """How a user is told, and what is said when the time is over."""
 
     def __init__(self, prompt: Prompt, seconds: float) -> None:
@@ -115,9 +115,9 @@ def _default_scope(client: OidcClient) -> str:
     return f"openid email{offline}"
 
 
-async def _by_device(client: OidcClient, scope: str, waiting: _Waiting) -> CheckedTokens:
+async def _by_device(client: OidcClient, scope: str, prompting: _Prompting) -> CheckedTokens:
     device = await authorize_device(client, scope)
-    await waiting.tell(device.prompt)
+    await prompting.tell(device.prompt)
     return await _checked(client, await poll(client, device))
 
 
@@ -131,7 +131,7 @@ async def _checked(
 
 
 async def _by_browser(
-    client: OidcClient, scope: str, redirect_to: tuple[str, int], waiting: _Waiting
+    client: OidcClient, scope: str, redirect_to: tuple[str, int], prompting: _Prompting
 ) -> CheckedTokens:
     endpoint = client.metadata.authorization_endpoint
     if endpoint is None:
@@ -142,9 +142,9 @@ async def _by_browser(
     async with loopback_redirect(*redirect_to) as redirect:
         request = _AuthorizationRequest(client, redirect.uri)
         prompt = SignInPrompt(
-            request.url(endpoint, scope), waiting.seconds, redirect_uri=redirect.uri
+            request.url(endpoint, scope), prompting.seconds, redirect_uri=redirect.uri
         )
-        redirect.start(partial(waiting.tell, prompt))
+        redirect.start(partial(prompting.tell, prompt))
         try:
             tokens = await request.finish(await redirect.answer())
         except AuthError as error:

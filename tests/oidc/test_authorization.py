@@ -1,6 +1,9 @@
 """Sign-in: authorization code with PKCE over a loopback redirect, and what can go wrong."""
 
 import os
+import threading
+from functools import partial
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -247,3 +250,42 @@ async def test_a_provider_that_hangs_is_told_from_a_user_who_does(world):
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
         error = await refused(Person(world), CallTimeoutError, http_client=client, timeout=0.1)
     assert "The provider did not answer within 0.1 s" in error.message
+
+
+def left_over():
+    """Return the open sockets, and the threads but the idle ones that the loops keep."""
+    sockets = [
+        link for each in Path("/proc/self/fd").iterdir()
+        if each.is_symlink() and (link := str(each.readlink())).startswith("socket:")
+    ]  # fmt: skip
+    names = [thread.name for thread in threading.enumerate()]
+    kept = ("AnyIO worker", "Trio", "asyncio_")
+    return len(sockets), [name for name in names if not name.startswith(kept)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are not listed")
+async def test_a_sign_in_called_off_at_any_point_leaves_no_socket_and_no_thread(world):
+    world.fake.set_up_provider(GOOGLE, device_interval=0.01)
+    with world.fake.serve() as url:
+        discovery_url = f"{url}/{GOOGLE.login_key}/.well-known/openid-configuration"
+
+        async def call_off(endpoint):
+            world.fake.fail_next(operation=endpoint, delay=30)
+            person = Person(world)
+            person.open = partial(httpx.AsyncClient, trust_env=False)
+            async with anyio.create_task_group() as group:
+                named = {"discovery_url": discovery_url, "http_client": None}
+                group.start_soon(partial(signed_in, person, **named))
+                calls = world.fake.provider_calls
+                while not any(call.endpoint == endpoint for call in calls):  # noqa: ASYNC110  # a thread tells
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
+            world.fake.provider_calls.clear()
+
+        await call_off("openid-configuration")  # what is loaded and started once is there now
+        await anyio.sleep(0.05)
+        before = left_over()
+        for endpoint in ("openid-configuration", "authorize", "token", "jwks.json"):
+            await call_off(endpoint)
+        await anyio.sleep(0.05)  # the fake notices that connections were closed
+        assert left_over() == before

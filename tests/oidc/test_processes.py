@@ -3,6 +3,8 @@
 And a sign-in in a process of its own that is interrupted.
 """
 
+import json
+import os
 import signal
 import sys
 import textwrap
@@ -59,7 +61,7 @@ class Machine:
         self.discovery_url = f"{url}/{GOOGLE.login_key}/.well-known/openid-configuration"
         self.processes = []
 
-    async def federate(self):
+    async def federate(self, *, advance=True):
         """Sign Alice in and federate, two hours before the processes' time."""
         http = httpx.AsyncClient(trust_env=False)
         person = Person(self)
@@ -72,7 +74,7 @@ class Machine:
             await auth.federate_to_identity_pool(
                 signed.id_token, signed.provider, refresh_grant=signed.refresh_grant
             )
-        self.fake.advance(2 * HOUR)
+        self.fake.advance(2 * HOUR if advance else 0)
         self.fake.provider_calls.clear()
 
     def auth(self):
@@ -153,3 +155,25 @@ async def test_an_interrupted_sign_in_ends_and_leaves_nothing(machine, backend):
     assert errors.rstrip().endswith(b"KeyboardInterrupt")
     with pytest.raises(OSError, match="All connection attempts failed"):
         await anyio.connect_tcp("127.0.0.1", port)
+
+
+async def test_the_command_and_boto_follow_with_the_refresh_token(machine):
+    boto = pytest.importorskip("amplify_federation.integrations.boto")
+    pytest.importorskip("botocore")
+    machine.fake.skew = -2 * HOUR  # the sign-in was two hours ago
+    await machine.federate(advance=False)
+    machine.fake.skew = 0
+    environment = {
+        **os.environ,
+        "AMPLIFY_FEDERATION_HOME": str(machine.folder),
+        "AMPLIFY_FEDERATION_POOL_ID": machine.pool,
+        "AWS_ENDPOINT_URL_COGNITO_IDENTITY": machine.url,
+    }
+    command = [sys.executable, "-m", "amplify_federation.cli", "credentials", "--format", "process"]
+    done = await anyio.run_process(command, env=environment)
+    printed = json.loads(done.stdout)
+    async with machine.auth() as auth:
+        credentials = boto.botocore_credentials(auth)
+        frozen = await anyio.to_thread.run_sync(credentials.get_frozen_credentials)
+    assert frozen.access_key == printed["AccessKeyId"]
+    assert machine.asked("token") == 1

@@ -316,3 +316,17 @@ async def test_what_is_no_grant_of_the_provider_is_refused(world, store, wrong):
         with pytest.raises(ValidationError):
             await auth.federate_to_identity_pool("token", GOOGLE, refresh_grant=wrong)
     assert world.requests == []
+
+
+async def test_a_process_without_the_extra_says_so_and_leaves_the_session(world, auth, monkeypatch):
+    def missing():
+        message = "Signing in at an OpenID provider needs Authlib."
+        raise ConfigurationError(message)
+
+    world.fake.advance(2 * HOUR)
+    with monkeypatch.context() as patch:
+        patch.setattr("amplify_federation._oidc.client.check_installed", missing)
+        session = await auth.fetch_auth_session()
+    assert isinstance(session.credentials_result.error, ConfigurationError)
+    assert isinstance(auth.state, Federated)
+    assert (await auth.fetch_auth_session()).credentials is not None
