@@ -199,7 +199,8 @@ class FederatedAuth:
 
         `clear_federation_to_identity_pool` keeps them, as it ends a federation only; with Amplify
         for Flutter one call does both. The next guest has another identity. Nothing to do for
-        a federated session. Raises `StoreError` if the store cannot be written.
+        a federated session. A federation under way fails, as with a clear. Raises `StoreError` if
+        the store cannot be written.
         """
         await self._session.forget_guest()
 

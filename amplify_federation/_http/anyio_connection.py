@@ -165,8 +165,8 @@ class AnyioConnection:
         return ConnectionFailure(kind, detail, stale=self._used and not self._heard)
 
 
-async def dial(host: str, port: int, context: ssl.SSLContext | None) -> AnyioConnection:
-    """Open a connection; raises `ConnectionFailure`."""
+async def dial(host: str, port: int, context: ssl.SSLContext | None, name: str) -> AnyioConnection:
+    """Open a connection; raises `ConnectionFailure`. `name` is that of the server in TLS."""
     try:
         if context is None:
             return AnyioConnection(await anyio.connect_tcp(host, port))
@@ -174,7 +174,7 @@ async def dial(host: str, port: int, context: ssl.SSLContext | None) -> AnyioCon
             host,
             port,
             ssl_context=context,
-            tls_hostname=host,
+            tls_hostname=name,
             tls_standard_compatible=False,  # HTTP says itself where an answer ends
         )
         return AnyioConnection(stream)

@@ -239,9 +239,11 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         return ConnectionFailure("ReadError", "the connection broke", stale=stale)
 
 
-async def dial(host: str, port: int, context: ssl.SSLContext | None) -> AsyncioConnection:
-    """Open a connection; raises `ConnectionFailure`."""
-    tls: dict[str, Any] = {"ssl": context, "server_hostname": host} if context else {}
+async def dial(
+    host: str, port: int, context: ssl.SSLContext | None, name: str
+) -> AsyncioConnection:
+    """Open a connection; raises `ConnectionFailure`. `name` is that of the server in TLS."""
+    tls: dict[str, Any] = {"ssl": context, "server_hostname": name} if context else {}
     try:
         connected = await _connected(host, port)
         _, connection = await asyncio.get_running_loop().create_connection(

@@ -38,6 +38,9 @@ class LeanTransport(httpx.AsyncBaseTransport):
     that, `connect`, `read` and `write` what their names say. There are no proxies, no HTTP/2, no
     redirects. httptools parses where it is installed (extra `fast`), else h11.
 
+    Of httpx's request extensions it knows `timeout`, `sni_hostname` and `target`. It calls no
+    `trace`, and its answers have no `network_stream`: there is no upgrade to another protocol.
+
     A request that meets a kept connection which the server has just closed is sent once more, if
     its method is idempotent (RFC 9110).
 
@@ -49,7 +52,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
     def __init__(self, *, verify: "SSLContext | bool" = True) -> None:
         self._verify = verify if isinstance(verify, bool) else True
         self._context = None if isinstance(verify, bool) else verify
-        self._pools: dict[tuple[str, str, int | None], Pool[Wire]] = {}
+        self._pools: dict[tuple[str, str, int | None, str | None], Pool[Wire]] = {}
 
     def __repr__(self) -> str:
         return f"<LeanTransport: {list(self._pools.values())}>"
@@ -60,13 +63,18 @@ class LeanTransport(httpx.AsyncBaseTransport):
         Raises httpx's `TransportError`s.
         """
         url = request.url
-        pool = self._pools.get((url.scheme, url.host, url.port))
+        name: str | None = request.extensions.get("sni_hostname")
+        pool = self._pools.get((url.scheme, url.host, url.port, name))
         if pool is None:
-            pool = self._pool_for(request)
+            pool = self._pool_for(request, name)
         data, body = _serialized(request)
         timeouts: dict[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
         try:
-            return await self._exchange(pool, request, data, body, timeouts)
+            try:
+                return await self._exchange(pool, request, data, body, timeouts)
+            finally:
+                if body is not None:  # it may stand in the middle: the server answered early
+                    await _closed(body)
         except ConnectionFailure as failure:
             if failure.kind == "ReadTimeout":
                 pool.close_idle()
@@ -127,7 +135,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
             head.status, headers=head.headers, stream=stream, extensions=extensions
         )
 
-    def _pool_for(self, request: httpx.Request) -> "Pool[Wire]":
+    def _pool_for(self, request: httpx.Request, name: str | None) -> "Pool[Wire]":
         url = request.url
         if url.scheme not in _PORTS:
             message = f"The URL must begin with http:// or https://, not {url.scheme!r}."
@@ -142,11 +150,11 @@ class LeanTransport(httpx.AsyncBaseTransport):
         async def dial(seconds: float | None) -> "Wire":
             context = await self._tls() if url.scheme == "https" else None
             with anyio.move_on_after(seconds):
-                return await _dial_of_the_loop()(host, port, context)
+                return await _dial_of_the_loop()(host, port, context, name or host)
             kind, detail = "ConnectTimeout", "the server is silent"
             raise ConnectionFailure(kind, detail)
 
-        pool = self._pools[url.scheme, url.host, url.port] = Pool(dial)
+        pool = self._pools[url.scheme, url.host, url.port, name] = Pool(dial)
         return pool
 
     async def _tls(self) -> "SSLContext":
@@ -205,7 +213,8 @@ def _serialized(request: httpx.Request) -> tuple[bytes, AsyncIterable[bytes] | N
         message = "There are no tunnels here."
         raise httpx.UnsupportedProtocol(message, request=request)
     pairs = request.headers.raw
-    parts = [request.method.encode("ascii"), b" ", request.url.raw_path, b" HTTP/1.1\r\n"]
+    target: bytes = request.extensions.get("target") or request.url.raw_path
+    parts = [request.method.encode("ascii"), b" ", target, b" HTTP/1.1\r\n"]
     declared: bytes | None = None
     chunked = False
     for name, value in pairs:
@@ -248,25 +257,38 @@ def _false_length(request: httpx.Request) -> httpx.LocalProtocolError:
     return httpx.LocalProtocolError(message, request=request)
 
 
+async def _closed(pieces: AsyncIterable[bytes]) -> None:
+    """Close a generator that may not have run to its end, of which trio complains else."""
+    close: Callable[[], Awaitable[None]] | None = getattr(pieces, "aclose", None)
+    if close is not None:
+        with anyio.CancelScope(shield=True):
+            await close()
+
+
 async def _measured(
     stream: AsyncIterable[bytes], length: int, request: httpx.Request
 ) -> AsyncIterator[bytes]:
     pieces = aiter(stream)
-    async for piece in pieces:
-        length -= len(piece)
-        if length < 0:
-            break
-        yield piece
-    if close := getattr(pieces, "aclose", None):  # trio complains of those left in the middle
-        await close()
+    try:
+        async for piece in pieces:
+            length -= len(piece)
+            if length < 0:
+                break
+            yield piece
+    finally:
+        await _closed(pieces)
     if length:
         raise _false_length(request)
 
 
 async def _chunked(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    async for piece in stream:
-        if piece:
-            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    pieces = aiter(stream)
+    try:
+        async for piece in pieces:
+            if piece:
+                yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    finally:
+        await _closed(pieces)
     yield b"0\r\n\r\n"
 
 
@@ -281,7 +303,7 @@ def _ssl_context(*, verify: bool) -> "SSLContext":
     return context
 
 
-def _dial_of_the_loop() -> "Callable[[str, int, SSLContext | None], Awaitable[Wire]]":
+def _dial_of_the_loop() -> "Callable[[str, int, SSLContext | None, str], Awaitable[Wire]]":
     asyncio: Any = sys.modules.get("asyncio")  # loaded if it is the loop
     if asyncio is not None and isinstance(current_token().native_token, asyncio.AbstractEventLoop):
         from amplify_federation._http import asyncio_connection  # noqa: PLC0415  # see there

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 
 import anyio
 import httpx
@@ -21,7 +22,7 @@ from amplify_federation._http import transport as transport_module
 from amplify_federation._http.pool import ConnectionFailure
 from amplify_federation._http.transport import REPEATABLE
 from amplify_federation.transport import LeanTransport
-from tests.fire.authority import key_usage
+from tests.fire.authority import Authority, key_usage
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CANARY = b"the-token-that-nobody-may-see"
@@ -801,3 +802,55 @@ async def test_a_stream_that_is_cut_is_httpxs_error(serve, open_caller):
     async with open_caller(serve(script).url) as caller:
         with pytest.raises(httpx.RemoteProtocolError):
             await caller._client.get(caller._url)
+
+
+async def test_the_target_and_the_name_in_tls_may_be_given_by_extensions(serve, tmp_path):
+    authority = Authority(tmp_path)
+    asked = []
+
+    def remember(peer):
+        asked.append(peer.request())
+        peer.send(OK)
+        peer.wait_for_farewell()
+
+    context = authority.server_context("named.test")
+    server = serve(remember, wrap=context.wrap_socket)
+    trusting = ssl.create_default_context(cafile=authority.path)
+    async with httpx.AsyncClient(transport=LeanTransport(verify=trusting)) as client:
+        url = f"https://127.0.0.1:{server.port}/path"
+        extensions = {"sni_hostname": "named.test", "target": b"/another?as=is"}
+        with anyio.fail_after(10):
+            response = await client.get(url, headers={"content-length": "0"}, extensions=extensions)
+            assert response.status_code == 200
+            with pytest.raises(httpx.ConnectError, match="IP address mismatch"):
+                await client.get(url)
+    assert asked[0].startswith(b"GET /another?as=is HTTP/1.1\r\n")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("declared", [True, False], ids=["measured", "chunked"])
+async def test_a_body_that_is_cut_short_by_an_early_answer_is_closed(serve, declared):
+    closed = anyio.Event()
+
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            try:
+                while True:
+                    yield b"x" * 65_536
+            finally:
+                closed.set()
+
+    def early(peer):
+        peer.connection.recv(1_000)
+        peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        peer.connection.shutdown(socket.SHUT_WR)
+        time.sleep(0.05)
+
+    server = serve(early)
+    framing = ("Content-Length", str(1 << 40)) if declared else ("Transfer-Encoding", "chunked")
+    headers = [("Host", "server.test"), framing]
+    async with httpx.AsyncClient(transport=LeanTransport(), timeout=5) as client:
+        with anyio.fail_after(10), suppress(httpx.TransportError):
+            await client.send(httpx.Request("POST", server.url, headers=headers, stream=Body()))
+        assert closed.is_set()
+    gc.collect()
