@@ -10,18 +10,32 @@ from typing import Generic, TypeVar
 import anyio
 from attrs import define, field
 
+from amplify_federation.errors import AuthError
+
 T = TypeVar("T")
 
 
 class _Attempt(Generic[T]):
     """One leader's try; `next` is that of the follower who took over when it was cancelled."""
 
-    __slots__ = ("next", "outcome", "over")
+    __slots__ = ("ended", "failure", "next", "results")
 
     def __init__(self) -> None:
-        self.over = anyio.Event()
-        self.outcome: list[T] = []
+        self.ended = anyio.Event()
+        self.results: list[T] = []
+        self.failure: AuthError | None = None
         self.next: _Attempt[T] | None = None
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether the leader came to an end, good or bad."""
+        return bool(self.results) or self.failure is not None
+
+    def result(self) -> T:
+        """Return the result, or raise the failure: a copy for each caller, without a traceback."""
+        if self.failure is not None:
+            raise self.failure.fresh_copy()
+        return self.results[0]
 
 
 class SingleFlight(Generic[T]):
@@ -34,33 +48,34 @@ class SingleFlight(Generic[T]):
 
     @property
     def is_running(self) -> bool:
-        """Whether somebody is at work."""
+        """Whether the work is under way."""
         return self._attempt is not None
 
     async def join(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Return the outcome of the work under way, or do it.
+        """Return the result of the work under way, or do it.
 
-        What `work` raises goes to its leader alone, and a follower leads anew; so let `work`
-        return its failures.
+        An `AuthError` that `work` raises is raised to every caller. Any other exception goes to
+        the leader alone, and a follower leads anew.
         """
         last: _Attempt[T] | None = None
         attempt = self._attempt
         while attempt is not None:
-            await attempt.over.wait()
-            if attempt.outcome:
-                return attempt.outcome[0]
+            await attempt.ended.wait()
+            if attempt.has_outcome:
+                return attempt.result()
             # Another follower may have led in its place, and be done already.
             last, attempt = attempt, attempt.next or self._attempt
         attempt = self._attempt = _Attempt()
         if last is not None:
             last.next = attempt
         try:
-            outcome = await work()
-            attempt.outcome.append(outcome)
+            attempt.results.append(await work())
+        except AuthError as error:
+            attempt.failure = error.fresh_copy()
         finally:
             self._attempt = None
-            attempt.over.set()
-        return outcome
+            attempt.ended.set()
+        return attempt.result()
 
 
 @define

@@ -14,13 +14,13 @@ import anyio
 from amplify_federation._async.loop_guard import LoopGuard
 from amplify_federation._cognito.retry import RetryQuota
 from amplify_federation._http.server_clock import ServerClock
+from amplify_federation.errors import AuthError
 
 if TYPE_CHECKING:
     from amplify_federation._cognito.decoding import Answer
     from amplify_federation._cognito.flow import Flow
     from amplify_federation._http.calls import Sender
     from amplify_federation._model.settings import AuthSettings
-    from amplify_federation.errors import AuthError
 
 # One quota for each client object or shared transport, however many sessions share it.
 _QUOTAS: Final[WeakKeyDictionary[object, RetryQuota]] = WeakKeyDictionary()
@@ -64,14 +64,18 @@ class CognitoClient:
 
             self._take(ClientSender(http_client, endpoint, owned=False))
 
-    async def converse(self, flow: Flow) -> Answer | AuthError:
-        """Drive a flow of calls to its end; return its answer, or the error that it ended with.
+    async def call(self, flow: Flow) -> Answer:
+        """Make the calls of a flow and return its answer.
 
-        Failures are returned, so that no traceback passes the frames that had the request in hand.
+        Raises the `AuthError` that it ended with: here and not where it came up, so that no
+        traceback passes the frames that had the request.
         """
         from amplify_federation._http.calls import run  # noqa: PLC0415  # see above
 
-        return await run(flow, self)
+        outcome = await run(flow, self)
+        if isinstance(outcome, AuthError):
+            raise outcome
+        return outcome
 
     async def sender(self) -> Sender:
         """Return what sends the next attempt.

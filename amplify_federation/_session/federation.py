@@ -17,7 +17,6 @@ from attrs import evolve
 
 import amplify_federation._async.shielded  # noqa: F401  # as above
 from amplify_federation._async.serial_queue import SerialQueue
-from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import (
     Flow,
     by_identity,
@@ -105,10 +104,8 @@ class Federations:
             await self._context.store.check_writable()  # before Cognito is asked for nothing
         base = _Base(repository.record, repository.replaced, repository.version)
         flow = self._flow(token, provider, identity_id)
-        outcome = await self._context.client.converse(flow)
-        if not isinstance(outcome, Answer):
-            raise outcome
-        grant = self._context.grant_from(outcome)
+        answer = await self._context.client.call(flow)
+        grant = self._context.grant_from(answer)
         held = (evolve(self.login(token, provider), refresh_grant=refresh_grant),)
         await repository.commit(
             FederationSucceeded(grant, held),
@@ -188,12 +185,10 @@ class Linking:
         precondition = self._context.same_session()
         logins = {**self._proof(state), provider: token}
         flow = by_identity(self._context.pool.members, state.identity_id, logins)
-        outcome = await self._context.client.converse(flow)
-        if not isinstance(outcome, Answer):
-            raise outcome
+        answer = await self._context.client.call(flow)
         others = tuple(login for login in state.held if login.provider != provider)
         held = (*others, self._federations.login(token, provider))
-        grant = self._context.grant_from(outcome)
+        grant = self._context.grant_from(answer)
         repository = self._context.repository
         await repository.commit(
             FederationSucceeded(grant, held), repository.record.federation_id, precondition
@@ -213,9 +208,7 @@ class Linking:
             )
         precondition = self._context.same_session()
         flow = unlinking(state.identity_id, self._proof(state), provider)
-        outcome = await self._context.client.converse(flow)
-        if not isinstance(outcome, Answer):
-            raise outcome
+        await self._context.client.call(flow)
         repository = self._context.repository
         await repository.commit(
             FederationSucceeded(state.grant, held), repository.record.federation_id, precondition

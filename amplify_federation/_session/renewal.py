@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
-from attrs import evolve, frozen
+from attrs import frozen
 
 import amplify_federation._async.shielded
 import amplify_federation._model.machine  # noqa: F401  # as above
@@ -31,7 +31,6 @@ from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
     InvalidStateError,
-    StoreError,
     StoreLockedError,
 )
 
@@ -39,39 +38,56 @@ logger = logging.getLogger("amplify_federation")
 
 
 @frozen
-class Outcome:
-    """How one piece of work ended.
+class Renewed:
+    """The credentials were renewed."""
 
-    `gave_way`: another process is at it. `changed`: the session is not the one that was to be
-    renewed. `hurried`: its caller had less time than a call has.
-    """
 
-    error: AuthError | None = None
-    gave_way: bool = False
-    changed: bool = False
+@frozen
+class NotNeeded:
+    """The session is not the one that was to be renewed: it was renewed, cleared or replaced."""
+
+
+@frozen
+class GaveWay:
+    """Another process renews the session, and this early try did not wait for it."""
+
+
+@frozen
+class Failed:
+    """The renewal failed. `hurried`: its caller had less time than a call has."""
+
+    error: AuthError
     hurried: bool = False
 
-    @property
-    def word(self) -> str:
-        """The outcome in one word; a failure is named by its error's class."""
-        if self.gave_way:
-            return "gave_way"
-        if self.changed:
+
+Outcome = Renewed | NotNeeded | GaveWay | Failed
+
+
+def word_of(outcome: Outcome) -> str:
+    """Return an outcome in one word; a failure is named by its error's class."""
+    match outcome:
+        case Renewed():
+            return "renewed"
+        case NotNeeded():
             return "not_needed"
-        return "renewed" if self.error is None else type(self.error).__name__
+        case GaveWay():
+            return "gave_way"
+        case Failed(error):
+            return type(error).__name__
 
 
 def log_renewal(outcome: Outcome, session: str, *, early: bool, seconds: float) -> None:
     """Log one renewal: the class of what went wrong, never its message."""
+    word = word_of(outcome)
     logger.log(
-        logging.WARNING if outcome.error and not outcome.gave_way else logging.INFO,
+        logging.WARNING if isinstance(outcome, Failed) else logging.INFO,
         "Renewal of a session: %s, after %.3f s.",
-        outcome.word,
+        word,
         seconds,
         extra={
             "event": "renewal",
             "session": session,
-            "outcome": outcome.word,
+            "outcome": word,
             "early": early,
             "seconds": seconds,
         },
@@ -151,8 +167,10 @@ class Renewal:
                     await self._early.attempt(partial(self._flight.join, work))
                 return self.error_beside()
             outcome = await self._now(kind, deadline)
-            if is_usable(self._context) or not outcome.changed:
+            if isinstance(outcome, Failed):
                 return outcome.error
+            if is_usable(self._context) or isinstance(outcome, Renewed):
+                return None
             force = False  # what took the session's place is to be settled in its turn
         return None
 
@@ -187,23 +205,25 @@ class Renewal:
         if is_usable(self._context):
             return self.error_beside()
 
-        async def giving_up() -> Outcome:
-            return Outcome(await kind.give_up())
+        async def give_up() -> Outcome:
+            await kind.give_up()
+            return NotNeeded()
 
-        outcome = await self._flight.join(partial(self._work, giving_up))
-        return outcome.error
+        outcome = await self._flight.join(partial(self._work, give_up))
+        return outcome.error if isinstance(outcome, Failed) else None
 
     async def _now(self, kind: FederatedRenewal | GuestRenewal, deadline: float) -> Outcome:
         # A leader whose caller is in a hurry gives up early; that is no outcome for the others.
         hurried = anyio.current_effective_deadline() < deadline - _HURRY
         work = partial(self._renew, kind, patient=True, hurried=hurried)
         while True:
-            outcome = await self._flight.join(work)
-            if outcome.hurried and outcome.error is not None and not hurried:
-                continue
-            if not outcome.gave_way:
-                return outcome
-            # It was somebody's early try, which gave way to another process: be patient now.
+            match await self._flight.join(work):
+                case GaveWay():
+                    continue  # an early try, which did not wait for another process
+                case Failed(hurried=True) if not hurried:
+                    continue
+                case outcome:
+                    return outcome
 
     async def _renew(
         self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool = False
@@ -228,32 +248,36 @@ class Renewal:
             async with self._context.store.lock(repository.name, timeout=wait):
                 await repository.look(now=True)
                 if repository.replaced or repository.record != found:
-                    return Outcome(changed=True)
-                return Outcome(await kind.renew(), hurried=hurried)
+                    return NotNeeded()
+                await kind.renew()
+                return Renewed()
 
         message = "The credentials were not renewed before the deadline."
-        outcome = Outcome(CallTimeoutError(message), hurried=hurried)
+        outcome: Outcome = Failed(CallTimeoutError(message))
         # A little before its caller's own deadline, so that this is an outcome for all who wait:
         # else each of them would lead a call of its own against a server that hangs.
         with anyio.move_on_after(_LEADER_SHARE * left):
             outcome = await self._work(leased)
-        if isinstance(outcome.error, CallTimeoutError) and grant_of(
-            repository.record.state
-        ) != grant_of(found.state):
-            return Outcome()  # it was done in the last moment
-        if isinstance(outcome.error, StoreLockedError):
-            outcome = evolve(outcome, gave_way=not patient, hurried=hurried)
-        elif outcome.error is not None and repository.record.federation_id != found.federation_id:
-            return Outcome(changed=True)  # the fault of a renewal that concerns nobody any more
-        if outcome.error is not None and not outcome.gave_way:
-            self._beside = (repository.record, outcome.error)
-        return outcome
+        if not isinstance(outcome, Failed):
+            return outcome
+        error = outcome.error
+        if isinstance(error, CallTimeoutError) and (
+            grant_of(repository.record.state) != grant_of(found.state)
+        ):
+            return Renewed()  # in the last moment
+        if isinstance(error, StoreLockedError):
+            if not patient:
+                return GaveWay()
+        elif repository.record.federation_id != found.federation_id:
+            return NotNeeded()  # the failure concerns a session that is gone
+        self._beside = (repository.record, error)
+        return Failed(error, hurried)
 
     async def _work(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         try:
             return await work()
         except InvalidStateError:
             # A clear or a federation came in between: the state says it all.
-            return Outcome(changed=True)
-        except StoreError as error:
-            return Outcome(error.fresh_copy())
+            return NotNeeded()
+        except AuthError as error:
+            return Failed(error.fresh_copy())

@@ -6,7 +6,6 @@ refusal means for the tokens and for the session.
 
 from collections.abc import Callable
 
-from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.flow import by_good_logins, by_known_identity, by_login
 from amplify_federation._model.machine import CredentialsRenewed, GuestArrived, Lapsed, TokenRefused
@@ -29,54 +28,66 @@ class FederatedRenewal:
         self.token_refresher = TokenRefresher(context)
 
     def can_help(self) -> bool:
-        """Tell whether a held token may still be taken, or a new one be asked for."""
+        """Tell whether Cognito may still take a stored token, or a new one may be had."""
         return bool(self._tokens()) or self.token_refresher.is_ready()
 
-    async def renew(self) -> AuthError | None:
-        """Ask Cognito with the held tokens, or the application for a new one; book the outcome."""
+    async def renew(self) -> None:
+        """Call Cognito with the stored tokens, or get a new one; commit what comes of it."""
         tokens = self._tokens()
         if not tokens:
-            return await self._ask("token_expired" if self._held_token() else "token_missing")
+            await self._refresh_token("token_expired" if self._has_token() else "token_missing")
+            return
         refused: list[AuthProvider] = []
         state, repository = self._signed_in(), self._context.repository
         precondition = self._context.same_session()
-        outcome = await self._context.client.converse(
-            by_good_logins(self._context.pool.members, state.identity_id, tokens, refused=refused)
-        )
-        if isinstance(outcome, Answer):
-            event = CredentialsRenewed(self._context.grant_from(outcome))
+        refusal: AuthError | None = None
+        try:
+            answer = await self._context.client.call(
+                by_good_logins(
+                    self._context.pool.members, state.identity_id, tokens, refused=refused
+                )
+            )
+        except AuthError as error:
+            if not is_about_the_token(error):
+                raise
+            refusal = error.fresh_copy()
+        else:
+            event = CredentialsRenewed(self._context.grant_from(answer))
             await repository.commit(event, repository.record.federation_id, precondition, keep=True)
-        elif not is_about_the_token(outcome):
-            return outcome
-        elif self.token_refresher.is_ready():
-            return await self._ask("token_refused")
-        elif not is_usable(self._context):
-            return await self.give_up()
+        if refusal is not None and self.token_refresher.is_ready():
+            await self._refresh_token("token_refused")
+            return
+        if refusal is not None and not is_usable(self._context):
+            await self.give_up()
+            return
         for provider in refused:
             await repository.commit(
                 TokenRefused(provider), repository.record.federation_id, precondition
             )
-        return None if isinstance(outcome, Answer) else outcome
+        if refusal is not None:
+            raise refusal
 
-    async def give_up(self) -> AuthError | None:
-        """Book that nothing held helps any more; return why, if the application's source failed."""
+    async def give_up(self) -> None:
+        """Record that no stored token helps any more; raise why, if getting a new one failed."""
         repository = self._context.repository
         if isinstance(repository.state, Federated):
             await repository.commit(
                 Lapsed(), repository.record.federation_id, self._still_federated()
             )
-        return self.token_refresher.failure
+        if self.token_refresher.failure is not None:
+            raise self.token_refresher.failure.fresh_copy()
 
-    async def _ask(self, reason: str) -> AuthError | None:
-        error = await self.token_refresher.ask(self._signed_in(), reason)
-        # A source that failed is the end of credentials that are over; a fault on the way is not.
-        if (
-            error is not None
-            and error is self.token_refresher.failure
-            and not is_usable(self._context)
-        ):
-            return await self.give_up()
-        return error
+    async def _refresh_token(self, reason: str) -> None:
+        try:
+            await self.token_refresher.refresh(self._signed_in(), reason)
+        except AuthError:
+            # A source that failed is the end of credentials that are over; a fault of the network
+            # is not.
+            if self.token_refresher.failure is None or is_usable(self._context):
+                raise
+        else:
+            return
+        await self.give_up()
 
     def _signed_in(self) -> Federated | Expired:
         state = self._context.repository.state
@@ -85,7 +96,7 @@ class FederatedRenewal:
             raise InvalidStateError(message)
         return state
 
-    def _held_token(self) -> bool:
+    def _has_token(self) -> bool:
         return any(login.token is not None for login in self._signed_in().held)
 
     def _tokens(self) -> dict[AuthProvider, Secret]:
@@ -124,7 +135,7 @@ class GuestRenewal:
         """Tell whether asking makes sense: not right after the pool refused guests."""
         return self._context.clock.monotonic() >= self._refused_until
 
-    async def renew(self) -> AuthError | None:
+    async def renew(self) -> None:
         """Ask Cognito for the known guest's credentials, or for a new guest."""
         repository, members = self._context.repository, self._context.pool.members
         guest = grant_of(repository.state)
@@ -133,21 +144,21 @@ class GuestRenewal:
         else:
             flow = by_known_identity(members, guest.identity_id, {})
         precondition = self._still_signed_out()
-        outcome = await self._context.client.converse(flow)
-        if isinstance(outcome, Answer):
-            grant = self._context.grant_from(outcome)
-            await repository.commit(
-                GuestArrived(grant), repository.record.federation_id, precondition, keep=True
-            )
-            return None
-        if isinstance(outcome, NotAuthorizedError):
-            self._refusal = outcome
+        try:
+            answer = await self._context.client.call(flow)
+        except NotAuthorizedError as error:
+            self._refusal = error.fresh_copy()
             self._refused_until = self._context.clock.monotonic() + REFUSED_GUESTS_PAUSE
-        return outcome
+            raise
+        grant = self._context.grant_from(answer)
+        await repository.commit(
+            GuestArrived(grant), repository.record.federation_id, precondition, keep=True
+        )
 
-    async def give_up(self) -> AuthError | None:
-        """Return the refusal that is remembered."""
-        return self._refusal
+    async def give_up(self) -> None:
+        """Raise the refusal that is remembered."""
+        if self._refusal is not None:
+            raise self._refusal.fresh_copy()
 
     def _still_signed_out(self) -> Callable[[], None]:
         same = self._context.same_session()

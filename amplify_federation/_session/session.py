@@ -220,8 +220,6 @@ class Session:
         self.check_callable()
         if self._user_pool is not None:
             tokens = await self._user_pool.tokens()
-            if isinstance(tokens, AuthError):
-                raise tokens
             if tokens is not None:
                 return self._user_pool.user_of(tokens)
         await self._repository.look()

@@ -33,7 +33,6 @@ from amplify_federation.errors import (
     AuthError,
     InvalidStateError,
     SessionExpiredError,
-    StoreError,
     ValidationError,
 )
 
@@ -77,54 +76,64 @@ class TokenRefresher:
                 message, recovery_suggestion="Get the token from the identity provider alone."
             )
 
-    async def ask(self, state: Federated | Expired, reason: str) -> AuthError | None:
-        """Ask for a token and federate with it; return what went wrong.
+    async def refresh(self, state: Federated | Expired, reason: str) -> None:
+        """Get a token and federate with it; raise what went wrong.
 
         A fault of the source, a refused refresh token, or a token that does not serve, is kept as
-        `failure`; trouble on the way to the provider is not.
+        `failure`; a fault of the network is not.
         """
+        self._failure = None
         grant = self._context.refresh_grant()
         login = state.held[0]
         if grant is not None:
             login = next(each for each in state.held if each.refresh_grant is grant)
         precondition = self._context.same_session()
         if grant is None:
-            try:
-                token = await self._token(TokenRequest(login.provider, state.identity_id, reason))
-                flow = self._flow(state, login, token)
-            except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
-                return self._failed(error)
+            request = TokenRequest(login.provider, state.identity_id, reason)
+            token, flow = await self._from_source(request, state, login)
         else:
-            refreshed = await self._refreshed(grant, login, precondition)
-            if isinstance(refreshed, AuthError):
-                return refreshed
-            token, flow = refreshed, self._flow(state, login, refreshed)
+            token = await self._from_provider(grant, login, precondition)
+            flow = self._flow(state, login, token)
         precondition()  # before the token leaves: a clear may have come meanwhile
-        outcome = await self._context.client.converse(flow)
-        if not isinstance(outcome, Answer):
-            of_no_use = isinstance(outcome, InvalidStateError) or is_about_the_token(outcome)
-            return self._failed(outcome) if of_no_use else outcome
-        if outcome.identity_id != state.identity_id:
-            return self._failed(another_user())
+        answer = await self._answer(flow)
+        if answer.identity_id != state.identity_id:
+            raise self._failed(another_user())
         kept = token if self._context.settings.remember_token else None
         repository, subject = self._context.repository, subject_digest(token, os.urandom(16))
         held = tuple(
             evolve(each, token=kept, subject=subject) if each.provider == login.provider else each
             for each in self._held()  # with the refresh token that came with the new token
         )
-        event = FederationSucceeded(self._context.grant_from(outcome), held)
-        self._failure = None
+        event = FederationSucceeded(self._context.grant_from(answer), held)
         await repository.commit(event, repository.record.federation_id, precondition, keep=True)
-        return None
+
+    async def _from_source(
+        self, request: TokenRequest, state: Federated | Expired, login: Login
+    ) -> tuple[Secret, Flow]:
+        try:
+            token = await self._token(request)
+            return token, self._flow(state, login, token)
+        except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
+            failure = self._failed(error)
+        raise failure
+
+    async def _answer(self, flow: Flow) -> Answer:
+        try:
+            return await self._context.client.call(flow)
+        except AuthError as error:
+            if not isinstance(error, InvalidStateError) and not is_about_the_token(error):
+                raise
+            refusal = error.fresh_copy()
+        raise self._failed(refusal)
 
     def _held(self) -> tuple[Login, ...]:
         held: tuple[Login, ...] = getattr(self._context.repository.state, "held", ())
         return held
 
-    async def _refreshed(
+    async def _from_provider(
         self, grant: RefreshGrant, login: Login, precondition: Callable[[], None]
-    ) -> Secret | AuthError:
-        """Return a new ID token of this login's user, or why there is none."""
+    ) -> Secret:
+        """Return a new ID token of this login's user."""
         from amplify_federation._oidc.refresh import refresh  # noqa: PLC0415 - few sessions have one
 
         repository, client = self._context.repository, self._context.client.http_client
@@ -138,19 +147,14 @@ class TokenRefresher:
                 await self._end(new)  # a clear came: no session has this token
                 raise
 
-        try:
-            outcome = await refresh(grant, client, rotated)
-        except (InvalidStateError, StoreError):
-            raise  # the session is another one, or its record was not written
-        except AuthError as error:
-            return error.fresh_copy()
+        outcome = await refresh(grant, client, rotated)
         if outcome.refused is not None:
             event = RefreshTokenRefused(login.provider)
             await repository.commit(event, repository.record.federation_id, precondition, keep=True)
-            return self._fail(outcome.refused)
+            raise self._fail(outcome.refused)
         token = outcome.id_token
         if token is None or not same_subject(token, login.subject):
-            return self._failed(another_user())
+            raise self._failed(another_user())
         return token
 
     async def _end(self, grant: RefreshGrant) -> None:
@@ -192,8 +196,9 @@ class TokenRefresher:
         return self._fail(failure)
 
     def _fail(self, failure: AuthError) -> AuthError:
+        """Keep a failure, and return a copy to raise: one that is kept must have no traceback."""
         self._failure = self._context.repository.record.federation_id, failure
-        return failure
+        return failure.fresh_copy()
 
 
 def _log_failure(cause: Exception, session: str) -> None:

@@ -12,7 +12,6 @@ import anyio
 from attrs import frozen
 
 from amplify_federation._async.single_flight import SingleFlight
-from amplify_federation._cognito.decoding import Answer
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._model.claims import peek, same_subject, subject_digest
@@ -26,7 +25,7 @@ _FEDERATION_REFUSED = "Cannot federate to identity pool with active user session
 
 
 @frozen
-class _Held:
+class _Federation:
     """What Cognito gave for a user-pool user."""
 
     subject: SubjectDigest | None
@@ -41,36 +40,35 @@ class _Held:
 class UserPoolSession:
     """The session of a user-pool user, beside the federated one."""
 
-    __slots__ = ("_context", "_flight", "_held", "_pool")
+    __slots__ = ("_context", "_federation", "_flight", "_pool")
 
     def __init__(self, context: Context, pool: UserPool) -> None:
         self._context = context
         self._pool = pool
-        self._held: _Held | None = None
-        self._flight: SingleFlight[AuthError | None] = SingleFlight()
+        self._federation: _Federation | None = None
+        self._flight: SingleFlight[None] = SingleFlight()
 
-    async def tokens(self) -> UserPoolTokens | AuthError | None:
-        """Return the application's tokens, or what it raised as an error of ours."""
+    async def tokens(self) -> UserPoolTokens | None:
+        """Return the application's tokens, or raise what it raised as an error of ours."""
+        failure: AuthError
         try:
             tokens = await self._pool.tokens()
             if tokens is not None:
                 checked_token(tokens.id_token)
         except AuthError as error:
-            return error.fresh_copy()
+            failure = error.fresh_copy()
         except Exception as error:  # noqa: BLE001  # the application's own; it is the cause
             failure = AuthError("The user pool's tokens could not be had.")
             failure.__cause__ = error
-            return failure
-        if tokens is None:
-            self._held = None
-        return tokens
+        else:
+            if tokens is None:
+                self._federation = None
+            return tokens
+        raise failure
 
     async def check_signed_out(self) -> None:
         """Raise `InvalidStateError` while a user is signed in there, and what the pool raised."""
-        tokens = await self.tokens()
-        if isinstance(tokens, AuthError):
-            raise tokens
-        if tokens is not None:
+        if await self.tokens() is not None:
             raise InvalidStateError(
                 _FEDERATION_REFUSED, recovery_suggestion="Sign the user out of the user pool first."
             )
@@ -88,33 +86,34 @@ class UserPoolSession:
 
         `leave_federation` is called before: a user has one session.
         """
-        tokens: UserPoolTokens | AuthError | None = None
+        tokens: UserPoolTokens | None = None
         with anyio.move_on_after(self._context.settings.timeout):
-            tokens = await self.tokens()
+            try:
+                tokens = await self.tokens()
+            except AuthError as error:
+                return _failed(error.fresh_copy())
             if tokens is None:
                 return None
-            if isinstance(tokens, AuthError):
-                return _failed(tokens)
             await leave_federation()
             return await self._fetch(tokens, force=force)
-        error = CallTimeoutError("The user pool's session was not federated in time.")
-        if isinstance(tokens, UserPoolTokens):
-            return self._unfederated(tokens, error)
-        return _failed(error)
+        timeout = CallTimeoutError("The user pool's session was not federated in time.")
+        return _failed(timeout) if tokens is None else self._unfederated(tokens, timeout)
 
     async def _fetch(self, tokens: UserPoolTokens, *, force: bool) -> AuthSession:
         token = Secret(tokens.id_token)
         error: AuthError | None = None
         while force or not self._is_good_for(token):
-            error = await self._flight.join(partial(self._federate, token))
-            force = False
-            if error is not None:
+            try:
+                await self._flight.join(partial(self._federate, token))
+            except AuthError as failure:
+                error = failure.fresh_copy()
                 break
-        held = self._held
-        if held is None or not held.is_of(token) or (error and not self._is_good_for(token)):
-            failure = error or InvalidStateError("The user changed meanwhile; fetch again.")
-            return self._unfederated(tokens, failure)
-        grant = held.life.grant
+            force = False
+        found = self._federation
+        if found is None or not found.is_of(token) or (error and not self._is_good_for(token)):
+            reason = error or InvalidStateError("The user changed meanwhile; fetch again.")
+            return self._unfederated(tokens, reason)
+        grant = found.life.grant
         return self._shown(
             tokens, AuthResult(grant.identity_id), AuthResult(grant.credentials), beside=error
         )
@@ -123,24 +122,23 @@ class UserPoolSession:
         return self._shown(tokens, AuthResult(error=error), AuthResult(error=error))
 
     def _is_good_for(self, token: Secret) -> bool:
-        held = self._held
-        return held is not None and held.is_of(token) and not held.life.is_over(self._context.clock)
+        found = self._federation
+        return (
+            found is not None and found.is_of(token) and not found.life.is_over(self._context.clock)
+        )
 
-    async def _federate(self, token: Secret) -> AuthError | None:
+    async def _federate(self, token: Secret) -> None:
         members, logins = self._context.pool.members, {self._pool.provider: token}
-        if self._held is not None and self._held.is_of(token):
-            identity_id = self._held.life.grant.identity_id
+        if self._federation is not None and self._federation.is_of(token):
+            identity_id = self._federation.life.grant.identity_id
             flow = by_known_identity(members, identity_id, logins)
         else:
             flow = by_login(members, logins)
-        outcome = await self._context.client.converse(flow)
-        if not isinstance(outcome, Answer):
-            return outcome
+        answer = await self._context.client.call(flow)
         clock = self._context.clock
-        grant = self._context.grant_from(outcome)
+        grant = self._context.grant_from(answer)
         life = lifespan_of(grant, self._context.settings, clock.monotonic() - clock.now())
-        self._held = _Held(subject_digest(token, os.urandom(16)), token, life)
-        return None
+        self._federation = _Federation(subject_digest(token, os.urandom(16)), token, life)
 
     def _shown(
         self,

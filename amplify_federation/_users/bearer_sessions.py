@@ -99,7 +99,7 @@ class BearerSessions:
         self._store = factory.bounded(records)
         # A bearer whose record is gone is federated anew; it must never turn into a guest.
         self._pool = evolve(factory.pool, guest_access=False)
-        self._federations: KeyedSingleFlight[Session | AuthError] = KeyedSingleFlight()
+        self._federations: KeyedSingleFlight[Session] = KeyedSingleFlight()
         self._rejected = RejectedTokens(factory.settings.clock)
         self._signed_out = SignedOutTokens(store, factory.settings.clock, kept=KEEP_FOR)
         self._compactor = Compactor(factory.client.clock, factory.settings, records)
@@ -214,27 +214,23 @@ class BearerSessions:
         rejection = self._rejected.get(bearer.name)
         if rejection is not None:
             raise rejection.fresh_copy()
-        outcome = await self._federations.join(bearer.name, partial(self._federate, bearer))
-        if isinstance(outcome, AuthError):
-            raise outcome.fresh_copy()
-        return await outcome.fetch(force=False)
+        session = await self._federations.join(bearer.name, partial(self._federate, bearer))
+        return await session.fetch(force=False)
 
-    async def _federate(self, bearer: Bearer) -> Session | AuthError:
+    async def _federate(self, bearer: Bearer) -> Session:
         session = self._loaded(bearer)
         if session is None or session.context.repository.replaced:
             session = self._new(bearer)
         try:
             await self._federate_once(session, bearer)
         except AuthError as error:
-            failure = error.fresh_copy()
-        else:
-            if self._serves(session, bearer.token):
-                self._cache.put(session)
-                self._compact(session, bearer.token)
-            await self._clean_up()
-            return session
-        self._rejected.add(bearer.name, failure)
-        return failure
+            self._rejected.add(bearer.name, error.fresh_copy())
+            raise
+        if self._serves(session, bearer.token):
+            self._cache.put(session)
+            self._compact(session, bearer.token)
+        await self._clean_up()
+        return session
 
     async def _federate_once(self, session: Session, bearer: Bearer) -> None:
         """Federate, unless another process has done so or is at it."""

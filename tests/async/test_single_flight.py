@@ -2,6 +2,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from amplify_federation import NetworkError
 from amplify_federation._async.single_flight import SingleFlight
 
 
@@ -109,6 +110,36 @@ async def test_what_the_work_raises_goes_to_its_leader_and_a_follower_leads():
         may_fail.set()
     assert raised == [True]
     assert results == ["good", "good"]
+    assert not flight.is_running
+
+
+async def test_an_error_of_ours_goes_to_every_caller_in_a_copy_without_the_frames_of_the_work():
+    flight, raised, may_fail, begun = SingleFlight(), [], anyio.Event(), []
+
+    async def fail():
+        begun.append(True)
+        await may_fail.wait()
+        raise NetworkError("no route")
+
+    async def join():
+        with pytest.raises(NetworkError, match="no route") as caught:
+            await flight.join(fail)
+        raised.append(caught.value)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(join)
+        await anyio.wait_all_tasks_blocked()
+        may_fail.set()
+    assert len(begun) == 1
+    assert len({id(error) for error in raised}) == 3
+    for error in raised:
+        trace = error.__traceback__
+        names = []
+        while trace is not None:
+            names.append(trace.tb_frame.f_code.co_name)
+            trace = trace.tb_next
+        assert "fail" not in names  # whose frame may hold a secret
     assert not flight.is_running
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from amplify_federation import (
+    AuthError,
     AuthProvider,
     AuthSettings,
     CallTimeoutError,
@@ -38,6 +39,12 @@ CANARY = "canary-token-that-nobody-sees"
 
 def flow():
     return (yield get_id(POOL_ID, {GOOGLE: Secret(CANARY)}))
+
+
+async def failure_of(client):
+    with pytest.raises(AuthError) as caught:
+        await client.call(flow())
+    return caught.value
 
 
 def client_for(url, http_client=None, **settings):
@@ -160,7 +167,7 @@ async def test_a_refusal_that_a_hook_raises_is_a_refusal():
     async with httpx.AsyncClient(
         transport=transport, event_hooks={"response": [raising]}
     ) as http_client:
-        outcome = await client_for("http://a.test", http_client).converse(flow())
+        outcome = await failure_of(client_for("http://a.test", http_client))
     assert type(outcome) is NotAuthorizedError
     assert outcome.status == 400
 
@@ -175,7 +182,7 @@ async def test_a_page_that_a_hook_read_and_raised_is_over_the_cap_too():
     async with httpx.AsyncClient(
         transport=transport, event_hooks={"response": [raising]}
     ) as http_client:
-        outcome = await client_for("http://a.test", http_client).converse(flow())
+        outcome = await failure_of(client_for("http://a.test", http_client))
     assert type(outcome) is UnknownServiceError
 
 
@@ -187,7 +194,7 @@ async def test_a_page_that_a_hook_raises_names_the_hook():
     async with httpx.AsyncClient(
         transport=transport, event_hooks={"response": [raising]}
     ) as http_client:
-        outcome = await client_for("http://a.test", http_client).converse(flow())
+        outcome = await failure_of(client_for("http://a.test", http_client))
     assert type(outcome) is UnknownServiceError
     assert "response hook" in outcome.recovery_suggestion
 
@@ -207,7 +214,7 @@ async def test_an_error_of_a_hook_comes_out_without_the_request():
         transport=transport, event_hooks={"request": [broken]}
     ) as http_client:
         with pytest.raises(LookupError) as caught:
-            await client_for("http://a.test", http_client).converse(flow())
+            await client_for("http://a.test", http_client).call(flow())
     frames = []
     trace = caught.value.__traceback__.tb_next
     while trace is not None:
@@ -244,7 +251,7 @@ async def test_a_proxy_that_wants_a_password_says_so(monkeypatch):
     with proxy(refusal) as address:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@{address}")
         client = client_for("https://cognito.test", max_attempts=1)
-        outcome = await client.converse(flow())
+        outcome = await failure_of(client)
         await client.aclose()
     assert type(outcome) is NetworkError
     assert "407 Proxy Authentication Required" in outcome.message
@@ -257,7 +264,7 @@ async def test_a_dead_proxy_is_named(monkeypatch):
         port = free.getsockname()[1]
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
     client = client_for("https://cognito.test", max_attempts=1)
-    outcome = await client.converse(flow())
+    outcome = await failure_of(client)
     await client.aclose()
     assert f"through the proxy 127.0.0.1:{port}: Connection refused" in outcome.message
 
@@ -265,7 +272,7 @@ async def test_a_dead_proxy_is_named(monkeypatch):
 async def test_a_file_of_authorities_that_is_missing_is_not_retried(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
     client = client_for("https://cognito.test")
-    outcome = await client.converse(flow())
+    outcome = await failure_of(client)
     assert type(outcome) is ConfigurationError
     assert "SSL_CERT_FILE" in outcome.message
 
@@ -329,7 +336,7 @@ async def test_a_certificate_that_is_not_trusted_is_told_in_its_own_words(
     monkeypatch.setenv("SSL_CERT_FILE", theirs.path)
     monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
     client = client_for(f"https://localhost:{server.port}", max_attempts=1)
-    outcome = await client.converse(flow())
+    outcome = await failure_of(client)
     await client.aclose()
     assert type(outcome) is NetworkError
     assert "unable to get local issuer certificate" in outcome.message

@@ -16,7 +16,7 @@ from amplify_federation import (
     TooManyRequestsError,
 )
 from amplify_federation._session import renewal
-from amplify_federation._session.renewal import Outcome, log_renewal
+from amplify_federation._session.renewal import Failed, GaveWay, NotNeeded, Renewed, log_renewal
 from tests.session.kit import GET_CREDENTIALS, HOUR, PATIENCE, Door, DooredStore, federate
 
 MARGIN, WINDOW = 10.0, 300.0
@@ -386,10 +386,10 @@ async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are
 
 
 CASES = [
-    (Outcome(), "renewed", "INFO"),
-    (Outcome(changed=True), "not_needed", "INFO"),
-    (Outcome(StoreLockedError("held"), gave_way=True), "gave_way", "INFO"),
-    (Outcome(NetworkError("secret words")), "NetworkError", "WARNING"),
+    (Renewed(), "renewed", "INFO"),
+    (NotNeeded(), "not_needed", "INFO"),
+    (GaveWay(), "gave_way", "INFO"),
+    (Failed(NetworkError("secret words")), "NetworkError", "WARNING"),
 ]
 
 
