@@ -20,6 +20,7 @@ _COMMANDS = {
     "login": ("login", "command"),
     "whoami": ("whoami", "command"),
     "exec": ("serve", "exec_command"),
+    "configure": ("configure", "command"),
     "list": ("whoami", "list_command"),
     "logout": ("login", "logout"),
     "federate": ("federate", "command"),
@@ -110,9 +111,9 @@ def program() -> None:
     \b
     See it at work, without AWS:
       amplify-federation demo
-    Sign in, then use the credentials:
-      amplify-federation federate --pool ID --provider google --token-file token.txt
-      eval "$(amplify-federation credentials --pool ID --format env)"
+    Sign in, then use the credentials, which are renewed by themselves:
+      amplify-federation login --pool ID --provider google --client-id ID
+      amplify-federation exec --pool ID -- aws s3 ls
 
     Shell completion, for bash (zsh and fish alike):
       eval "$(_AMPLIFY_FEDERATION_COMPLETE=bash_source amplify-federation)"

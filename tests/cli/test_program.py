@@ -16,6 +16,7 @@ COMMANDS = [
     "login",
     "whoami",
     "exec",
+    "configure",
     "list",
     "logout",
     "federate",

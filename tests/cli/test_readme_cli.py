@@ -12,7 +12,7 @@ def test_the_blocks_run_as_they_stand(command, token, tmp_path):
     blocks = re.findall(
         r"^```bash\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     (tmp_path / "token.txt").write_text(token)
     run = f'amplify-federation() {{ {sys.executable} -m amplify_federation.cli "$@"; }}\nset -e\n'
     done = subprocess.run(
