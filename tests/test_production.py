@@ -59,12 +59,14 @@ def test_the_commands_make_a_pool_whose_users_get_the_role(shell, tmp_path):
     done = run(MAKE_ROLE, AMPLIFY_FEDERATION_POOL_ID=pool)
     assert (done.returncode, done.stderr) == (0, "")
 
-    for audience, code in (("another client", 6), (CLIENT, 0)):
+    doctor, federate = FIRST_SESSION.splitlines()
+    for script, audience, code in ((federate, "another client", 6), (FIRST_SESSION, CLIENT, 0)):
         token = fake.issue_token(AuthProvider.GOOGLE, "alice", audience=audience)
         (tmp_path / "token.txt").write_text(token)
-        done = run(FIRST_SESSION, AMPLIFY_FEDERATION_POOL_ID=pool)
+        done = run(script, AMPLIFY_FEDERATION_POOL_ID=pool)
         assert done.returncode == code, done
         assert ("Incorrect token audience" in done.stderr) == bool(code)
+    assert doctor == "amplify-federation doctor"
     show = 'eval "$(amplify-federation credentials --format env)"; printf %s "$AWS_SESSION_TOKEN"'
     issued = fake.read_session_token(run(show, AMPLIFY_FEDERATION_POOL_ID=pool).stdout)
     assert issued.role_arn.endswith(":role/players")
