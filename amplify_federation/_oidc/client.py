@@ -28,6 +28,7 @@ from amplify_federation._oidc.library import Client, Form, check_installed, id_t
 from amplify_federation.errors import (
     AuthError,
     ConfigurationError,
+    ExternalServiceError,
     NotAuthorizedError,
     SessionExpiredError,
     TooManyRequestsError,
@@ -36,13 +37,18 @@ from amplify_federation.errors import (
 # Seconds that a provider's `iat` and `exp` may differ from its own `Date`, or, where it sends none,
 # from the local clock: Cognito allows as much.
 _LEEWAY = 300.0
+# "OpenID Connect", Google identity: its tokens may name it in either way.
+_ISSUERS = {
+    "https://accounts.google.com": ("https://accounts.google.com", "accounts.google.com"),
+}
 _TOO_MANY_REQUESTS = 429
 _AGAIN = "Sign in again: call `sign_in`, or run `amplify-federation login`."
+_LATER = "Try again later."
 _CLIENT_ADVICE = (
     "Check the client id and, if the client has one, its secret; and that the provider allows this "
     "client the grant that was asked for."
 )
-# RFC 6749, 5.2 and RFC 8628, 3.5: what the code means, its error, and what to do.
+# RFC 6749, 4.1.2.1 and 5.2, and RFC 8628, 3.5: what the code means, its error, and what to do.
 _REFUSALS: dict[str, tuple[str, type[AuthError], str]] = {
     "invalid_client": (
         "The provider does not know this client", ConfigurationError, _CLIENT_ADVICE,
@@ -65,6 +71,8 @@ _REFUSALS: dict[str, tuple[str, type[AuthError], str]] = {
     "expired_token": (
         "Nobody signed in before the device code was over", NotAuthorizedError, _AGAIN,
     ),
+    "server_error": ("The provider has a fault", ExternalServiceError, _LATER),
+    "temporarily_unavailable": ("The provider is overloaded", ExternalServiceError, _LATER),
     "redirect_uri_mismatch": (
         "The redirect URI is not registered for this client", ConfigurationError,
         "Register the redirect URI for this client at the provider.",
@@ -193,7 +201,7 @@ class OidcClient:
         outcome = id_token_claims(
             answer.id_token,
             [key for key in _list(found) if _signs(key)],
-            issuer=self.metadata.issuer,
+            issuers=_ISSUERS.get(self.metadata.issuer, (self.metadata.issuer,)),
             client_id=self.client.client_id,
             nonce=nonce,
             access_token=answer.access_token,

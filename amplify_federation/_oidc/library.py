@@ -127,7 +127,7 @@ def id_token_claims(  # noqa: PLR0913  # what an ID token is checked against, ke
     token: Secret,
     keys: list[Any],
     *,
-    issuer: str,
+    issuers: tuple[str, ...],
     client_id: str,
     nonce: str | None,
     access_token: Secret | None,
@@ -150,7 +150,7 @@ def id_token_claims(  # noqa: PLR0913  # what an ID token is checked against, ke
             decoded.claims,
             decoded.header,
             {
-                "iss": {"essential": True, "value": issuer},
+                "iss": {"essential": True, "values": list(issuers)},
                 "aud": {"essential": True, "value": client_id},
             },
             {

@@ -46,6 +46,18 @@ async def test_a_good_token_gives_its_claims(world, client):
     assert claims["sub"] == "alice"
 
 
+async def test_google_may_leave_out_its_scheme_and_nobody_else(world, client):
+    token = world.fake.issue_token(GOOGLE, "alice", claims={"iss": GOOGLE.login_key})
+    assert (await client.checked_claims(answer_of(token)))["sub"] == "alice"
+    apple = AuthProvider.APPLE
+    world.fake.update_identity_pool(world.pool, providers={apple: [CLIENT]})
+    issuer = f"https://{apple.login_key}"
+    token = world.fake.issue_token(apple, "alice", claims={"iss": apple.login_key})
+    async with open_client(world.http, Client(CLIENT), issuer, None) as opened:
+        with pytest.raises(MalformedResponseError, match="iss"):
+            await opened.checked_claims(answer_of(token))
+
+
 async def test_an_audience_list_with_this_client_is_good(world, client):
     token = world.fake.issue_token(GOOGLE, "alice", claims={"aud": [CLIENT, "x"], "azp": CLIENT})
     assert (await client.checked_claims(answer_of(token)))["aud"] == [CLIENT, "x"]
@@ -197,6 +209,7 @@ async def test_a_refusal_does_not_repeat_what_was_sent(world):
         ("redirect_uri_mismatch", ConfigurationError),
         ("access_denied", NotAuthorizedError),
         ("a_code_of_tomorrow", NotAuthorizedError),
+        ("temporarily_unavailable", ExternalServiceError),
     ],
 )
 def test_each_refusal_says_what_to_do(code, kind):
