@@ -18,19 +18,19 @@ class FederationSucceeded:
     """Cognito gave credentials for these logins."""
 
     grant: Grant
-    held: tuple[Login, ...]
+    linked_logins: tuple[Login, ...]
 
 
 @frozen
 class CredentialsRenewed:
-    """Cognito gave new credentials for the logins that are held."""
+    """Cognito gave new credentials for the linked logins."""
 
     grant: Grant
 
 
 @frozen
 class TokenRefused:
-    """Cognito refused a held token while the credentials are still good: it never helps again."""
+    """Cognito refused a stored token while the credentials are still good: it never helps again."""
 
     provider: AuthProvider
 
@@ -51,7 +51,7 @@ class RefreshTokenRefused:
 
 @frozen
 class Lapsed:
-    """The credentials are over and no held token can renew them."""
+    """The credentials are over and no stored token can renew them."""
 
 
 @frozen
@@ -87,18 +87,18 @@ Event = (
 def advance(state: State, event: Event) -> State:  # noqa: C901  # a table: a case for each move
     """Return the state after an event, or raise `InvalidStateError` for an unlawful move."""
     match state, event:
-        case _, FederationSucceeded(grant, held):
-            return Federated(grant, held)
-        case Federated(_, held), CredentialsRenewed(grant):
-            return Federated(grant, held)
-        case Federated(grant, held), TokenRefused(provider):
-            return Federated(grant, _forget(held, provider))
+        case _, FederationSucceeded(grant, logins):
+            return Federated(grant, logins)
+        case Federated(_, logins), CredentialsRenewed(grant):
+            return Federated(grant, logins)
+        case Federated(grant, logins), TokenRefused(provider):
+            return Federated(grant, _forget(logins, provider))
         case Federated() | Expired(), RefreshTokenRotated(refresh_grant):
             return _with_refresh_grant(state, refresh_grant.provider, refresh_grant)
         case Federated() | Expired(), RefreshTokenRefused(provider):
             return _with_refresh_grant(state, provider, None)
-        case Federated(grant, held), Lapsed():
-            return Expired(grant.identity_id, tuple(login.without_token() for login in held))
+        case Federated(grant, logins), Lapsed():
+            return Expired(grant.identity_id, tuple(login.without_token() for login in logins))
         case Expired(), Lapsed():
             return state
         case SignedOut(), GuestArrived(grant):
@@ -114,15 +114,15 @@ def advance(state: State, event: Event) -> State:  # noqa: C901  # a table: a ca
             raise InvalidStateError(message)
 
 
-def _forget(held: tuple[Login, ...], provider: AuthProvider) -> tuple[Login, ...]:
-    return tuple(login.without_token() if login.provider == provider else login for login in held)
+def _forget(logins: tuple[Login, ...], provider: AuthProvider) -> tuple[Login, ...]:
+    return tuple(login.without_token() if login.provider == provider else login for login in logins)
 
 
 def _with_refresh_grant(
     state: Federated | Expired, provider: AuthProvider, refresh_grant: RefreshGrant | None
 ) -> Federated | Expired:
-    held = tuple(
+    logins = tuple(
         evolve(login, refresh_grant=refresh_grant) if login.provider == provider else login
-        for login in state.held
+        for login in state.linked_logins
     )
-    return evolve(state, held=held)
+    return evolve(state, linked_logins=logins)

@@ -42,10 +42,10 @@ class SignedOut:
 
 @frozen
 class Federated:
-    """A user is signed in through the logins in `held`."""
+    """A user is signed in through the logins in `linked_logins`."""
 
     grant: Grant
-    held: tuple[Login, ...]
+    linked_logins: tuple[Login, ...]
 
     @property
     def identity_id(self) -> str:
@@ -60,7 +60,7 @@ class Federated:
     @property
     def logins(self) -> tuple[AuthProvider, ...]:
         """The providers of this session's logins, never their tokens."""
-        return tuple(login.provider for login in self.held)
+        return tuple(login.provider for login in self.linked_logins)
 
 
 @frozen
@@ -68,12 +68,12 @@ class Expired:
     """The credentials are over and only a new token helps. The identity is kept."""
 
     identity_id: str
-    held: tuple[Login, ...]
+    linked_logins: tuple[Login, ...]
 
     @property
     def logins(self) -> tuple[AuthProvider, ...]:
         """The providers that may bring this session back."""
-        return tuple(login.provider for login in self.held)
+        return tuple(login.provider for login in self.linked_logins)
 
 
 State = SignedOut | Federated | Expired

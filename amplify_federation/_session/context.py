@@ -84,8 +84,8 @@ class Context:
         """Return the refresh grant that stands in for a `token_source`, if there is one."""
         if self.token_source is not None:
             return None
-        held: tuple[Login, ...] = getattr(self.repository.state, "held", ())
-        return next((login.refresh_grant for login in held if login.refresh_grant), None)
+        logins: tuple[Login, ...] = getattr(self.repository.state, "linked_logins", ())
+        return next((login.refresh_grant for login in logins if login.refresh_grant), None)
 
     @property
     def has_source(self) -> bool:
@@ -99,7 +99,7 @@ class Context:
         return Grant(answer.identity_id, answer.credentials, self.clock.now())
 
     def may_take(self, login: Login) -> bool:
-        """Tell whether Cognito may still take a login's held token.
+        """Tell whether Cognito may still take a login's stored token.
 
         While the service's time is in doubt, the token's own end says nothing: ask Cognito then.
         """

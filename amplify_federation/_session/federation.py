@@ -106,9 +106,9 @@ class Federations:
         flow = self._flow(token, provider, identity_id)
         answer = await self._context.client.call(flow)
         grant = self._context.grant_from(answer)
-        held = (evolve(self.login(token, provider), refresh_grant=refresh_grant),)
+        logins = (evolve(self.login(token, provider), refresh_grant=refresh_grant),)
         await repository.commit(
-            FederationSucceeded(grant, held),
+            FederationSucceeded(grant, logins),
             os.urandom(8).hex(),
             precondition=lambda: self._precondition(base, grant),
         )
@@ -127,7 +127,7 @@ class Federations:
         state = self._context.repository.state
         if isinstance(state, SignedOut):
             return None
-        for login in state.held:
+        for login in state.linked_logins:
             if login.provider == provider and same_subject(token, login.subject):
                 return state.identity_id
         return None
@@ -186,22 +186,22 @@ class Linking:
         logins = {**self._proof(state), provider: token}
         flow = by_identity(self._context.pool.members, state.identity_id, logins)
         answer = await self._context.client.call(flow)
-        others = tuple(login for login in state.held if login.provider != provider)
-        held = (*others, self._federations.login(token, provider))
+        others = tuple(login for login in state.linked_logins if login.provider != provider)
+        linked = (*others, self._federations.login(token, provider))
         grant = self._context.grant_from(answer)
         repository = self._context.repository
         await repository.commit(
-            FederationSucceeded(grant, held), repository.record.federation_id, precondition
+            FederationSucceeded(grant, linked), repository.record.federation_id, precondition
         )
         return FederationResult(grant.identity_id, grant.credentials)
 
     async def _unlink(self, provider: AuthProvider) -> FederationResult:
         state = await self._federated()
-        held = tuple(login for login in state.held if login.provider != provider)
-        if len(held) == len(state.held):
+        logins = tuple(login for login in state.linked_logins if login.provider != provider)
+        if len(logins) == len(state.linked_logins):
             message = f"No login of {provider.login_key} is linked to this session."
             raise InvalidStateError(message, recovery_suggestion="Look at `auth.state.logins`.")
-        if not held:
+        if not logins:
             message = "The last login cannot be unlinked."
             raise InvalidStateError(
                 message, recovery_suggestion="Call `clear_federation_to_identity_pool` instead."
@@ -211,7 +211,7 @@ class Linking:
         await self._context.client.call(flow)
         repository = self._context.repository
         await repository.commit(
-            FederationSucceeded(state.grant, held), repository.record.federation_id, precondition
+            FederationSucceeded(state.grant, logins), repository.record.federation_id, precondition
         )
         return FederationResult(state.identity_id, state.credentials)
 
@@ -229,7 +229,7 @@ class Linking:
         """Return the tokens that prove the identity to Cognito; one at least."""
         proof = {
             login.provider: login.token
-            for login in state.held
+            for login in state.linked_logins
             if login.token is not None and self._context.may_take(login)
         }
         if not proof:

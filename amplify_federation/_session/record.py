@@ -113,12 +113,18 @@ def _state_members(state: State) -> Members:
         case SignedOut(guest):
             guest_members = {} if guest is None else {"grant": _grant_members(guest)}
             return {"state": "signed_out", **guest_members}
-        case Federated(grant, held):
-            logins = [_login_members(login) for login in held]
-            return {"state": "federated", "grant": _grant_members(grant), "logins": logins}
-        case Expired(identity_id, held):
-            logins = [_login_members(login) for login in held]
-            return {"state": "expired", "identity_id": identity_id, "logins": logins}
+        case Federated(grant, logins):
+            return {
+                "state": "federated",
+                "grant": _grant_members(grant),
+                "logins": _logins_members(logins),
+            }
+        case Expired(identity_id, logins):
+            return {
+                "state": "expired",
+                "identity_id": identity_id,
+                "logins": _logins_members(logins),
+            }
 
 
 def _state(members: Members) -> State:
@@ -153,6 +159,10 @@ def _grant(members: Members) -> Grant:
         datetime.fromisoformat(members["expiration"]),
     )
     return Grant(members["identity_id"], credentials, float(members["issued_at"]))
+
+
+def _logins_members(logins: tuple[Login, ...]) -> list[Members]:
+    return [_login_members(login) for login in logins]
 
 
 def _login_members(login: Login) -> Members:
@@ -215,14 +225,14 @@ def with_transient_token(record: SessionRecord, lent: Secret | None) -> SessionR
 
 def _replaced(record: SessionRecord, old: Secret, new: Secret | None) -> SessionRecord:
     state = record.state
-    if isinstance(state, SignedOut) or all(login.token != old for login in state.held):
+    if isinstance(state, SignedOut) or all(login.token != old for login in state.linked_logins):
         return record
 
     def swapped(login: Login) -> Login:
         return evolve(login, token=new) if login.token == old else login
 
-    held = tuple(swapped(login) for login in state.held)
-    return record._replace(state=evolve(state, held=held))
+    logins = tuple(swapped(login) for login in state.linked_logins)
+    return record._replace(state=evolve(state, linked_logins=logins))
 
 
 def name_of(state: State) -> str:

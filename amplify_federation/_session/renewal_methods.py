@@ -97,12 +97,12 @@ class FederatedRenewal:
         return state
 
     def _has_token(self) -> bool:
-        return any(login.token is not None for login in self._signed_in().held)
+        return any(login.token is not None for login in self._signed_in().linked_logins)
 
     def _tokens(self) -> dict[AuthProvider, Secret]:
         return {
             login.provider: login.token
-            for login in self._signed_in().held
+            for login in self._signed_in().linked_logins
             if login.token is not None and self._context.may_take(login)
         }
 

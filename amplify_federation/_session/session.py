@@ -291,17 +291,17 @@ class Session:
         return await self.renewal.settle(force=force)
 
     async def _clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...]:
-        held: tuple[Login, ...] = ()
+        logins: tuple[Login, ...] = ()
         if leave_tombstone or not isinstance(self.state, SignedOut):
             from amplify_federation._model.machine import Cleared  # noqa: PLC0415 - once in a session
 
             def remember() -> None:  # of the very record that is replaced
-                nonlocal held
-                held = getattr(self.state, "held", ())
+                nonlocal logins
+                logins = getattr(self.state, "linked_logins", ())
 
             await self._repository.commit(Cleared(), os.urandom(8).hex(), remember)
         await self._repository.forget_leftovers()
-        return tuple(login.refresh_grant for login in held if login.refresh_grant is not None)
+        return tuple(login.refresh_grant for login in logins if login.refresh_grant is not None)
 
     def _shown(self, error: AuthError | None) -> AuthSession:
         if self._repository.replaced:

@@ -84,9 +84,9 @@ class TokenRefresher:
         """
         self._failure = None
         grant = self._context.refresh_grant()
-        login = state.held[0]
+        login = state.linked_logins[0]
         if grant is not None:
-            login = next(each for each in state.held if each.refresh_grant is grant)
+            login = next(each for each in state.linked_logins if each.refresh_grant is grant)
         precondition = self._context.same_session()
         if grant is None:
             request = TokenRequest(login.provider, state.identity_id, reason)
@@ -100,11 +100,11 @@ class TokenRefresher:
             raise self._failed(another_user())
         kept = token if self._context.settings.remember_token else None
         repository, subject = self._context.repository, subject_digest(token, os.urandom(16))
-        held = tuple(
+        logins = tuple(
             evolve(each, token=kept, subject=subject) if each.provider == login.provider else each
             for each in self._held()  # with the refresh token that came with the new token
         )
-        event = FederationSucceeded(self._context.grant_from(answer), held)
+        event = FederationSucceeded(self._context.grant_from(answer), logins)
         await repository.commit(event, repository.record.federation_id, precondition, keep=True)
 
     async def _from_source(
@@ -127,8 +127,8 @@ class TokenRefresher:
         raise self._failed(refusal)
 
     def _held(self) -> tuple[Login, ...]:
-        held: tuple[Login, ...] = getattr(self._context.repository.state, "held", ())
-        return held
+        logins: tuple[Login, ...] = getattr(self._context.repository.state, "linked_logins", ())
+        return logins
 
     async def _from_provider(
         self, grant: RefreshGrant, login: Login, precondition: Callable[[], None]

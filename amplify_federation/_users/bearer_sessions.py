@@ -264,7 +264,7 @@ class BearerSessions:
 
     def _is_over(self, session: Session) -> bool:
         state = session.state
-        token = state.held[0].token if isinstance(state, Federated) else None
+        token = state.linked_logins[0].token if isinstance(state, Federated) else None
         if token is None or session.context.pool is not self._pool:  # a user's by id
             return False
         return not self._serves(session, token) and not is_usable(session.context)

@@ -123,7 +123,7 @@ def _offline_error(state: State) -> AuthError | None:
 
 def username_of(state: State) -> str | None:
     """Return the name in the ID token that a session holds, as the token has it; not a proof."""
-    for login in () if isinstance(state, SignedOut) else state.held:
+    for login in () if isinstance(state, SignedOut) else state.linked_logins:
         if login.token is None:
             continue
         claims = _claims(login.token.reveal())

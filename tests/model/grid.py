@@ -21,14 +21,14 @@ from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation.errors import InvalidStateError
 from tests.model.samples import ALICE, grant, login, refresh_grant
 
-HELD = (login(), login(AuthProvider.FACEBOOK))
+LOGINS = (login(), login(AuthProvider.FACEBOOK))
 STATES: tuple[State, ...] = (
     SignedOut(),
-    Federated(grant(), HELD),
-    Expired(ALICE, tuple(each.without_token() for each in HELD)),
+    Federated(grant(), LOGINS),
+    Expired(ALICE, tuple(each.without_token() for each in LOGINS)),
 )
 EVENTS: dict[str, Event] = {
-    "federation succeeded": FederationSucceeded(grant(key_id="ASIA2"), HELD),
+    "federation succeeded": FederationSucceeded(grant(key_id="ASIA2"), LOGINS),
     "credentials renewed": CredentialsRenewed(grant(key_id="ASIA2")),
     "token refused, credentials still good": TokenRefused(AuthProvider.GOOGLE),
     "refresh token replaced by the provider": RefreshTokenRotated(refresh_grant("new")),

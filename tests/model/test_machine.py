@@ -78,14 +78,14 @@ def test_a_renewal_keeps_the_logins_and_adopts_the_answers_identity():
     new = advance(Federated(grant(ALICE), (login(),)), CredentialsRenewed(grant(BOB)))
     assert isinstance(new, Federated)
     assert new.identity_id == BOB
-    assert new.held == (login(),)
+    assert new.linked_logins == (login(),)
 
 
 def test_a_refused_token_is_forgotten_and_the_other_logins_stay():
-    held = (login(AuthProvider.GOOGLE), login(AuthProvider.FACEBOOK))
-    new = advance(Federated(grant(), held), TokenRefused(AuthProvider.GOOGLE))
+    logins = (login(AuthProvider.GOOGLE), login(AuthProvider.FACEBOOK))
+    new = advance(Federated(grant(), logins), TokenRefused(AuthProvider.GOOGLE))
     assert isinstance(new, Federated)
-    assert [each.token for each in new.held] == [None, Secret("token")]
+    assert [each.token for each in new.linked_logins] == [None, Secret("token")]
     assert new.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
     assert new.credentials == grant().credentials
 
@@ -93,15 +93,17 @@ def test_a_refused_token_is_forgotten_and_the_other_logins_stay():
 @pytest.mark.parametrize("state", STATES[1:], ids=lambda state: type(state).__name__)
 def test_a_refresh_token_changes_at_its_own_login_alone(state):
     rotated = advance(state, RefreshTokenRotated(refresh_grant("new")))
-    assert [each.refresh_grant for each in rotated.held] == [refresh_grant("new"), None]
+    assert [each.refresh_grant for each in rotated.linked_logins] == [refresh_grant("new"), None]
     refused = advance(rotated, RefreshTokenRefused(AuthProvider.GOOGLE))
     assert refused == state
 
 
 def test_a_lapse_keeps_the_refresh_grant():
-    held = (evolve(login(), refresh_grant=refresh_grant()),)
-    new = advance(Federated(grant(ALICE), held), Lapsed())
-    assert [(each.token, each.refresh_grant) for each in new.held] == [(None, refresh_grant())]
+    logins = (evolve(login(), refresh_grant=refresh_grant()),)
+    new = advance(Federated(grant(ALICE), logins), Lapsed())
+    assert [(each.token, each.refresh_grant) for each in new.linked_logins] == [
+        (None, refresh_grant())
+    ]
 
 
 def test_a_lapse_keeps_identity_and_providers_and_no_secret():

@@ -4,18 +4,18 @@ from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.state import Expired, Federated, SignedOut
 from tests.model.samples import ALICE, grant, login
 
-HELD = (login(), login(AuthProvider.FACEBOOK))
+LOGINS = (login(), login(AuthProvider.FACEBOOK))
 
 
 def test_a_federated_state_shows_its_identity_its_credentials_and_its_providers():
-    state = Federated(grant(), HELD)
+    state = Federated(grant(), LOGINS)
     assert state.identity_id == grant().identity_id
     assert state.credentials == grant().credentials
     assert state.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
 
 
 def test_an_expired_state_shows_who_may_come_back():
-    state = Expired(ALICE, HELD)
+    state = Expired(ALICE, LOGINS)
     assert state.identity_id == ALICE
     assert state.logins == (AuthProvider.GOOGLE, AuthProvider.FACEBOOK)
 
@@ -28,11 +28,11 @@ def test_a_login_without_its_token_is_the_same_login():
 
 def test_states_of_one_kind_with_the_same_values_are_equal():
     assert SignedOut() == SignedOut(None)
-    assert Federated(grant(), HELD) == Federated(grant(), HELD)
-    assert Federated(grant(), HELD) != Federated(grant(), HELD[:1])
+    assert Federated(grant(), LOGINS) == Federated(grant(), LOGINS)
+    assert Federated(grant(), LOGINS) != Federated(grant(), LOGINS[:1])
 
 
 def test_no_state_shows_a_token():
-    held = (login(token="made-up-token"),)
-    for state in (Federated(grant(), held), Expired(ALICE, held)):
+    logins = (login(token="made-up-token"),)
+    for state in (Federated(grant(), logins), Expired(ALICE, logins)):
         assert "made-up" not in repr(state)

@@ -57,7 +57,7 @@ async def test_the_refresh_token_of_the_store_is_revoked_and_not_an_older_one(wo
     world.fake.advance(7200)
     async with world.auth(auth._session.context.store) as other:
         assert (await other.fetch_auth_session()).is_signed_in  # and rotates
-        rotated = other.state.held[0].refresh_grant
+        rotated = other.state.linked_logins[0].refresh_grant
     assert (await auth.sign_out()).revocation is Revocation.REVOKED
     assert not await is_alive(world, rotated)
 

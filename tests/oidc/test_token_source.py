@@ -43,7 +43,7 @@ async def test_credentials_follow_for_as_long_as_the_provider_lets_them(world):
             world.fake.advance(7200)
             assert (await auth.fetch_auth_session()).is_signed_in
         assert isinstance(auth.state, Federated)
-        assert auth.state.held[0].refresh_grant is None  # the application keeps its own
+        assert auth.state.linked_logins[0].refresh_grant is None  # the application keeps its own
     assert len(set(kept)) == 3
 
 

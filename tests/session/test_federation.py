@@ -534,7 +534,7 @@ async def test_a_token_that_is_not_to_be_remembered_is_stored_nowhere(world, tmp
         await federate(auth, token)
         record = await store.read(f"{world.pool_id}/default")
         assert token.encode() not in record.data
-        assert auth.state.held[0].token is None
+        assert auth.state.linked_logins[0].token is None
 
 
 @pytest.fixture
@@ -598,7 +598,7 @@ async def test_a_refused_login_among_good_ones_is_left_out_and_forgotten(world):
         {FACEBOOK.login_key},
         {GOOGLE.login_key},
     ]
-    tokens = {login.provider: login.token for login in auth.state.held}
+    tokens = {login.provider: login.token for login in auth.state.linked_logins}
     assert tokens[FACEBOOK] is None
     assert tokens[GOOGLE] is not None
 

@@ -58,11 +58,11 @@ logins = st.builds(
     st.none() | st.builds(SubjectDigest, st.binary(), st.binary()),
     st.none() | refresh_grants,
 )
-held = st.lists(logins, min_size=1, max_size=3).map(tuple)
+login_tuples = st.lists(logins, min_size=1, max_size=3).map(tuple)
 states = (
     st.builds(SignedOut, st.none() | grants)
-    | st.builds(Federated, grants, held)
-    | st.builds(Expired, texts, held)
+    | st.builds(Federated, grants, login_tuples)
+    | st.builds(Expired, texts, login_tuples)
 )
 records = st.builds(SessionRecord, states, st.integers(0, 2**53), texts, times)
 
@@ -135,8 +135,8 @@ GOOGLE, APPLE = AuthProvider.GOOGLE, AuthProvider.APPLE
 
 def _record(*tokens: Secret | None) -> SessionRecord:
     providers = (GOOGLE, APPLE)
-    held = tuple(Login(each, token) for each, token in zip(providers, tokens, strict=False))
-    return SessionRecord(Federated(sample_grant(), held), 1, "l")
+    logins = tuple(Login(each, token) for each, token in zip(providers, tokens, strict=False))
+    return SessionRecord(Federated(sample_grant(), logins), 1, "l")
 
 
 def test_a_lent_token_is_not_written_and_comes_back_to_whoever_brings_it():
@@ -171,7 +171,7 @@ def test_an_expired_session_takes_no_token():
 @given(records)
 def test_a_record_is_read_as_it_was_written_whether_or_not_its_token_is_lent(record):
     state = record.state
-    lent = None if isinstance(state, SignedOut) else state.held[0].token
+    lent = None if isinstance(state, SignedOut) else state.linked_logins[0].token
     assert (
         with_transient_token(decode(encode(without_transient_token(record, lent))), lent) == record
     )
@@ -183,9 +183,13 @@ def grant(key="key"):
     )
 
 
-HELD = (Login(AuthProvider.GOOGLE),)
+LOGINS = (Login(AuthProvider.GOOGLE),)
 OUT, GUEST = SignedOut(), SignedOut(grant())
-IN, RENEWED, OVER = Federated(grant(), HELD), Federated(grant("new"), HELD), Expired("id", HELD)
+IN, RENEWED, OVER = (
+    Federated(grant(), LOGINS),
+    Federated(grant("new"), LOGINS),
+    Expired("id", LOGINS),
+)
 
 
 def record(state, federation_id="one"):

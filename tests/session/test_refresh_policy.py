@@ -74,9 +74,9 @@ def test_short_lives_have_short_margins(local, lifetime, margin):
 
 
 def test_only_a_session_with_credentials_has_a_grant():
-    held = grant()
-    assert grant_of(Federated(held, ())) is held
-    assert grant_of(SignedOut(held)) is held
+    present = grant()
+    assert grant_of(Federated(present, ())) is present
+    assert grant_of(SignedOut(present)) is present
     assert grant_of(SignedOut()) is None
     assert grant_of(Expired("id", ())) is None
 
@@ -97,8 +97,8 @@ def test_credentials_serve_for_four_tenths_of_their_life_at_least(lifetime, marg
     assert life.renew_at - ISSUED >= 0.4 * lifetime - 1e-3
 
 
-HELD = (login(AuthProvider.GOOGLE),)
-FEDERATED, EXPIRED = Federated(grant(), HELD), Expired(ALICE, HELD)
+LOGINS = (login(AuthProvider.GOOGLE),)
+FEDERATED, EXPIRED = Federated(grant(), LOGINS), Expired(ALICE, LOGINS)
 NOBODY, GUEST = SignedOut(), SignedOut(grant())
 
 

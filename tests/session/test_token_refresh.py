@@ -78,7 +78,7 @@ async def test_a_token_that_was_not_remembered_is_asked_for(world, source):
     world.fake.advance(HOUR)
     assert (await auth.fetch_auth_session()).is_signed_in
     assert [one.reason for one in source.asked] == ["token_missing"]
-    assert auth.state.held[0].token is None
+    assert auth.state.linked_logins[0].token is None
 
 
 async def test_a_refused_token_is_replaced_within_the_same_fetch(world, source, auth):

@@ -50,7 +50,7 @@ async def auth(world, store, signed):
 
 
 def grant_of(auth):
-    return auth.state.held[0].refresh_grant
+    return auth.state.linked_logins[0].refresh_grant
 
 
 def requests_to(world, end):
@@ -296,7 +296,7 @@ async def test_a_token_that_is_not_remembered_is_refreshed_all_the_same(world, s
         )
         world.fake.advance(2 * HOUR)
         assert (await auth.fetch_auth_session()).is_signed_in
-        assert auth.state.held[0].token is None
+        assert auth.state.linked_logins[0].token is None
 
 
 async def test_a_federation_without_one_forgets_it(world, auth):
