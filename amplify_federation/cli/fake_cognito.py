@@ -207,10 +207,19 @@ def _login_variables(
     key = issued["login_key"]
     return {
         "AMPLIFY_FEDERATION_TOKEN": issued["token"],
-        "AMPLIFY_FEDERATION_PROVIDER": name if name in _NAMES else f"custom:{key}",
+        "AMPLIFY_FEDERATION_PROVIDER": name if name in _NAMES else _provider_text(key),
         "AMPLIFY_FEDERATION_CLIENT_ID": next(iter(clients[name]), DEFAULT_CLIENT_ID),
         "AMPLIFY_FEDERATION_DISCOVERY_URL": f"{url}/{key}/.well-known/openid-configuration",
     }
+
+
+def _provider_text(login_key: str) -> str:
+    """Return a provider as the options of the other commands take it."""
+    if login_key.startswith("arn:"):
+        return f"saml:{login_key}"
+    if login_key.startswith("cognito-idp."):
+        return f"user-pool:{login_key.partition('/')[2]}"
+    return f"oidc:https://{login_key}"
 
 
 def _print_variables(

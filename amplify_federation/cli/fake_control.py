@@ -230,7 +230,7 @@ def pool(*, providers: tuple[str, ...], guests: bool, classic_flow: bool, name: 
 )
 @_with_claim_options
 @click.option("--audience", metavar="CLIENT_ID", help="`aud`.  [default: the client's id]")
-@click.option("--signed-in", metavar="USER", help="Show no page: this user is signed in already.")
+@click.option("--signed-in", metavar="USER", help="A user who is signed in: show no page.")
 @click.option("--no-refresh-tokens", is_flag=True, help="Issue no refresh tokens.")
 @json_option
 def provider(  # noqa: PLR0913  # the options of the command
@@ -312,6 +312,27 @@ def fault(*, clear: bool, times: int, **options: object) -> None:
 
 @click.command(
     epilog="\b\nExamples:\n"
+    "  amplify-federation fake-cognito quota GetId=25 GetCredentialsForIdentity=200\n"
+    "  amplify-federation fake-cognito quota"
+)
+@click.argument("quotas", nargs=-1, metavar="[OPERATION=CALLS_A_SECOND]...")
+@json_option
+def quota(*, quotas: tuple[str, ...]) -> None:
+    """Throttle operations; those that are not named have no quota."""
+    rates: dict[str, float] = {}
+    for each in quotas:
+        operation, _, rate = each.partition("=")
+        try:
+            rates[operation] = float(rate)
+        except ValueError:
+            message = f"{each!r} is no OPERATION=CALLS_A_SECOND."
+            raise click.UsageError(message) from None
+    Control.from_env().ask("PUT", "quotas", rates)
+    _print_answer(dict(rates) or {"quotas": "none"})
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
     "  amplify-federation fake-cognito calls\n"
     "  amplify-federation fake-cognito calls --providers --json\n"
     "  amplify-federation fake-cognito calls --clear"
@@ -348,5 +369,6 @@ COMMANDS: dict[str, click.Command] = {
     "provider": provider,
     "clock": clock,
     "fault": fault,
+    "quota": quota,
     "calls": calls,
 }

@@ -188,8 +188,8 @@ class PoolAdministration:
         challenge. `audience`, `lifetime` (seconds) and `claims` are those of the ID tokens, as
         for `issue_token`; on the sign-in page a person may choose claims and lifetime, too.
         `device_interval`: seconds between polls of a device, `None` for a provider without the
-        device flow. `signed_in`: the user of a session at the provider; its page is shown no more
-        then, unless a client asks for it (`prompt`).
+        device flow. `signed_in`: a user who is signed in there already and allows whatever is
+        asked; the page is shown only to a client that wants a new sign-in (`prompt=login`).
         """
         settings = ProviderSettings(
             dict(users) if isinstance(users, Mapping) else {user: {} for user in users},

@@ -140,7 +140,7 @@ def test_pools_providers_faults_and_quotas_come_from_a_file(command, monkeypatch
 
     told = serve(command, monkeypatch, "--setup", str(setup), then=then)
     assert told.code == 0, told
-    assert "export AMPLIFY_FEDERATION_PROVIDER=custom:login.example.com" in told.stdout
+    assert "export AMPLIFY_FEDERATION_PROVIDER=oidc:https://login.example.com" in told.stdout
     assert "export AMPLIFY_FEDERATION_CLIENT_ID=web" in told.stdout
     assert "(shop)" in told.stdout
     assert 'value="carol"' in seen[0]

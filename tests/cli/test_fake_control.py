@@ -115,6 +115,16 @@ def test_faults_are_injected_and_calls_listed(ask, command, token):
     assert ask("calls").stdout == ""
 
 
+def test_an_operation_is_throttled(ask, command, token):
+    def federate():
+        return command("federate", "--provider", "google", "--token-file", "-", stdin=token)
+
+    assert ask("quota", "GetId=0.5", "--json").json == {"GetId": 0.5}
+    assert federate().code == 8
+    assert ask("quota").stdout.split() == ["quotas", "none"]
+    assert federate().code == 0
+
+
 def test_requests_to_the_providers_are_listed(ask, url, fake):
     import httpx  # noqa: PLC0415  # only here
 
@@ -136,6 +146,7 @@ def test_requests_to_the_providers_are_listed(ask, url, fake):
         (("token", "--lifetime", "soon"), "no duration"),
         (("token", "--provider", "developer"), "issue_developer_token"),
         (("fault",), "Say what shall fail"),
+        (("quota", "GetId"), "no OPERATION=CALLS_A_SECOND"),
         (("clock", "--advance", "-1"), "forward only"),
     ],
 )

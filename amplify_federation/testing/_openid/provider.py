@@ -187,7 +187,7 @@ class OpenIdProvider:
         client_id, scope = asked["client_id"], asked["scope"]
         prompt = asked.get("prompt", "").split()
         signed_in = self.clients.settings(login_key).signed_in
-        if not typed["decision"] and signed_in and not {"login", "consent"}.intersection(prompt):
+        if not typed["decision"] and signed_in and "login" not in prompt:
             typed = {**typed, "decision": "allow", "user": signed_in}
         if typed["decision"] != "allow" or not typed["user"]:
             if "none" in prompt:

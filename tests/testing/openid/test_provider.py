@@ -193,8 +193,8 @@ def test_every_request_to_a_provider_is_recorded(fake, browser):
 
 def test_a_user_who_is_signed_in_already_sees_no_page_unless_the_client_asks(fake, browser):
     fake.set_up_provider(GOOGLE, signed_in="carol")
-    for prompt in (None, "none"):
+    for prompt in (None, "none", "consent"):
         back = browser.parameters_of(browser.form(prompt=prompt))
         assert browser.claims(browser.redeem(back["code"]))["sub"] == "carol"
     assert browser.form(prompt="login").status_code == 200
-    assert browser.decide(user="bob", prompt="consent")["code"]
+    assert browser.decide(user="bob", prompt="login")["code"]
