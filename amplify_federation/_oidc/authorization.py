@@ -1,6 +1,7 @@
-"""How a user is authorized: by a browser of this machine (RFC 8252), or by a code (RFC 8628)."""
+"""The flows: authorization code by a browser of this machine (RFC 8252), or device (RFC 8628)."""
 
 import secrets
+from collections.abc import Mapping
 from functools import partial
 from hmac import compare_digest
 from inspect import isawaitable
@@ -30,6 +31,10 @@ from amplify_federation.errors import (
 )
 
 _GOOGLE = "https://accounts.google.com"
+# "OAuth 2.0 for web server applications": how Google is asked for a refresh token, and for one at a
+# second sign-in as well. Elsewhere `prompt` is the caller's: at some providers it needs an
+# administrator, whatever was allowed before.
+_GOOGLES_OFFLINE = {"access_type": "offline", "prompt": "consent"}
 _OFFLINE = "offline_access"  # OpenID Connect Core 1.0, 11
 _ANOTHER = (
     "Close the browser's pages of earlier sign-ins and sign in again; if two programs sign in at "
@@ -39,15 +44,16 @@ _ANOTHER = (
 
 @frozen
 class SignInRequest:
-    """What a sign-in was asked to be; see `sign_in`. `seconds`: that the user has."""
+    """The arguments of `sign_in`. `redirect`: host and port; `seconds`: the user's deadline."""
 
     client: Client
     issuer: str
     discovery_url: str | None
     scope: str | None
     device: bool | None
-    redirect: tuple[str, int]  # host and port
+    redirect: tuple[str, int]
     seconds: float
+    parameters: Mapping[str, str]
     prompt: Prompt
 
 
@@ -78,12 +84,12 @@ async def authorize(
                 )
             if by_device:
                 return await _by_device(client, scope, prompting)
-            return await _by_browser(client, scope, request.redirect, prompting)
+            return await _by_browser(client, scope, request, prompting)
     raise prompting.timeout_error()
 
 
 class _Prompting:
-    """How a user is told, and what is said when the time is over."""
+    """Calls the application's `prompt`, and makes the error of the deadline."""
 
     def __init__(self, prompt: Prompt, seconds: float) -> None:
         self._prompt = prompt
@@ -131,7 +137,7 @@ async def _checked(
 
 
 async def _by_browser(
-    client: OidcClient, scope: str, redirect_to: tuple[str, int], prompting: _Prompting
+    client: OidcClient, scope: str, asked: SignInRequest, prompting: _Prompting
 ) -> CheckedTokens:
     endpoint = client.metadata.authorization_endpoint
     if endpoint is None:
@@ -139,11 +145,10 @@ async def _by_browser(
         raise ConfigurationError(
             message, recovery_suggestion="Sign in with a code on another device: `device=True`."
         )
-    async with loopback_redirect(*redirect_to) as redirect:
+    async with loopback_redirect(*asked.redirect) as redirect:
         request = _AuthorizationRequest(client, redirect.uri)
-        prompt = SignInPrompt(
-            request.url(endpoint, scope), prompting.seconds, redirect_uri=redirect.uri
-        )
+        url = request.url(endpoint, scope, asked.parameters)
+        prompt = SignInPrompt(url, prompting.seconds, redirect_uri=redirect.uri)
         redirect.start(partial(prompting.tell, prompt))
         try:
             tokens = await request.finish(await redirect.answer())
@@ -166,15 +171,9 @@ class _AuthorizationRequest:
         self._state = secrets.token_urlsafe(24)
         self._nonce = secrets.token_urlsafe(24)
 
-    def url(self, endpoint: str, scope: str) -> str:
-        """Return the page to sign in on."""
-        own = {}
-        if self._client.metadata.issuer == _GOOGLE:
-            # "OAuth 2.0 for web server applications": Google's way to ask for a refresh token, and
-            # for one at a second sign-in as well.
-            own = {"access_type": "offline", "prompt": "consent"}
-        elif _OFFLINE in scope.split():
-            own = {"prompt": "consent"}  # OpenID Connect Core 1.0, 11
+    def url(self, endpoint: str, scope: str, parameters: Mapping[str, str]) -> str:
+        """Return the URL of the page to sign in on."""
+        google = self._client.metadata.issuer == _GOOGLE
         return authorization_url(
             endpoint,
             client_id=self._client.client.client_id,
@@ -184,7 +183,7 @@ class _AuthorizationRequest:
             nonce=self._nonce,
             code_challenge=code_challenge(self._verifier),
             code_challenge_method="S256",
-            **own,
+            **{**(_GOOGLES_OFFLINE if google else {}), **parameters},
         )
 
     async def finish(self, uri: Secret) -> CheckedTokens:
@@ -201,9 +200,9 @@ class _AuthorizationRequest:
         return await _checked(self._client, answer, self._nonce)
 
     def _code_of(self, uri: Secret) -> Secret | AuthError:
-        """Return the code, or the error of a redirect without one. It raises nothing.
+        """Return the code, or the error of a redirect without one.
 
-        `state` is looked at first: what is not an answer to this request means nothing at all.
+        `state` is checked first: without it nothing else of the redirect is trusted.
         """
         found = parse_qs(urlsplit(uri.reveal()).query, keep_blank_values=True)
         if any(len(values) > 1 for values in found.values()):

@@ -1,7 +1,6 @@
-"""The loopback redirect of a native application (RFC 8252, 7.3): one answer, and one page.
+"""The loopback redirect of a native application (RFC 8252, 7.3): one request, and one page.
 
-This file owns what is served on 127.0.0.1 while somebody signs in. It must not know what the answer
-means.
+This file owns the HTTP server on 127.0.0.1 during a sign-in. It must not know OAuth.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -35,7 +34,7 @@ _HEADERS = (
 
 
 class LoopbackRedirect:
-    """Waits for the one redirect, and keeps its browser waiting for the page of the outcome."""
+    """Waits for the one redirect, and answers it when the outcome of the sign-in is known."""
 
     def __init__(self, host: str, port: int, group: anyio.abc.TaskGroup) -> None:
         self._group = group
@@ -47,7 +46,7 @@ class LoopbackRedirect:
         self._page = (404, b"")
 
     def start(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Start what brings the user to the provider; it is called off with the sign-in."""
+        """Start what opens the provider's page; it is cancelled when the sign-in ends."""
 
         async def run() -> None:
             try:
@@ -68,7 +67,7 @@ class LoopbackRedirect:
         return self._answer
 
     async def show(self, title: str, text: str, *, success: bool) -> None:
-        """Have the browser show a page; wait until it has it, or is gone."""
+        """Answer the redirect with a page; wait until it was sent, or the connection ended."""
         self._page = (200 if success else 400, page(title, text))
         self._decided.set()
         with anyio.move_on_after(_REQUEST_TIME):
@@ -93,13 +92,13 @@ class LoopbackRedirect:
                     await self._decided.wait()
                     await _send(connection, stream, *self._page)
         except (h11.ProtocolError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # it is gone, or speaks no HTTP
+            pass  # the connection ended, or carried no HTTP
         finally:
             if redirect:
                 self._sent.set()
 
     def _take(self, request: h11.Request) -> bool:
-        """Tell whether this is the redirect: the first GET of our URI, with parameters."""
+        """Tell whether this is the redirect: the first GET of the URI, with parameters."""
         target = request.target.decode("ascii", errors="replace")
         hosts = [value for name, value in request.headers if name == b"host"]
         path, _, query = target.partition("?")
@@ -108,7 +107,7 @@ class LoopbackRedirect:
             or request.method != b"GET"
             or path != _PATH
             or not query
-            or hosts != [self._authority.encode()]  # else a name of somebody's points here
+            or hosts != [self._authority.encode()]  # DNS rebinding: another name for this address
         ):
             return False
         self._answer = Secret(f"{self.uri}?{query}")

@@ -3,6 +3,7 @@
 How it is done is in `authorization`, which is loaded when somebody signs in.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,10 @@ from amplify_federation.errors import ValidationError
 
 _MAX_PORT = 65_535
 _LOOPBACK, _LOCALHOST = "127.0.0.1", "localhost"
+_OWN_PARAMETERS = {
+    "response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "scope",
+    "state", "nonce", "code_challenge", "code_challenge_method", "request", "request_uri",
+}  # fmt: skip
 # "Amazon Cognito requires HTTPS over HTTP except for http://localhost": CreateUserPoolClient.
 _USER_POOL = "cognito-idp."
 
@@ -73,6 +78,7 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     redirect_host: str | None = None,
     timeout: float = 300.0,  # noqa: ASYNC109  # a deadline for a person, with an error that says so
     prompt: Prompt | None = None,
+    authorization_parameters: Mapping[str, str] | None = None,
     http_client: Any | None = None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
 ) -> SignIn:
     """Sign a user in at an OpenID provider, and return the ID token, checked.
@@ -89,8 +95,11 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
         redirect_host: `localhost` where the provider registers no `127.0.0.1`, by default for
             Cognito user pools alone; what listens is on 127.0.0.1 in any case.
         timeout: seconds that the user has.
-        prompt: a callable, sync or async, that is told what to show; by default the browser is
-            opened and the URL written to stderr.
+        prompt: a callable, sync or async, that is called with what to show; an async one is
+            cancelled when the sign-in ends. By default the browser is opened and the URL written to
+            stderr.
+        authorization_parameters: further parameters of the browser's request, such as `login_hint`
+            or `prompt`.
         http_client: an `httpx.AsyncClient` of your own, which is never closed here.
 
     Raises `ValidationError` for a bad argument; `ConfigurationError` for a client or provider that
@@ -103,6 +112,7 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     provider = provider_of(issuer)
     client = Client(checked_client_id(client_id), secret)
     _check(device, timeout, scope, prompt)
+    parameters = _checked_parameters(authorization_parameters)
     host = redirect_host or (_LOCALHOST if provider.login_key.startswith(_USER_POOL) else _LOOPBACK)
     _check_redirect(host, redirect_port)
     check_installed()
@@ -113,7 +123,7 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
 
     request = SignInRequest(
         client, issuer, discovery_url, scope, device, (host, redirect_port), timeout,
-        prompt or show_prompt,
+        parameters, prompt or show_prompt,
     )  # fmt: skip
     tokens = await authorize(request, http_client)
     grant = None
@@ -126,6 +136,16 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
             refresh_token=tokens.refresh_token,
         )
     return SignIn(tokens.id_token, provider, grant, _username(tokens.claims))
+
+
+def _checked_parameters(parameters: Mapping[str, str] | None) -> Mapping[str, str]:
+    given = {} if parameters is None else dict(parameters)
+    own = given.keys() & _OWN_PARAMETERS
+    if own or not all(isinstance(each, str) for pair in given.items() for each in pair):
+        message = "`authorization_parameters` must be texts by name"
+        message += f", without {', '.join(sorted(own))}." if own else "."
+        raise ValidationError(message)
+    return given
 
 
 def _check_redirect(host: object, port: object) -> None:

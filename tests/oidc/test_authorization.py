@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from amplify_federation import (
+    AuthProvider,
     CallTimeoutError,
     ConfigurationError,
     MalformedResponseError,
@@ -37,6 +38,20 @@ async def test_the_request_has_pkce_state_nonce_and_a_loopback_redirect(world):
     for name in ("code_challenge", "state", "nonce"):
         assert len(asked[name]) >= 32
         assert asked[name] != again[name]
+
+
+async def test_google_is_asked_for_a_refresh_token_and_others_get_what_the_caller_says(world):
+    person = Person(world)
+    await signed_in(person, authorization_parameters={"login_hint": "alice@example.com"})
+    asked = query_of(person.prompt.url)
+    assert (asked["access_type"], asked["prompt"]) == ("offline", "consent")
+    assert asked["login_hint"] == "alice@example.com"
+    await signed_in(person := Person(world), authorization_parameters={"prompt": "login"})
+    assert query_of(person.prompt.url)["prompt"] == "login"
+    provider = AuthProvider.oidc("https://login.example.com")
+    world.fake.update_identity_pool(world.pool, providers={provider: [CLIENT]})
+    await signed_in(person := Person(world), issuer="https://login.example.com")
+    assert not query_of(person.prompt.url).keys() & {"access_type", "prompt"}
 
 
 async def test_a_scope_that_is_given_is_asked_for_as_it_is(world):

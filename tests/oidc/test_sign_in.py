@@ -68,6 +68,8 @@ async def test_an_id_token_without_the_audience_that_the_pool_takes_is_explained
         {"redirect_host": "example.com"},
         {"device": "yes"},
         {"prompt": "print"},
+        {"authorization_parameters": {"state": "s"}},
+        {"authorization_parameters": {"prompt": 1}},
         {"timeout": 0},
         {"timeout": "300"},
     ],

@@ -152,6 +152,7 @@ async def person(auth: FederatedAuth, client: httpx.AsyncClient) -> None:
         redirect_port=0,
         timeout=60,
         prompt=show,
+        authorization_parameters={"login_hint": "alice@example.com"},
         http_client=client,
     )
     assert_type(signed, SignIn)
