@@ -69,3 +69,7 @@ def enter_code(url, code, *, user="alice", decision="allow"):
     with httpx.Client(trust_env=False) as browser:
         form = {"user_code": code, "user": user, "decision": decision}
         return browser.post(url, data=form)
+
+
+if __name__ == "__main__":  # as the browser of a terminal: BROWSER names it
+    act(sys.argv[1])
