@@ -21,6 +21,7 @@ QUESTIONS = (
     "memory",
     "users",
     "fleet",
+    "load",
     "file_store",
 )
 

@@ -82,7 +82,7 @@ def running_server(*, embedded: bool = False, delay: float = 0) -> Iterator[tupl
             command += [str(port), str(delay)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         try:
-            _wait_for(port, process)
+            wait_for(port, process)
             yield f"http://127.0.0.1:{port}", "nginx" if nginx else "embedded"
         finally:
             process.terminate()
@@ -105,7 +105,8 @@ def reserved_port() -> Iterator[int]:
         yield int(holder.getsockname()[1])
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a process listens on a port of loopback."""
     for _ in range(200):
         if process.poll() is not None:
             break
