@@ -92,7 +92,8 @@ class FakeCognito(PoolAdministration):
         `code` is the error code; `status` the HTTP status (alone: an answer without a code);
         `retry_after_ms` the header `x-amz-retry-after`; `delay` seconds before the answer, on the
         real clock; `cut_connection` closes the connection in place of the answer. Without `code`
-        and `status` the call is carried out, and its answer late or lost.
+        and `status` the call is carried out, and its answer late or lost. Raises `ValueError` for
+        an operation that does not exist.
         """
         fault = Fault(
             code, operation, times, status, retry_after_ms, delay, cut_connection, message

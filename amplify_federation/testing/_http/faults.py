@@ -1,9 +1,11 @@
 """What goes wrong on purpose: injected faults, and the quotas. Must not know HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import define, evolve, frozen
 
+from amplify_federation.testing._openid.provider import ENDPOINTS
+from amplify_federation.testing._service.model import OPERATIONS
 from amplify_federation.testing.clock import ServerClock
 
 # Calls per second, account and region: the default quotas of AWS.
@@ -31,10 +33,12 @@ class Faults:
         self._queue: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Queue a fault. Raises `ValueError` if it would never happen."""
+        """Queue a fault. Raises `ValueError` if it would never happen: no times, no operation."""
         if fault.times < 1:
             message = f"A fault must happen at least once, not {fault.times} times."
             raise ValueError(message)
+        if fault.operation is not None:
+            _expect_known([fault.operation], OPERATIONS.keys() | ENDPOINTS)
         self._queue.append(fault)
 
     def clear(self) -> None:
@@ -71,7 +75,11 @@ class Quotas:
         self.set(rates)
 
     def set(self, rates: Mapping[str, float]) -> None:
-        """Replace all quotas; every bucket is full again."""
+        """Replace all quotas; every bucket is full again.
+
+        Raises `ValueError` for an operation that does not exist.
+        """
+        _expect_known(rates, OPERATIONS.keys())
         now = self._clock.time()
         self._buckets = {name: _Bucket(rate, rate, now) for name, rate in rates.items()}
 
@@ -88,3 +96,14 @@ class Quotas:
             return False
         bucket.filled -= 1.0
         return True
+
+
+def _expect_known(names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            import difflib  # noqa: PLC0415  # for a mistake alone
+
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            message = f"There is no operation {name!r}.{hint}"
+            raise ValueError(message)

@@ -23,6 +23,12 @@ from amplify_federation.testing.clock import ServerClock
 _WELL_KNOWN = "/.well-known"
 _DISCOVERY = "openid-configuration"
 _KEYS = "jwks.json"
+ENDPOINTS = frozenset(
+    {
+        _DISCOVERY, _KEYS, "authorize", "token", "device_authorization", "device", "revoke",
+        "userinfo", "logout",
+    }
+)  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 # What the sign-in page adds to the parameters of the client.
@@ -71,7 +77,7 @@ class OpenIdProvider:
             return None
         local = urlsplit(f"//{request.host}").hostname in LOOPBACK
         login_key = path.strip("/") if local else f"{request.host}{path}"
-        if endpoint not in self._endpoints or not login_key or is_opaque(login_key):
+        if endpoint not in ENDPOINTS or not login_key or is_opaque(login_key):
             return None
         return Address(
             login_key, f"{'http' if local else 'https'}://{request.host}{path}", endpoint

@@ -104,3 +104,14 @@ def test_clock_set_back_gives_no_more_and_no_less(call, clock):
     pool = fake.create_identity_pool(guest_access=True)
     clock.jump_wall(-3600)
     assert [call("GetId", IdentityPoolId=pool).status for _ in range(3)] == [200, 200, 400]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("GetID", "'GetId'"), ("tokens", "'token'"), ("x" * 30, "")]
+)
+def test_fault_or_quota_of_no_operation_is_refused_with_the_nearest_name(fake, name, hint):
+    with pytest.raises(ValueError, match="There is no operation") as refused:
+        fake.fail_next("TooManyRequestsException", operation=name)
+    assert hint in str(refused.value)
+    with pytest.raises(ValueError, match="There is no operation"):
+        fake.set_quotas({name: 1.0})
