@@ -1,6 +1,8 @@
 """The documents of the project and their code blocks."""
 
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +47,12 @@ def file_of(document: str, name: str) -> str:
     """Return the block of a document that begins with a comment of its file's name."""
     (code,) = [each.code for each in blocks_of(document, "python") if each.file_name == name]
     return code
+
+
+def command_of(line: str) -> list[str]:
+    """Return a command of a document, with this environment's programs for those of `.venv`."""
+    own = f"{Path(sys.executable).parent}/"
+    return [re.sub(r"^\.venv/bin/", own, word) for word in shlex.split(line)]
 
 
 def prose_of(document: str) -> str:

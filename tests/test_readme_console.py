@@ -9,17 +9,15 @@ import os
 import pty
 import re
 import select
-import shlex
 import struct
 import subprocess
 import sys
 import termios
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.documents import blocks_of
+from tests.documents import blocks_of, command_of
 
 GUIDE = "amplify_federation/README.md"
 TO_PASTE = [
@@ -97,12 +95,7 @@ class Console:
 @pytest.fixture
 def console(tmp_path):
     (opens,) = [each.code for each in blocks_of("README.md", "sh") if "-m asyncio" in each.code]
-    bin_folder = Path(sys.executable).parent
-    command = [
-        str(bin_folder / word.removeprefix(".venv/bin/")) if "/bin/" in word else word
-        for word in shlex.split(opens)
-    ]
-    console = Console(command, folder=tmp_path)
+    console = Console(command_of(opens), folder=tmp_path)
     yield console
     assert console.close() == 0
 
