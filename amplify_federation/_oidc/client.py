@@ -111,7 +111,6 @@ class TokenAnswer:
     access_token: Secret | None
     refresh_token: Secret | None
     now: float
-    scope: str | None = None
 
 
 @frozen
@@ -142,7 +141,6 @@ class OidcClient:
             secret_of(members.get("access_token")),
             secret_of(members.get("refresh_token")),
             _time_of(answer),
-            members["scope"] if isinstance(members.get("scope"), str) else None,
         )
 
     async def post(

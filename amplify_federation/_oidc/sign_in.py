@@ -138,8 +138,8 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     return SignIn(tokens.id_token, provider, grant, _username(tokens.claims))
 
 
-def _checked_parameters(parameters: Mapping[str, str] | None) -> Mapping[str, str]:
-    given = {} if parameters is None else dict(parameters)
+def _checked_parameters(parameters: Mapping[str, Any] | None) -> Mapping[str, str]:
+    given: dict[str, Any] = {} if parameters is None else dict(parameters)
     own = given.keys() & _OWN_PARAMETERS
     if own or not all(isinstance(each, str) for pair in given.items() for each in pair):
         message = "`authorization_parameters` must be texts by name"
@@ -152,13 +152,13 @@ def _check_redirect(host: object, port: object) -> None:
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= _MAX_PORT:
         message = f"`redirect_port` must be a port, 0 to {_MAX_PORT}."
         raise ValidationError(message)
-    if host not in {_LOOPBACK, _LOCALHOST}:
+    if host not in (_LOOPBACK, _LOCALHOST):
         message = f"`redirect_host` must be {_LOOPBACK!r} or {_LOCALHOST!r}."
         raise ValidationError(message)
 
 
 def _check(device: object, seconds: object, scope: object, prompt: object) -> None:
-    if device not in {None, True, False}:
+    if device is not None and not isinstance(device, bool):
         message = "`device` must be True, False or None."
         raise ValidationError(message)
     if prompt is not None and not callable(prompt):

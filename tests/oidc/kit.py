@@ -40,9 +40,19 @@ class Person:
     """Does on the provider's pages what the prompt asks for.
 
     `change`: what becomes of the redirect before the browser follows it; `None`: it does not.
+    `leave`: called when the browser goes no further.
     """
 
-    def __init__(self, world, *, user="alice", decision="allow", change=lambda url: url) -> None:
+    def __init__(
+        self,
+        world,
+        *,
+        user="alice",
+        decision="allow",
+        change=lambda url: url,
+        leave=lambda: None,
+    ) -> None:
+        self.leave = leave
         self.world, self.user, self.decision, self.change = world, user, decision, change
         self.prompt = None
         self.told = anyio.Event()
@@ -77,6 +87,7 @@ class Person:
                 answer = await browser.post(self.prompt.url, data=form)
             self.page = answer
             if answer.status_code != 302 or self.change is None:
+                self.leave()
                 return
         async with httpx.AsyncClient(trust_env=False) as browser:
             self.page = await browser.get(self.change(answer.headers["location"]))

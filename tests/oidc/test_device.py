@@ -78,10 +78,15 @@ async def test_a_fault_on_the_way_is_no_decision(world, monkeypatch, fault):
     assert left == []
 
 
-async def test_nobody_at_the_other_device_ends_with_the_deadline(world):
+async def test_nobody_at_the_other_device_ends_with_the_deadline(world, expire):
     person = Person(world)
-    person.act = person.told.wait
-    late = await refused(person, CallTimeoutError, device=True, timeout=0.2)
+
+    async def act():
+        await person.told.wait()
+        expire()
+
+    person.act = act
+    late = await refused(person, CallTimeoutError, device=True)
     assert "redirect" not in late.recovery_suggestion
 
 

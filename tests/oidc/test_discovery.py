@@ -1,5 +1,7 @@
 """Discovery: whose document it is, where its endpoints may be, and what is said if it is none."""
 
+import re
+
 import httpx
 import pytest
 
@@ -57,6 +59,14 @@ async def test_a_document_of_another_issuer_is_refused(document, found, advice):
     with pytest.raises(ConfigurationError) as caught:
         await discovered({**document, "issuer": found})
     assert advice in caught.value.recovery_suggestion
+
+
+async def test_the_issuer_of_the_advice_is_taken(document):
+    with pytest.raises(ConfigurationError) as caught:
+        await discovered({**document, "issuer": f"{ISSUER}/"})
+    (advised,) = re.findall(r"'([^']+)'", caught.value.recovery_suggestion)
+    metadata, _ = await discovered({**document, "issuer": f"{ISSUER}/"}, issuer=advised)
+    assert metadata.issuer == advised
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,21 @@ async def test_a_refresh_token_that_helps_no_more_expires_the_session(world, aut
     assert world.requests == []
 
 
+async def test_the_advice_of_a_refused_refresh_token_helps(world, auth):
+    intercept(world, token=httpx.Response(400, json={"error": "invalid_grant"}))
+    identity = auth.state.identity_id
+    world.fake.advance(2 * HOUR)
+    error = (await auth.fetch_auth_session()).credentials_result.error
+    assert "call `sign_in`" in error.recovery_suggestion
+    let_through(world)
+    signed = await signed_in(Person(world))
+    await auth.federate_to_identity_pool(
+        signed.id_token, GOOGLE, refresh_grant=signed.refresh_grant
+    )
+    world.fake.advance(2 * HOUR)
+    assert (await auth.fetch_auth_session()).identity_id == identity
+
+
 async def test_a_refused_refresh_token_leaves_good_credentials_alone(world, auth):
     world.fake.set_up_provider(GOOGLE, lifetime=60.0)
     signed = await signed_in(Person(world))
