@@ -84,17 +84,21 @@ def logged(caplog):
     return "\n".join(line for line in lines if "127.0.0.1" not in line.partition("{")[0])
 
 
+@pytest.fixture
+def impatient(expire, monkeypatch):
+    """Return what ends the sign-in's time; until then a device asks without a pause."""
+    monkeypatch.setattr("amplify_federation._oidc.device._MAX_INTERVAL", 0.01)
+    return expire
+
+
 @pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS)
 @pytest.mark.parametrize("device", [False, True])
-async def test_a_sign_in_that_fails_shows_none(
-    world, expire, caplog, capfd, monkeypatch, answers, device
-):
+async def test_a_sign_in_that_fails_shows_none(world, impatient, caplog, capfd, answers, device):
     caplog.set_level(logging.DEBUG)
     world.answers = answers
     person = Person(world)
     if device and answers.keys() == {"token"}:
-        world.after_two["token"] = expire  # a device asks on where a provider cannot be reached
-        monkeypatch.setattr("amplify_federation._oidc.device._MAX_INTERVAL", 0.01)
+        world.after_two["token"] = impatient  # a device asks on where a provider cannot be reached
     error = await signed_in(person, client_secret=SECRET, device=device)
     assert isinstance(error, AuthError)
     assert len(world.secrets) >= (5 if not device else 3)
