@@ -198,8 +198,11 @@ def _login_variables(
     control: Control, url: str, pool: Mapping[str, Any], user: str
 ) -> dict[str, str]:
     """Return what a sign-in at the pool's first provider needs; a developer's has none."""
-    given: Any = pool.get("providers") or ["google"]
-    clients: dict[str, list[str]] = given if isinstance(given, dict) else {key: [] for key in given}
+    given: object = pool.get("providers") or ["google"]
+    if isinstance(given, dict):
+        clients = cast("dict[str, list[str]]", given)
+    else:
+        clients = {key: [] for key in cast("list[str]", given)}
     name = next((name for name in ("google", *clients) if name in clients), "")
     if name in {"", "developer"}:
         return {}
