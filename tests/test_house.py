@@ -44,10 +44,10 @@ KNOWN_TO = {
     ],
     "httpx2": [],
     "httpcore": [],
-    "h11": ["_http/h11_parser", "_oidc/loopback", "testing"],
+    "h11": ["_http/parser", "_oidc/loopback", "testing"],
     "authlib": ["_oidc/library"],
     "joserfc": ["_oidc/library"],
-    "httptools": ["_http/httptools_parser"],
+    "httptools": ["_http/parser"],
     "certifi": ["_http/trust"],
     "cryptography": ["_crypto", "testing"],
     "filelock": ["_files", "stores"],
@@ -90,8 +90,7 @@ TOP_LEVEL = {
 }  # fmt: skip
 # Modules without a test file of their own, tested through their neighbours. It only gets shorter.
 WITHOUT_MIRROR: set[str] = {
-    "_http/anyio_connection", "_http/asyncio_connection", "_http/h11_parser",
-    "_http/httptools_parser",
+    "_http/anyio_connection", "_http/asyncio_connection",
     "_session/context", "_session/views",
 }  # fmt: skip
 

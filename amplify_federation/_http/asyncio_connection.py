@@ -15,8 +15,7 @@ from typing import Any, cast
 
 import anyio
 
-from amplify_federation._http.h11_parser import H11Parser, parser_class
-from amplify_federation._http.parser import Head, ParseError, Parser
+from amplify_federation._http.parser import H11Parser, Head, ParseError, Parser, parser_class
 from amplify_federation._http.pool import ConnectionFailure, dialling_failure
 
 READ_SIZE = 65_536  # bytes read at once

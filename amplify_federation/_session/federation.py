@@ -34,7 +34,7 @@ from amplify_federation._model.values import Secret
 from amplify_federation._session.context import Context
 from amplify_federation._session.record import SessionRecord
 from amplify_federation.errors import CallTimeoutError, InvalidStateError
-from amplify_federation.stores.protocol import ChecksWriting
+from amplify_federation.stores.protocol import checks_writing
 
 
 class _Base(NamedTuple):
@@ -100,8 +100,8 @@ class Federations:
     ) -> FederationResult:
         repository = self._context.repository
         await repository.look(now=True)
-        if isinstance(self._context.store, ChecksWriting):
-            await self._context.store.check_writable()  # before Cognito is asked for nothing
+        if checks_writing(store := self._context.store):
+            await store.check_writable()  # before Cognito is asked for nothing
         base = _Base(repository.record, repository.replaced, repository.version)
         flow = self._flow(token, provider, identity_id)
         answer = await self._context.client.call(flow)

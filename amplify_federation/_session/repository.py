@@ -26,8 +26,7 @@ from amplify_federation.errors import (
     StoreConflictError,
     StoreError,
 )
-from amplify_federation.stores.memory import MemoryStore
-from amplify_federation.stores.protocol import DiscardsSetAside
+from amplify_federation.stores.protocol import discards_set_aside, writes_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -183,7 +182,7 @@ class SessionRepository:
         await self.written()
         if self.version is None:
             await self._alone(partial(self._store.delete, self.name, expected=None))
-        elif isinstance(self._store, DiscardsSetAside):
+        elif discards_set_aside(self._store):
             await self._store.discard_set_aside(self.name)
 
     async def discard(self, federation_id: str) -> None:
@@ -196,7 +195,7 @@ class SessionRepository:
         self._become(SessionRecord(SignedOut(), self._highest, federation_id, self._clock.now()))
 
     async def _save(self, record: SessionRecord) -> None:
-        if type(self._store) is MemoryStore:  # never suspends, so nothing can cut it in two
+        if writes_at_once(self._store):
             await self._write(record)
             return
         self._look_again = float("-inf")  # if this ends badly, look before believing anything

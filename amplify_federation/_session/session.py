@@ -38,7 +38,7 @@ from amplify_federation.errors import (
     SessionKeyError,
     StoreError,
 )
-from amplify_federation.stores.protocol import ChecksWriting
+from amplify_federation.stores.protocol import checks_writing
 
 if TYPE_CHECKING:
     from amplify_federation._http.client import CognitoClient
@@ -166,8 +166,8 @@ class Session:
         if self.context.background is None:
             self.context.background = Background()
         await self._repository.look(now=True)
-        if self._repository.version is None and isinstance(self.context.store, ChecksWriting):
-            await self.context.store.check_writable()  # else the key opened a record just now
+        if self._repository.version is None and checks_writing(store := self.context.store):
+            await store.check_writable()  # else the key opened a record just now
 
     async def federate(
         self,

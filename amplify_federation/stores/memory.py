@@ -20,6 +20,14 @@ class MemoryStore:
     def __repr__(self) -> str:
         return f"<MemoryStore of {len(self._records)} sessions>"
 
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether a write never suspends, so that no cancellation ends it half way.
+
+        A subclass may suspend.
+        """
+        return type(self) is MemoryStore
+
     async def read(self, name: str) -> Record | None:
         """Return the record, or `None`."""
         return self._records.get(name)

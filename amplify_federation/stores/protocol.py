@@ -5,7 +5,7 @@ This file must not know what the bytes mean. The promises are tested by
 """
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from attrs import field, frozen
 
@@ -82,3 +82,22 @@ class ChecksWriting(Protocol):
     async def check_writable(self) -> None:
         """Raise the `StoreError` or `ConfigurationError` that a write would end with."""
         ...
+
+
+# An `isinstance` of these protocols does not see, from Python 3.12 on, what a store that wraps
+# another passes on by `__getattr__`. So the engine asks as follows.
+
+
+def checks_writing(store: object) -> TypeGuard[ChecksWriting]:
+    """Tell whether a store has `check_writable`."""
+    return hasattr(store, "check_writable")
+
+
+def discards_set_aside(store: object) -> TypeGuard[DiscardsSetAside]:
+    """Tell whether a store has `discard_set_aside`."""
+    return hasattr(store, "discard_set_aside")
+
+
+def writes_at_once(store: object) -> bool:
+    """Tell whether a store's writes never suspend, so that no cancellation ends one half way."""
+    return bool(getattr(store, "writes_at_once", False))

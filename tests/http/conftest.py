@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from amplify_federation._http import anyio_connection, asyncio_connection
-from amplify_federation._http.h11_parser import H11Parser
+from amplify_federation._http.parser import H11Parser
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

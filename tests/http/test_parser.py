@@ -2,18 +2,13 @@
 
 import pytest
 
-from amplify_federation._http.h11_parser import H11Parser
-from amplify_federation._http.parser import MAX_HEAD, ParseError
+from amplify_federation._http.parser import MAX_HEAD, H11Parser, HttptoolsParser, ParseError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def httptools_parser():
     pytest.importorskip("httptools", reason="the extra `fast` is not installed")
-    from amplify_federation._http.httptools_parser import (  # noqa: PLC0415  # needs the extra
-        HttptoolsParser,
-    )
-
     return HttptoolsParser()
 
 

@@ -136,6 +136,8 @@ async def test_a_background_renewal_that_hangs_ends_with_the_deadline_of_a_call(
         world.clock.advance(DUE)
         door = world.wire.before[GET_CREDENTIALS] = Door()
         await auth.fetch_auth_session()
+        with anyio.fail_after(PATIENCE):
+            await door.arrived.wait()
         assert door.guests == 1
         world.clock.advance(WINDOW)
         with anyio.fail_after(PATIENCE):

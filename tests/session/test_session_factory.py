@@ -1,7 +1,12 @@
 """What the sessions of one application share, and what a bearer's has of its own."""
 
-from amplify_federation import AuthProvider
+from amplify_federation import AuthProvider, EncryptedFileStore, MemoryStore
 from amplify_federation._model.values import Secret
+from amplify_federation.stores.protocol import (
+    checks_writing,
+    discards_set_aside,
+    writes_at_once,
+)
 from tests.users.conftest import *  # noqa: F403  # fixtures
 
 
@@ -24,3 +29,20 @@ def test_a_bearers_session_knows_no_guests_and_no_token_source(world):
     assert (user.pool.guest_access, bearer.pool.guest_access) == (True, False)
     assert user.token_source is source
     assert bearer.token_source is None
+
+
+def test_a_bound_of_leases_hides_nothing_that_its_store_offers(world, tmp_path):
+    factory = world.users()._factory
+    file_store = factory.bounded(EncryptedFileStore(tmp_path))
+    assert checks_writing(file_store)
+    assert discards_set_aside(file_store)
+    assert not writes_at_once(file_store)
+    assert writes_at_once(factory.bounded(MemoryStore()))
+    assert not checks_writing(factory.bounded(MemoryStore()))
+
+
+def test_a_subclass_of_the_memory_store_may_suspend():
+    class Slow(MemoryStore):
+        pass
+
+    assert not writes_at_once(Slow())
