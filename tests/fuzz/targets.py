@@ -36,8 +36,7 @@ from amplify_federation._cognito.requests import (
 from amplify_federation._crypto.envelope import open_header, open_label, open_record, seal
 from amplify_federation._crypto.kdf import NO_DERIVATION
 from amplify_federation._crypto.keys import MasterKey, SealingKey
-from amplify_federation._http.h11_parser import H11Parser
-from amplify_federation._http.parser import ParseError
+from amplify_federation._http.parser import H11Parser, ParseError
 from amplify_federation._model.classic_flow import ClassicFlow
 from amplify_federation._model.values import Secret
 from amplify_federation._session import record as session_record
@@ -130,7 +129,7 @@ def parser(data: bytes) -> None:
 
 
 def _parsers():
-    from amplify_federation._http.httptools_parser import (  # noqa: PLC0415  # needs the extra
+    from amplify_federation._http.parser import (  # noqa: PLC0415  # needs the extra
         HttptoolsParser,
     )
 
