@@ -79,6 +79,24 @@ def test_the_readme_shows_on_a_package_index_and_repeats_measured_figures():
     assert [row for row in rows if row not in measured] == []
 
 
+def test_every_variable_that_the_package_reads_is_in_the_table_of_the_guide():
+    name = re.compile(r"\bAMPLIFY_FEDERATION_([A-Z_]+)\b")
+    package = ROOT / "amplify_federation"
+    read = {
+        each
+        for path in package.rglob("*.py")
+        if "testing" not in path.parts
+        for each in name.findall(path.read_text(encoding="utf-8"))
+    }
+    rows = re.findall(r"^\| (`.*?) \|", text_of("amplify_federation/README.md"), re.MULTILINE)
+    shown = {each for row in rows if name.search(row) for each in re.findall(r"_([A-Z_]+)`", row)}
+    shown = {each.removeprefix("FEDERATION_") for each in shown}
+    of_fake_cognito = {"CONTROL_URL", "CONTROL_TOKEN"}  # it sets them, and asks them of itself
+    of_click = {"COMPLETE"}  # see the text on completion in the command's help
+    kept_from_programs = {"STORE"}  # `serve` reads nothing of it, and does not hand it on
+    assert read - of_fake_cognito - of_click - kept_from_programs <= shown
+
+
 def test_a_profile_names_its_credential_process_by_an_absolute_path():
     shown = "".join(map(text_of, [*DOCUMENTS, "amplify_federation/cli/credentials.py"]))
     commands = re.findall(r"credential_process = (\S+)", shown)
