@@ -68,6 +68,7 @@ if typing.TYPE_CHECKING:
     from amplify_federation._oidc.sign_in import SignIn, sign_in
     from amplify_federation._oidc.token_source import OidcTokenSource
     from amplify_federation._session.context import TokenSource, UserPool
+    from amplify_federation._version import __version__ as __version__
     from amplify_federation.auth import FederatedAuth
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.file import EncryptedFileStore
@@ -177,6 +178,7 @@ _HOMES = {
     "_oidc.token_source": ("OidcTokenSource",),
     "_oidc.sign_in": ("SignIn", "sign_in"),
     "_session.context": ("TokenSource", "UserPool"),
+    "_version": ("__version__",),
     "auth": ("FederatedAuth",),
     "pool": ("IdentityPool",),
     "stores.file": ("EncryptedFileStore",),
@@ -199,4 +201,4 @@ if not typing.TYPE_CHECKING:  # a checker is to find misspelt names
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

@@ -26,7 +26,7 @@ FLOORS = [
     "stores", "pool", "_http", "transport", "_oidc", "_session", "auth", "_users", "users",
     "__init__",
 ]  # fmt: skip
-WINGS = ["testing", "integrations", "cli"]
+WINGS = ["testing", "integrations", "cli", "__main__"]
 FACE = re.compile(  # `testing` and `boto` are wings whose public names the demonstration shows
     rf"{PACKAGE}(\.errors|\.stores(\.[a-z]\w*)*|\.testing|\.integrations\.boto|\.transport)?"
 )

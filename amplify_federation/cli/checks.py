@@ -125,7 +125,9 @@ def _endpoint_source(pool: IdentityPool) -> str:
 
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_EFFECTIVE = os.access in os.supports_effective_ids
 _HAS_MODES = os.name != "nt"  # on Windows the profile's access lists protect the folder
+_ANOTHER_FOLDER = "Give --store FOLDER, or set AMPLIFY_FEDERATION_HOME to a folder of this user."
 _SESSIONS = "*.session"
 _DAMAGED = "*.corrupt"
 
@@ -135,8 +137,8 @@ def folder_findings(path: Path) -> Iterator[Finding]:
     path = path.resolve()  # a folder that is a link is followed, as the store does
     try:
         status = path.lstat()
-    except FileNotFoundError:
-        yield ok("folder", "not there yet; it is made when the first session is stored")
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        yield from _future_folder(path)
         return
     except OSError as error:
         yield _store_fault(f"{path} cannot be read: {error.strerror}", "Check the disk.")
@@ -161,6 +163,35 @@ def folder_findings(path: Path) -> Iterator[Finding]:
             f"{_counted(damaged, 'session')} was found damaged and set aside as .corrupt",
             "Federate again; `amplify-federation clear` removes what was set aside.",
         )
+
+
+def _future_folder(path: Path) -> Iterator[Finding]:
+    """Return whether a folder that is not there yet can be made, and will be believed."""
+    above = [folder for folder in path.parents if os.path.lexists(folder)]
+    nearest = above[0]  # the root is there
+    faults: list[Finding] = []
+    if not nearest.is_dir():
+        found = f"{path} cannot be made: {nearest} is no folder"
+        faults.append(_store_fault(found, f"mv {_quoted(nearest)} {_quoted(nearest)}.aside"))
+    elif not os.access(nearest, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        found = f"{path} cannot be reached or made: this user may not write to {nearest}"
+        faults.append(_store_fault(found, _ANOTHER_FOLDER))
+    elif _HAS_MODES and os.environ.get(TRUST_VARIABLE, "").lower() != "true":
+        for folder in above:
+            faults += _faults_above(folder, folder.stat())
+    yield from faults
+    if not faults:
+        yield ok("folder", "not there yet; it is made when the first session is stored")
+
+
+def _faults_above(path: Path, status: os.stat_result) -> Iterator[Finding]:
+    """Return what a session will refuse of a folder above the store's."""
+    if status.st_uid not in {0, os.geteuid()}:
+        found = f"{path} is above the store and belongs to user {status.st_uid}"
+        yield _store_fault(found, f"sudo chown {os.geteuid()} {_quoted(path)}")
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
+        found = f"{path} is above the store and others can write to it"
+        yield _store_fault(found, f"chmod go-w {_quoted(path)}")
 
 
 async def lock_finding(target: Target, pool: IdentityPool) -> Finding:

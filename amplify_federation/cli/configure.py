@@ -63,7 +63,6 @@ def _profile_names(
 
 @click.command(
     "configure",
-    short_help="Write a profile for AWS tools into the AWS config file.",
     epilog="\b\nExamples:\n"
     "  amplify-federation configure --pool ID --profile player\n"
     "  amplify-federation configure --profile bob --session bob --yes\n"

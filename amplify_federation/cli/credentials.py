@@ -18,7 +18,6 @@ from amplify_federation.cli.output import json_option, utc_text, wants_json
 
 @click.command(
     "credentials",
-    short_help="Print the credentials, for AWS tools and scripts.",
     epilog="\b\nExamples:\n"
     '  eval "$(amplify-federation credentials --pool ID --format env)"\n'
     "\b\n"

@@ -42,7 +42,6 @@ _COLOURS = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.WRONG: "red"}
 
 @click.command(
     "doctor",
-    short_help="Check configuration, files, key, lock, clock and network.",
     epilog="\b\nExamples:\n"
     "  amplify-federation doctor --pool ID\n"
     "  amplify-federation doctor --config amplify_outputs.json --json\n"
@@ -137,6 +136,8 @@ async def reach_findings(pool: IdentityPool) -> list[Finding]:
     """Return whether the endpoint answers, and what its clock says."""
     import httpx  # noqa: PLC0415  # heavy
 
+    from amplify_federation.transport import failure_at  # noqa: PLC0415  # the same
+
     try:
         # As sessions do by default: proxies and certificates as the environment has them.
         async with httpx.AsyncClient(timeout=PATIENCE) as client:
@@ -144,9 +145,10 @@ async def reach_findings(pool: IdentityPool) -> list[Finding]:
             answer = await client.get(f"{pool.endpoint}/")
             took = (time.monotonic() - began) * 1000
     except (httpx.HTTPError, OSError) as error:
-        found = f"{pool.endpoint} does not answer ({type(error).__name__})"
-        advice = "Check the network, the proxy (HTTPS_PROXY) and the endpoint."
-        return [wrong("network", found, advice, ExitCode.NETWORK)]
+        failure = failure_at(pool.endpoint, error)
+        if failure is None:
+            raise
+        return [from_error("network", failure)]
     return [ok("network", f"answers in {took:.0f} ms"), *_clock(answer.headers.get("date"))]
 
 

@@ -18,7 +18,6 @@ from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
 
 @click.command(
     "federate",
-    short_help="Trade a provider's token for AWS credentials.",
     epilog="\b\nExamples:\n"
     "  amplify-federation federate --pool ID --provider google --token-file token.txt\n"
     "  get-token | amplify-federation federate --provider google --token-file -\n"

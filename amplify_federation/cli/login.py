@@ -59,7 +59,6 @@ class _Way:
 
 @click.command(
     "login",
-    short_help="Sign in at your provider, with a browser or a code.",
     epilog="\b\nExamples:\n"
     "  amplify-federation login --pool ID --provider google --client-id ID\n"
     "  amplify-federation login --provider oidc:https://issuer.example.com --client-id ID\n"
@@ -263,7 +262,6 @@ def _report(target: Target, signed: SignIn, result: FederationResult) -> None:
 
 @click.command(
     "logout",
-    short_help="Forget the session, and end it at the provider.",
     epilog="\b\nExamples:\n"
     "  amplify-federation logout\n"
     "  amplify-federation logout --session bob --local",

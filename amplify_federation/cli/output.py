@@ -4,6 +4,9 @@ click drops colours where the output is no terminal.
 """
 
 import json
+import os
+import re
+import shutil
 import sys
 import threading
 from collections.abc import Generator, Iterable, Mapping
@@ -72,8 +75,33 @@ def print_problem(name: str, message: str, *, advice: str, exit_code: int) -> No
         document = {"error": name, "message": message, "advice": advice, "exit_code": exit_code}
         click.echo(json.dumps(document), err=True)
         return
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
-    click.echo(f"  {advice}", err=True)
+    click.echo(wrapped(f"{click.style('Error:', fg='red', bold=True)} {message}"), err=True)
+    click.echo(wrapped(advice, indent="  "), err=True)
+
+
+# A command stays on one line, so that it can be copied.
+_COMMAND = re.compile(r"(amplify-federation|pip|chmod|chown|sudo|mv|rm|export) [\w'/-]")
+
+
+def wrapped(text: str, *, indent: str = "") -> str:
+    """Return prose broken between words at a terminal's width; elsewhere as it is."""
+    if not sys.stderr.isatty() or _COMMAND.search(text):
+        return indent + text
+    from textwrap import fill  # noqa: PLC0415  # most errors are read by programs or are short
+
+    return fill(
+        text,
+        shutil.get_terminal_size().columns - 1,
+        initial_indent=indent,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def is_dumb() -> bool:
+    """Tell whether the terminal says that it knows no control sequences."""
+    return os.environ.get("TERM") == "dumb"
 
 
 PATIENCE = 1.0  # seconds before anything is said
@@ -105,7 +133,7 @@ def _tell(doing: str, patience: float, over: threading.Event) -> None:
     waited = patience
     if over.wait(patience):
         return
-    terminal = sys.stderr.isatty()
+    terminal = sys.stderr.isatty() and not is_dumb()
     while True:
         click.echo(
             f"\r{doing} ... {waited:.0f} s" if terminal else f"{doing} ...",

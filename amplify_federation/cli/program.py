@@ -12,24 +12,33 @@ import click
 
 from amplify_federation import AuthError
 from amplify_federation.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
-from amplify_federation.cli.output import print_error, print_problem, wants_json
+from amplify_federation.cli.output import is_dumb, print_error, print_problem, wants_json
 
-# In the order of a first acquaintance; each with the module and the name of its command in it.
+# In the order of a first acquaintance; each with the module and the name of its command in it, and
+# what the list of commands says of it, for which no command is imported.
 _COMMANDS = {
-    "demo": ("demo", "command"),
-    "login": ("login", "command"),
-    "whoami": ("whoami", "command"),
-    "exec": ("serve", "exec_command"),
-    "configure": ("configure", "command"),
-    "list": ("whoami", "list_command"),
-    "logout": ("login", "logout"),
-    "federate": ("federate", "command"),
-    "session": ("session", "command"),
-    "credentials": ("credentials", "command"),
-    "clear": ("session", "clear"),
-    "serve": ("serve", "command"),
-    "doctor": ("doctor", "command"),
-    "fake-cognito": ("fake_cognito", "command"),
+    "demo": ("demo", "command", "Show the whole life of a session, without AWS."),
+    "login": ("login", "command", "Sign in at your provider, with a browser or a code."),
+    "whoami": ("whoami", "command", "Show the user, the identity and the role."),
+    "exec": ("serve", "exec_command", "Run a program with the credentials."),
+    "configure": (
+        "configure",
+        "command",
+        "Write a profile with which AWS tools get the credentials.",
+    ),
+    "list": ("whoami", "list_command", "List the sessions of this machine."),
+    "logout": ("login", "logout", "Forget the session, and end it at the provider."),
+    "federate": ("federate", "command", "Trade a provider's token for AWS credentials."),
+    "session": ("session", "command", "Show who is signed in, and for how long."),
+    "credentials": ("credentials", "command", "Print the credentials, for AWS tools and scripts."),
+    "clear": ("session", "clear", "Forget the session, on this machine."),
+    "serve": ("serve", "command", "Serve the credentials to AWS tools, renewed as needed."),
+    "doctor": ("doctor", "command", "Check configuration, files, key, lock, clock and network."),
+    "fake-cognito": (
+        "fake_cognito",
+        "command",
+        "Serve an embedded Cognito, without AWS.",
+    ),
 }
 _EPILOG = "\b\nExit codes:\n" + "\n".join(
     f"  {int(code):>3}  {meaning}" for code, meaning in MEANINGS.items()
@@ -49,13 +58,31 @@ class Program(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module, name = _COMMANDS[cmd_name]
+        module, name, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(f"amplify_federation.cli.{module}"), name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of the arguments; for a name that is none, say which is alike."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415  # few misspell
+
+            alike = get_close_matches(args[0], _COMMANDS, n=2)
+            hint = f" Did you mean {' or '.join(alike)}?" if alike else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run the command; say what went wrong in words, and exit with its number."""
-        if os.environ.get("NO_COLOR"):
+        if os.environ.get("NO_COLOR") or is_dumb():
             ctx.color = False
         try:
             return super().invoke(ctx)

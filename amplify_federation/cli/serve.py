@@ -52,7 +52,6 @@ _OF_TERMINALS = frozenset({"SIGINT", "SIGQUIT"})
 
 @click.command(
     "serve",
-    short_help="Serve the credentials to AWS tools, renewed as needed.",
     context_settings={"allow_interspersed_args": False},  # what follows PROGRAM is its own
     epilog="\b\nExamples:\n"
     "  amplify-federation serve --pool ID -- aws s3 ls\n"
@@ -91,7 +90,6 @@ def command(target: Target, *, port: int, token_variable: bool, program: Sequenc
 
 @click.command(
     "exec",
-    short_help="Run a program with the credentials.",
     context_settings={"allow_interspersed_args": False},  # as above
     epilog="\b\nExamples:\n"
     "  amplify-federation exec -- aws s3 ls\n"

@@ -31,7 +31,6 @@ class _Look:
 
 @click.command(
     "session",
-    short_help="Show who is signed in, and for how long.",
     epilog="\b\nExamples:\n"
     "  amplify-federation session --pool us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768\n"
     "  amplify-federation session --config amplify_outputs.json --json\n"
@@ -98,7 +97,6 @@ def _print(target: Target, look: _Look) -> None:
 
 @click.command(
     "clear",
-    short_help="Forget the session, on this machine.",
     epilog="\b\nExamples:\n"
     "  amplify-federation clear --pool ID\n"
     "  amplify-federation clear --session bob",

@@ -54,7 +54,6 @@ class _Role:
 
 @click.command(
     "whoami",
-    short_help="Show the user, the identity and the role.",
     epilog="\b\nExamples:\n"
     "  amplify-federation whoami\n"
     "  amplify-federation whoami --session bob --no-network --json",
@@ -228,7 +227,6 @@ def _print(target: Target, state: State, credentials: AWSCredentials | None, rol
 
 @click.command(
     "list",
-    short_help="List the sessions of this machine.",
     epilog="\b\nExamples:\n"
     "  amplify-federation list\n"
     "  amplify-federation list --store ./sessions --json",

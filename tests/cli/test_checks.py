@@ -1,11 +1,18 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
+import anyio
 import pytest
 
-from amplify_federation import IdentityPool, SessionExpiredError, StoreLockedError
+from amplify_federation import (
+    EncryptedFileStore,
+    IdentityPool,
+    SessionExpiredError,
+    StoreLockedError,
+)
 from amplify_federation.cli.checks import (
     Verdict,
     folder_findings,
@@ -176,6 +183,93 @@ def test_a_file_in_its_place_is_told(tmp_path):
     assert "is no folder" in finding.found
 
 
+def others_can_get_at_it(folder):
+    folder.chmod(0o755)
+    (folder / "a.session").chmod(0o604)
+
+
+def a_file_is_a_link(folder):
+    (folder / "b.session").symlink_to(folder / "a.session")
+
+
+def a_file_is_another_users(folder):
+    os.chown(folder / "a.session", 12345, -1)
+
+
+def the_folder_is_another_users(folder):
+    os.chown(folder, 12345, -1)
+
+
+def a_file_is_in_its_place(folder):
+    shutil.rmtree(folder)
+    folder.touch()
+
+
+def a_file_is_above_it(folder):
+    shutil.rmtree(folder.parent)
+    folder.parent.touch()
+
+
+def others_can_write_above_it(folder):
+    shutil.rmtree(folder)
+    folder.parent.chmod(0o777)
+
+
+def another_user_is_above_it(folder):
+    shutil.rmtree(folder)
+    os.chown(folder.parent, 12345, -1)
+
+
+@modes
+@pytest.mark.parametrize(
+    "circumstance",
+    [
+        others_can_get_at_it,
+        a_file_is_a_link,
+        a_file_is_another_users,
+        the_folder_is_another_users,
+        a_file_is_in_its_place,
+        a_file_is_above_it,
+        others_can_write_above_it,
+        another_user_is_above_it,
+    ],
+)
+async def test_advice_that_is_followed_helps(tmp_path, circumstance):
+    if "another" in circumstance.__name__ and os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    folder = tmp_path / "it's above" / "sessions"
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "a.session").touch(mode=0o600)
+    circumstance(folder)
+    advice = [f.advice for f in folder_findings(folder) if f.verdict is Verdict.WRONG]
+    assert advice
+    for command in advice:
+        done = command.removeprefix("sudo ")  # these tests are root's, where it matters
+        await anyio.run_process(["sh", "-c", done])
+    assert [f.found for f in folder_findings(folder) if f.verdict is Verdict.WRONG] == []
+    for file in folder.glob("*.session"):
+        file.unlink()  # no session, and no `names.secret`
+    await EncryptedFileStore(folder).check_writable()  # as a session does on entering
+
+
+@modes
+def test_a_folder_that_cannot_be_made_is_told_and_another_one_helps(tmp_path):
+    tmp_path.chmod(0o500)
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)  # root may write anywhere
+    try:
+        (finding,) = folder_findings(tmp_path / "new" / "sessions")
+    finally:
+        os.seteuid(me)
+        tmp_path.chmod(0o700)
+    assert "made: this user may not write to" in finding.found
+    assert finding.exit_code is ExitCode.STORE
+    assert "--store FOLDER" in finding.advice
+    (finding,) = folder_findings(tmp_path / "another")
+    assert finding.verdict is Verdict.OK
+
+
 def test_what_was_set_aside_is_told(folder):
     (folder / "a.session.corrupt").touch(mode=0o600)
     found = [finding.verdict for finding in folder_findings(folder)]
@@ -211,6 +305,8 @@ async def test_a_lock_that_another_process_holds_is_told(tmp_path):
         process.communicate("")
     assert finding.verdict is Verdict.NOTE
     assert str(process.pid) in finding.found
+    assert "end the process" in finding.advice
+    assert (await lock_finding(target, pool)).found == "free"  # for it has ended
 
 
 async def test_no_folder_means_no_lock_and_makes_none(tmp_path):

@@ -1,4 +1,5 @@
 import base64
+import errno
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from amplify_federation import (
     EncryptedFileStore,
     FederatedAuth,
     IdentityPool,
+    MemoryStore,
+    NetworkError,
 )
 from amplify_federation.cli.checks import Verdict
 from amplify_federation.cli.doctor import reach_findings, session_finding, transport_finding
@@ -104,11 +107,28 @@ async def test_the_clock_is_compared_with_cognitos(ahead, verdict, words):
     assert words in clock.found
 
 
+def test_what_was_set_aside_is_removed_by_the_command_that_is_advised(signed_in, folder):
+    (file,) = folder.glob("*.session")
+    file.write_bytes(b"damaged")
+    assert signed_in("session").code == 4
+    done = signed_in("doctor", "--offline")
+    assert "set aside as .corrupt" in done.stdout
+    assert "`amplify-federation clear` removes" in done.stdout
+    assert signed_in("clear").code == 0
+    assert "corrupt" not in signed_in("doctor", "--offline").stdout
+
+
 async def test_the_finding_of_an_endpoint_that_does_not_answer_names_it():
     pool = IdentityPool(FakeCognito().create_identity_pool(), endpoint_url="http://127.0.0.1:9")
     (finding,) = await reach_findings(pool)
     assert (finding.verdict, finding.exit_code) == (Verdict.WRONG, ExitCode.NETWORK)
-    assert "HTTPS_PROXY" in finding.advice
+    async with FederatedAuth(pool, store=MemoryStore()) as auth:
+        with pytest.raises(NetworkError) as caught:
+            await auth.federate_to_identity_pool("token", AuthProvider.GOOGLE)
+    told = finding.found.partition(": ")[0]  # the words for the cause are the transport's
+    assert told == caught.value.message.partition(": ")[0] == "ConnectError from 127.0.0.1:9"
+    assert finding.advice == caught.value.recovery_suggestion
+    assert os.strerror(errno.ECONNREFUSED) in finding.found
 
 
 HOUR = 3600.0

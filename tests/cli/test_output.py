@@ -20,6 +20,7 @@ from amplify_federation.cli.output import (
     state_name,
     utc_text,
     wants_json,
+    wrapped,
 )
 
 
@@ -80,6 +81,25 @@ def test_what_takes_long_is_told_on_stderr(monkeypatch, terminal):
     told = screen.getvalue()
     assert "Asking Cognito ..." in told
     assert told.endswith("\n") is not terminal  # a terminal's line is taken away
+
+
+def test_a_dumb_terminal_gets_no_control_sequences(monkeypatch):
+    screen = Screen(terminal=True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "dumb")
+    with progress("Asking Cognito", patience=0.0):
+        assert screen.wrote.wait(10)
+    assert screen.getvalue() == "Asking Cognito ...\n"
+
+
+def test_prose_is_wrapped_at_a_terminal_and_a_command_is_not(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Screen(terminal=True))
+    monkeypatch.setenv("COLUMNS", "30")
+    assert wrapped("word " * 20, indent="  ").count("\n") == 3
+    command = "Sign in again: amplify-federation login, or something else of this length"
+    assert wrapped(command, indent="  ") == f"  {command}"
+    monkeypatch.setattr(sys, "stderr", Screen(terminal=False))
+    assert wrapped("word " * 20) == "word " * 20
 
 
 def test_what_is_quick_is_not_told(capsys):

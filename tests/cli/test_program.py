@@ -6,7 +6,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+import amplify_federation
 from amplify_federation import cli
+from amplify_federation._version import VERSION
 from amplify_federation.cli import program as module
 from amplify_federation.cli.exit_codes import MEANINGS
 from amplify_federation.cli.program import program
@@ -56,6 +58,35 @@ def test_an_unknown_command_is_wrong_usage():
     assert "dance" in done.stderr
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("logn", "login"), ("whoam", "whoami")])
+def test_a_misspelt_command_is_answered_with_the_one_that_is_alike(typed, meant):
+    assert f"Did you mean {meant}" in ask(typed).stderr
+
+
+def test_the_list_of_commands_loads_none_of_them():
+    script = (
+        "import sys; from click.testing import CliRunner;"
+        "from amplify_federation.cli.program import program;"
+        "CliRunner().invoke(program, ['--help']);"
+        "print(*(name for name in sys.modules if name.startswith('amplify_federation.cli.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert {name.rpartition(".")[2] for name in done.stdout.split()} == {
+        "program", "exit_codes", "output",
+    }  # fmt: skip
+
+
+def test_the_package_itself_is_the_command_and_knows_its_version():
+    done = subprocess.run(
+        [sys.executable, "-m", "amplify_federation", "--version"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("amplify-federation, version ")
+    assert amplify_federation.__version__ == VERSION
+
+
 def test_wrong_usage_is_told_as_json_too():
     done = ask("federate", "--json", "--provider", "dance")
     told = json.loads(done.stderr)
@@ -98,10 +129,11 @@ def test_a_reader_that_goes_away_is_no_fault_of_ours():
     assert "Exception ignored" not in done.stderr
 
 
-def test_no_color_is_obeyed(monkeypatch):
+@pytest.mark.parametrize("without", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_no_color_is_obeyed(monkeypatch, without):
     monkeypatch.delenv("NO_COLOR", raising=False)
-    coloured = ask("session", "--pool", "nonsense", color=True)
-    plain = ask("session", "--pool", "nonsense", color=True, env={"NO_COLOR": "1"})
+    coloured = ask("session", "--pool", "nonsense", color=True, env={"TERM": "xterm"})
+    plain = ask("session", "--pool", "nonsense", color=True, env=without)
     assert "\x1b[" in coloured.stderr
     assert "\x1b[" not in plain.stderr
 
