@@ -86,10 +86,10 @@ class Console:
     def close(self):
         self._write("exit()\r")
         try:
-            return self._process.wait(20)
+            return self._process.wait(60)
         finally:
             os.close(self._mine)  # a console that hangs gets SIGHUP
-            self._process.wait(20)
+            self._process.wait(60)
 
 
 @pytest.fixture
