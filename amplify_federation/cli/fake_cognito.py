@@ -199,6 +199,7 @@ def _login_variables(
 ) -> dict[str, str]:
     """Return what a sign-in at the pool's first provider needs; a developer's has none."""
     given: object = pool.get("providers") or ["google"]
+    clients: dict[str, list[str]]
     if isinstance(given, dict):
         clients = cast("dict[str, list[str]]", given)
     else:

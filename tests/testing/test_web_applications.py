@@ -15,6 +15,7 @@ import pytest
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import DEFAULT_CLIENT_ID, FakeCognito
+from amplify_federation.testing._openid.grants import DEVICE_GRANT
 from tests.testing.chromium import Chromium
 
 GOOGLE = AuthProvider.GOOGLE
@@ -171,6 +172,22 @@ def test_a_person_denies_by_keyboard(served, application, chromium):
     assert chromium.spoken()[1] == ("button", "Deny")
     chromium.press("Enter", loads=True)
     assert text_of(chromium) == "refused: access_denied"
+
+
+def test_a_person_connects_a_device_by_keyboard(served, chromium):
+    _, _, discovery = served
+    metadata = httpx.get(discovery).json()
+    client = {"client_id": DEFAULT_CLIENT_ID}
+    device = httpx.post(metadata["device_authorization_endpoint"], data=client).json()
+    chromium.open(device["verification_uri"])
+    assert chromium.spoken()[1] == ("textbox", "Code on your device")
+    chromium.type(device["user_code"].lower())
+    chromium.press("Tab")
+    assert chromium.spoken()[1] == ("combobox", LABEL)
+    chromium.press("Enter", loads=True)  # the first button: allow
+    assert ("heading", "Connected") in chromium.spoken()[0]
+    form = {**client, "grant_type": DEVICE_GRANT, "device_code": device["device_code"]}
+    assert httpx.post(metadata["token_endpoint"], data=form).json()["id_token"]
 
 
 def test_every_field_of_the_page_has_a_name_and_a_mistake_is_announced(

@@ -267,9 +267,7 @@ def check_signature(headers: Mapping[str, str]) -> SignedFor:
         raise ServiceRefusal(errors.INCOMPLETE_SIGNATURE, " ".join(missing))
     scope = _SCOPE.fullmatch(given["Credential"])
     if scope is None:
-        # Without a public source: the service adds what it found.
-        message = "Credential must have exactly 5 slash-delimited elements."
-        raise ServiceRefusal(errors.INCOMPLETE_SIGNATURE, message)
+        raise ServiceRefusal(errors.INCOMPLETE_SIGNATURE, errors.CREDENTIAL_FORM)
     if scope[3] != _SERVICE:
         message = f"Credential should be scoped to correct service: '{_SERVICE}'."
         raise ServiceRefusal(errors.INVALID_SIGNATURE, message)

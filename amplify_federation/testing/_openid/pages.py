@@ -55,7 +55,8 @@ def sign_in_page(
     invalid = ' aria-invalid="true" aria-describedby="mistake"' if mistake else ""
     body = (
         f"{alert}<p>{escape(client_id)} asks who you are, and for: {escape(scope)}.</p>"
-        f'<form method="post">{_hidden(hidden)}{_user_field(users, typed.get("user"))}'
+        f'<form method="post">{_hidden(hidden)}'
+        f"{_user_field(users, typed.get('user'), focus=' autofocus')}"
         f"<details{' open' if mistake else ''}><summary>What the token says</summary>"
         '<label for="token_claims">Additional claims, a JSON object (null leaves a claim out)'
         f'</label><textarea id="token_claims" name="token_claims" rows="3"{invalid}>'
@@ -72,19 +73,19 @@ def device_page(login_key: str, user_code: str, users: Iterable[str]) -> bytes:
     """Return the form on which a user enters the code that a device shows."""
     body = (
         '<form method="post"><label for="user_code">Code on your device</label>'
-        f'<input id="user_code" name="user_code" value="{escape(user_code)}" required '
+        f'<input id="user_code" name="user_code" value="{escape(user_code)}" required autofocus '
         f'autocomplete="off">{_user_field(users, None)}{_BUTTONS}</form>'
     )
     return page(f"Connect a device to {login_key}", body)
 
 
-def _user_field(users: Iterable[str], typed: str | None) -> str:
+def _user_field(users: Iterable[str], typed: str | None, *, focus: str = "") -> str:
     names = list(users)
     options = "".join(f'<option value="{escape(user)}">' for user in names)
     value = typed if typed is not None else next(iter(names), "")
     return (
         '<label for="user">User (pick one, or type any name)</label>'
-        f'<input id="user" name="user" list="users" value="{escape(value)}" required autofocus '
+        f'<input id="user" name="user" list="users" value="{escape(value)}" required{focus} '
         f'autocomplete="username"><datalist id="users">{options}</datalist>'
     )
 

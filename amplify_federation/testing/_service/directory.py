@@ -151,8 +151,8 @@ class Directory:
         """Unlink providers; an identity that loses its last login is closed."""
         for key in login_keys:
             if key not in identity.logins:
-                message = f"Provider '{key}' is not linked to this identity."
-                raise ServiceRefusal(errors.INVALID_PARAMETER, message)
+                text = errors.NOT_LINKED.format(provider=key)
+                raise ServiceRefusal(errors.INVALID_PARAMETER, text)
         for key in set(login_keys):
             del self._owners[identity.pool_id, key, identity.logins.pop(key)]
         identity.modified = self._now()

@@ -66,6 +66,9 @@ LOOKUP_NEEDS_ONE: Final = "Please provide an IdentityId or a DeveloperUserIdenti
 LOOKUP_DIFFERS: Final = "The IdentityId and the DeveloperUserIdentifier do not belong together."
 SAME_DEVELOPER_USER: Final = "Source and destination are one developer user."
 NO_RESOURCE: Final = "The resource is not found."
+CREDENTIAL_FORM: Final = "Credential must have exactly 5 slash-delimited elements."  # and a value
+WRONG_TYPE: Final = "{name} has the wrong JSON type."
+NOT_LINKED: Final = "Provider '{provider}' is not linked to this identity."
 ROLE_KEY_UNKNOWN: Final = "is not a valid RoleMapping ProviderName or is not a configured provider."
 
 

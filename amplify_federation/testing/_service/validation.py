@@ -65,8 +65,7 @@ def _expect_types(name: str, shape: Shape, value: Any) -> None:  # noqa: ANN401 
     # In Python a boolean is an integer; in JSON it is not.
     fits: bool = isinstance(value, _JSON_TYPES[type(shape)])
     if not fits or isinstance(value, bool) != isinstance(shape, Flag):
-        message = f"{name} has the wrong JSON type."
-        raise ServiceRefusal(errors.SERIALIZATION, message)
+        raise ServiceRefusal(errors.SERIALIZATION, errors.WRONG_TYPE.format(name=name))
     match shape:
         case ListOf():
             for part in value:
@@ -83,8 +82,7 @@ def _expect_types(name: str, shape: Shape, value: Any) -> None:  # noqa: ANN401 
 
 def _expect_part(name: str, shape: Shape, part: Any) -> None:  # noqa: ANN401  # JSON
     if part is None:
-        message = f"{name} has the wrong JSON type."
-        raise ServiceRefusal(errors.SERIALIZATION, message)
+        raise ServiceRefusal(errors.SERIALIZATION, errors.WRONG_TYPE.format(name=name))
     _expect_types(name, shape, part)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import DEFAULT_CLIENT_ID
+from amplify_federation.testing._openid.clients import ProviderSettings
 
 GOOGLE = AuthProvider.GOOGLE
 REDIRECT = "http://127.0.0.1:4711/callback"
@@ -57,3 +58,7 @@ def test_a_confidential_client_authenticates(fake, browser):
         url, data={**form, "code": code}, auth=(DEFAULT_CLIENT_ID, "pass%20word")
     )
     assert right.status_code == 200, right.text
+
+
+def test_settings_do_not_show_a_secret():
+    assert "canary" not in repr(ProviderSettings(client_secrets={"app": "canary"}))
