@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from amplify_federation import AuthProvider
+from amplify_federation.cli.demo_s3 import RESOURCE
 from amplify_federation.testing import FakeCognito
 from tests.documents import blocks_of, text_of
 
@@ -82,6 +83,7 @@ def test_the_policies_know_the_variables_of_cognito_alone():
         assert own in json.dumps(each)
         assert set(re.findall(r"\$\{[^}]*\}", json.dumps(each))) == {own}
     assert "Scan" not in PERMISSIONS
+    assert RESOURCE in {each["Resource"] for each in permissions["Statement"]}  # the demo's S3
 
 
 def test_the_quotas_of_the_page_are_those_that_the_embedded_cognito_has():
