@@ -31,6 +31,7 @@ from amplify_federation import (
     FederatedUsers,
     FederationResult,
     InvalidStateError,
+    RefreshGrant,
 )
 
 T = TypeVar("T")
@@ -82,9 +83,10 @@ class BlockingAuth:
         provider: AuthProvider,
         *,
         developer_provided_identity_id: str | None = None,
+        refresh_grant: RefreshGrant | None = None,
     ) -> FederationResult:
         """Exchange a provider's token for an identity and its AWS credentials."""
-        work = _federation(token, provider, developer_provided_identity_id)
+        work = _federation(token, provider, developer_provided_identity_id, refresh_grant)
         del token  # this frame stands in every traceback from here
         result: FederationResult = self._loop.call(work)
         return result
@@ -182,10 +184,16 @@ class BlockingUsers:
 
 # Functions of their own: what a lambda uses stands among the variables of the frame that made it.
 def _federation(
-    token: str, provider: AuthProvider, identity_id: str | None
+    token: str,
+    provider: AuthProvider,
+    identity_id: str | None,
+    refresh_grant: RefreshGrant | None,
 ) -> Callable[[FederatedAuth], Awaitable[FederationResult]]:
     return lambda auth: auth.federate_to_identity_pool(
-        token, provider, developer_provided_identity_id=identity_id
+        token,
+        provider,
+        developer_provided_identity_id=identity_id,
+        refresh_grant=refresh_grant,
     )
 
 

@@ -2,9 +2,11 @@
 
 import importlib.util
 import re
+import threading
 from functools import partial
 
 import anyio
+import httpx
 import pytest
 
 from amplify_federation import (
@@ -19,7 +21,7 @@ from tests.documents import blocks_of, file_of, text_of
 from tests.oidc.kit import CLIENT, GOOGLE, HOUR, ISSUER, Person
 
 README = "amplify_federation/_oidc/README.md"
-RUN = {"desktop.py", "notebook.py", "goodbye.py", "own_tokens.py"}
+RUN = {"desktop.py", "script.py", "notebook.py", "goodbye.py", "own_tokens.py"}
 
 
 @pytest.fixture
@@ -58,6 +60,38 @@ async def test_a_desktop_program_asks_its_user_once(world, example, monkeypatch)
     second = await program.credentials(world.pool, CLIENT)
     assert first.keys() == second.keys()
     assert first["aws_access_key_id"] != second["aws_access_key_id"]
+
+
+async def test_a_script_signs_in_without_an_event_loop(world, example, monkeypatch):
+    person = Person(world)
+    program, told = example("script.py"), threading.Event()
+
+    def show(prompt):
+        person.prompt = prompt
+        told.set()
+
+    # A client of its own: the script's event loop is another.
+    client = httpx.AsyncClient(transport=world.fake.transport)
+    monkeypatch.setattr(
+        program,
+        "sign_in",
+        partial(sign_in, http_client=client, prompt=show, device=False),
+    )
+    monkeypatch.setattr(
+        program,
+        "FederatedAuth",
+        partial(FederatedAuth, store=MemoryStore(), http_client=client, settings=world.settings),
+    )
+
+    async def act():
+        await anyio.to_thread.run_sync(told.wait)
+        person.told.set()
+        await person.act()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(act)
+        session = await anyio.to_thread.run_sync(program.session, world.pool, CLIENT)
+    assert session.is_signed_in
 
 
 async def test_a_notebook_shows_a_code(world, example, capsys):
