@@ -8,6 +8,7 @@ starts a task of each loop's own kind; what runs in it is anyio again.
 from __future__ import annotations
 
 import logging
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,7 +16,7 @@ import anyio
 from amplify_federation._async.loop_guard import is_asyncio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 logger = logging.getLogger("amplify_federation")
 
@@ -23,11 +24,10 @@ logger = logging.getLogger("amplify_federation")
 class Background:
     """Tasks that are ended together."""
 
-    __slots__ = ("_running", "_tasks")
+    __slots__ = ("_running",)
 
     def __init__(self) -> None:
         self._running: dict[anyio.CancelScope, anyio.Event] = {}
-        self._tasks: set[Any] = set()  # asyncio keeps only weak references to its tasks
 
     def start(self, work: Callable[[], Awaitable[object]]) -> anyio.Event:
         """Start `work`; return the event that is set when it has ended, however it did."""
@@ -48,16 +48,7 @@ class Background:
                 del self._running[scope]
                 ended.set()
 
-        if is_asyncio():
-            from asyncio import create_task  # noqa: PLC0415  # only where asyncio runs
-
-            task = create_task(run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        else:
-            from trio.lowlevel import spawn_system_task  # noqa: PLC0415  # only where trio runs
-
-            spawn_system_task(run)
+        spawn(run)
         return ended
 
     async def end(self) -> None:
@@ -68,3 +59,20 @@ class Background:
             for scope, ended in list(self._running.items()):
                 scope.cancel()
                 await ended.wait()
+
+
+_tasks: set[Any] = set()  # asyncio keeps only weak references to its tasks
+
+
+def spawn(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Start a task of the running loop, in a copy of the caller's context. It must not raise."""
+    if is_asyncio():
+        from asyncio import create_task  # noqa: PLC0415  # only where asyncio runs
+
+        task = create_task(run())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+    else:
+        from trio.lowlevel import spawn_system_task  # noqa: PLC0415  # only where trio runs
+
+        spawn_system_task(run, context=copy_context())

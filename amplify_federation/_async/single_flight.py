@@ -1,7 +1,8 @@
 """Single flight: any number of callers, one piece of work; also by key.
 
-The first caller leads and works in its own task, so no task outlives its caller. If the leader is
-cancelled, one of the followers leads anew; nobody else notices.
+The work runs in a task of its own and goes on as long as one caller waits for it, whoever began it:
+a caller that is cancelled costs the others nothing. With the last one it is cancelled, and waited
+for, so no work outlives its callers.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,25 +11,30 @@ from typing import Generic, TypeVar
 import anyio
 from attrs import define, field
 
+from amplify_federation._async.background import spawn
 from amplify_federation.errors import AuthError
 
 T = TypeVar("T")
+_PUT_OFF = 0.5  # seconds
 
 
 class _Attempt(Generic[T]):
-    """One leader's try; `next` is that of the follower who took over when it was cancelled."""
+    """Work under way; `next` is what a caller began for whom it had no outcome."""
 
-    __slots__ = ("ended", "failure", "next", "results")
+    __slots__ = ("callers", "ended", "error", "failure", "next", "results", "scope")
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float) -> None:
+        self.callers = 0
         self.ended = anyio.Event()
+        self.scope = anyio.CancelScope(deadline=deadline)
         self.results: list[T] = []
-        self.failure: AuthError | None = None
+        self.failure: AuthError | None = None  # an outcome for every caller
+        self.error: Exception | None = None  # any other, for the caller that began it
         self.next: _Attempt[T] | None = None
 
     @property
     def has_outcome(self) -> bool:
-        """Whether the leader came to an end, good or bad."""
+        """Whether the work came to an end, good or bad."""
         return bool(self.results) or self.failure is not None
 
     def result(self) -> T:
@@ -36,6 +42,28 @@ class _Attempt(Generic[T]):
         if self.failure is not None:
             raise self.failure.fresh_copy()
         return self.results[0]
+
+    async def do(self, work: Callable[[], Awaitable[T]]) -> None:
+        """Do the work, and keep how it ended."""
+        try:
+            with self.scope:
+                self.results.append(await work())
+        except AuthError as error:
+            self.failure = error.fresh_copy()
+        except Exception as error:  # noqa: BLE001  # raised by the caller that began it
+            self.error = error
+
+    async def wait(self) -> None:
+        """Wait until the work has ended; cancel it if the last caller is cancelled."""
+        self.callers += 1
+        try:
+            await self.ended.wait()
+        finally:
+            self.callers -= 1
+            if not self.callers and not self.ended.is_set():
+                self.scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await self.ended.wait()
 
 
 class SingleFlight(Generic[T]):
@@ -52,30 +80,45 @@ class SingleFlight(Generic[T]):
         return self._attempt is not None
 
     async def join(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of the work under way, or do it.
+        """Return the result of the work under way, or do it, until this caller's deadline.
 
-        An `AuthError` that `work` raises is raised to every caller. Any other exception goes to
-        the leader alone, and a follower leads anew.
+        An `AuthError` that `work` raises is raised to every caller. Any other exception goes to the
+        caller that began it, and another begins anew.
         """
         last: _Attempt[T] | None = None
         attempt = self._attempt
         while attempt is not None:
-            await attempt.ended.wait()
+            await attempt.wait()
             if attempt.has_outcome:
                 return attempt.result()
-            # Another follower may have led in its place, and be done already.
+            # Another caller may have begun anew, and its work be done already.
             last, attempt = attempt, attempt.next or self._attempt
-        attempt = self._attempt = _Attempt()
+        attempt = self._begun(work)
         if last is not None:
             last.next = attempt
-        try:
-            attempt.results.append(await work())
-        except AuthError as error:
-            attempt.failure = error.fresh_copy()
-        finally:
-            self._attempt = None
-            attempt.ended.set()
+        await attempt.wait()
+        if attempt.error is not None:
+            raise attempt.error
+        if not attempt.has_outcome:
+            # The deadline of the work was this caller's, which is cancelled here; else it was put
+            # off meanwhile.
+            await anyio.sleep(_PUT_OFF)
+            return await self.join(work)
         return attempt.result()
+
+    def _begun(self, work: Callable[[], Awaitable[T]]) -> _Attempt[T]:
+        attempt: _Attempt[T] = _Attempt(anyio.current_effective_deadline())
+
+        async def run() -> None:
+            try:
+                await attempt.do(work)
+            finally:
+                self._attempt = None
+                attempt.ended.set()
+
+        self._attempt = attempt
+        spawn(run)
+        return attempt
 
 
 @define

@@ -1,3 +1,5 @@
+from contextvars import ContextVar
+
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
@@ -43,7 +45,7 @@ async def test_a_caller_who_comes_later_works_anew():
     assert [await flight.join(work) for _ in range(3)] == [1, 2, 3]
 
 
-async def test_when_the_leader_is_cancelled_a_follower_leads():
+async def test_work_goes_on_for_the_others_when_the_caller_that_began_it_is_cancelled():
     flight, work, results = SingleFlight(), Work(), []
     leader = anyio.CancelScope()
 
@@ -54,15 +56,60 @@ async def test_when_the_leader_is_cancelled_a_follower_leads():
     async with anyio.create_task_group() as group:
         group.start_soon(lead)
         await anyio.wait_all_tasks_blocked()
-        for _ in range(3):
+        for _ in range(10):
             group.start_soon(into, results, flight, work)
         await anyio.wait_all_tasks_blocked()
         leader.cancel()
         await anyio.wait_all_tasks_blocked()
         assert flight.is_running
-        assert work.begun == 2
         work.may_end.set()
-    assert results == [2] * 3
+    assert results == [1] * 10
+    assert work.begun == 1
+
+
+async def test_work_ends_with_its_last_caller_and_is_waited_for():
+    flight, ended = SingleFlight(), []
+    scopes = [anyio.CancelScope() for _ in range(3)]
+
+    async def work():
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await checkpoint()
+            ended.append(True)
+
+    async def call(scope):
+        with scope:
+            await flight.join(work)
+        assert scope is not scopes[-1] or ended == [True]
+
+    async with anyio.create_task_group() as group:
+        for scope in scopes:
+            group.start_soon(call, scope)
+            await anyio.wait_all_tasks_blocked()
+        for scope in scopes:
+            assert not ended
+            scope.cancel()
+            await anyio.wait_all_tasks_blocked()
+    assert ended == [True]
+    assert not flight.is_running
+
+
+async def test_work_has_the_deadline_and_the_context_of_the_caller_that_began_it():
+    flight, seen = SingleFlight(), []
+    mark = ContextVar("mark")
+
+    async def work():
+        seen.extend((mark.get(), anyio.current_effective_deadline()))
+        await anyio.sleep_forever()
+
+    mark.set("the caller's")
+    with anyio.move_on_after(0.05) as scope:
+        await flight.join(work)
+    assert scope.cancelled_caught
+    assert seen == ["the caller's", scope.deadline]
+    assert not flight.is_running
 
 
 async def test_a_cancelled_follower_disturbs_nobody():
@@ -158,32 +205,26 @@ async def test_nothing_is_an_outcome_like_any_other():
     assert results == [None, None]
 
 
-async def test_followers_of_a_cancelled_leader_share_one_more_try():
-    flight, tries, door = SingleFlight(), [], anyio.Event()
+async def test_the_others_share_one_more_try_after_a_deadline_that_was_not_theirs():
+    flight, tries, outcomes = SingleFlight(), [], []
 
     async def work():
         tries.append(len(tries))
         if len(tries) == 1:
-            await door.wait()  # until it is cancelled
-        return "done"  # without a pause: the next leader has ended before the others wake
+            await anyio.sleep_forever()  # until the deadline
+        return "done"  # without a pause: the next has ended before the others wake
 
-    outcomes = []
+    async def lead():
+        with anyio.move_on_after(0.05):
+            await flight.join(work)
 
     async def follow():
         outcomes.append(await flight.join(work))
 
     async with anyio.create_task_group() as group:
-        scope = anyio.CancelScope()
-
-        async def lead():
-            with scope:
-                await flight.join(work)
-
         group.start_soon(lead)
         await anyio.wait_all_tasks_blocked()
         for _ in range(10):
             group.start_soon(follow)
-        await anyio.wait_all_tasks_blocked()
-        scope.cancel()
     assert outcomes == ["done"] * 10
     assert len(tries) == 2

@@ -525,7 +525,7 @@ async def test_renewals_are_bounded_too(world):
 
 
 async def test_who_waits_in_line_for_too_long_is_told_so(world):
-    users = world.users(max_federations=1, timeout=0.1)
+    users = world.users(max_federations=1, timeout=0.6)
     world.wire.before[GET_ID] = Door()
     errors = []
 
