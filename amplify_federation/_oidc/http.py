@@ -58,9 +58,12 @@ class ProviderHttp:
         self,
         client: Any,  # noqa: ANN401  # httpx's, or httpx2's
         proxy: str | None = None,
+        *,
+        lean: bool = False,
     ) -> None:
         self._client = client
         self._proxy = proxy
+        self._lean = lean  # over LeanTransport, whose errors say why, and nothing of the request
         self._request_class = request_class_of(client)
 
     async def get(self, url: str) -> ProviderAnswer:
@@ -88,7 +91,8 @@ class ProviderHttp:
             failure = NetworkError(f"{host} did not answer within {ATTEMPT:g} s.")
         except Exception as error:  # noqa: BLE001  # each is told apart
             told = leaf(error)
-            known = network_error(told, host, self._proxy)
+            detail = str(told) if self._lean else ""
+            known = network_error(told, host, self._proxy, detail)
             failure = known or NetworkError(f"{type(told).__name__} from {host}.")
             failure.__cause__ = None
         # Outside the handler, and without the frames that hold the request.
@@ -130,7 +134,7 @@ async def provider_http(
         message = f"The HTTP client could not be made: {type(error).__name__}."
     else:
         try:
-            yield ProviderHttp(client, proxy)
+            yield ProviderHttp(client, proxy, lean=lean)
         finally:
             with anyio.CancelScope(shield=True):
                 await client.aclose()

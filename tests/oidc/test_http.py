@@ -1,5 +1,8 @@
 """Requests to a provider: bounded, not redirected, over a proxy where there is one."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import anyio
 import httpx
 import pytest
@@ -8,6 +11,7 @@ from amplify_federation import ConfigurationError, NetworkError
 from amplify_federation._model.values import Secret
 from amplify_federation._oidc.http import provider_http
 from amplify_federation._oidc.library import Form
+from tests.fire.authority import Authority
 
 URL = "https://p.example.com/x"
 
@@ -123,3 +127,37 @@ async def test_a_proxy_of_the_environment_is_asked_for_the_provider(monkeypatch)
                 await http.get(URL)
         group.cancel_scope.cancel()
     assert connects == [b"CONNECT p.example.com:443 HTTP/1.1"]
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b'{"a": 1}')
+
+    def log_message(self, *_):
+        """Keep the test's output quiet."""
+
+
+class QuietServer(HTTPServer):
+    def handle_error(self, *_):
+        """Pass over a client that hangs up."""
+
+
+async def test_certificates_are_checked_against_the_authorities_of_the_environment(
+    tmp_path, monkeypatch
+):
+    authority = Authority(tmp_path)
+    with QuietServer(("127.0.0.1", 0), Page) as server:
+        context = authority.server_context("localhost")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"https://localhost:{server.server_port}/"
+        async with provider_http(None, url) as http:
+            with pytest.raises(NetworkError, match=r"localhost: .*certificate"):
+                await http.get(url)
+        monkeypatch.setenv("SSL_CERT_FILE", authority.path)
+        async with provider_http(None, url) as http:
+            assert (await http.get(url)).members == {"a": 1}
+        server.shutdown()
