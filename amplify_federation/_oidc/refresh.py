@@ -106,12 +106,18 @@ async def _revoke(client: OidcClient, token: Secret) -> SignOutResult:
 
 
 async def revoke_all(
-    grants: tuple[RefreshGrant, ...],
+    grants: tuple[RefreshGrant, ...] | None,
     http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
     *,
     local: bool,
 ) -> SignOutResult:
-    """Revoke what a cleared session held, unless `local`; the worst outcome counts."""
+    """Revoke the grants of a cleared session, unless `local`; the worst outcome counts.
+
+    `grants` is `None` for a record that could not be read.
+    """
+    if grants is None:
+        message = "The session's record could not be read: what it held was not revoked."
+        return SignOutResult(Revocation.FAILED, message)
     if not grants:
         return SignOutResult(Revocation.NOTHING_TO_REVOKE, "The session held no refresh token.")
     if local:

@@ -191,14 +191,14 @@ class Session:
             view = None if force else self._fresh.get(self._repository.record)
         return view or await self._fetch(force=force)
 
-    async def clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...]:
+    async def clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...] | None:
         """Forget the federation in memory and store, without the network.
 
-        Return the refresh grants that were forgotten with it. `leave_tombstone`: the store's record
-        says so, even where there was none.
+        Return the refresh grants that were forgotten with it, or `None` if the record could not be
+        read. `leave_tombstone`: the store's record says so, even where there was none.
         """
         self.check_callable()
-        grants: tuple[RefreshGrant, ...] = ()
+        grants: tuple[RefreshGrant, ...] | None = None
         self._cancel_federations()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await (

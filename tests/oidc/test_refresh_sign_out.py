@@ -6,6 +6,7 @@ import pytest
 
 from amplify_federation import (
     ConfigurationError,
+    EncryptedFileStore,
     FederatedUsers,
     MemoryStore,
     Revocation,
@@ -124,6 +125,23 @@ async def test_a_provider_that_hangs_is_not_waited_for(world, auth, monkeypatch)
     result = await auth.sign_out()
     assert result.revocation is Revocation.FAILED
     assert "0.05 s" in result.message
+
+
+async def test_a_record_that_no_key_opens_is_forgotten_and_said_not_to_be_revoked(
+    world, signed, tmp_path
+):
+    async with world.auth(EncryptedFileStore(tmp_path / "s", key=b"a" * 32)) as auth:
+        await auth.federate_to_identity_pool(
+            signed.id_token, signed.provider, refresh_grant=signed.refresh_grant
+        )
+    auth = world.auth(EncryptedFileStore(tmp_path / "s", key=b"b" * 32))
+    result = await auth.sign_out()
+    await auth.aclose()
+    assert result.revocation is Revocation.FAILED
+    assert "could not be read" in result.message
+    assert await is_alive(world, signed.refresh_grant)
+    async with world.auth(EncryptedFileStore(tmp_path / "s", key=b"a" * 32)) as again:
+        assert again.state == SignedOut()
 
 
 async def test_a_store_that_fails_forgets_and_revokes_nothing(world, auth, signed, monkeypatch):
