@@ -115,8 +115,9 @@ def command(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 
     Facebook, Amazon and Apple, a token of Google's shape for one user, the client id and discovery
     document of an embedded Google, for a sign-in on its page, and what the subcommands need, which
     ask the running server for tokens, pools, faults and more from another terminal. With a PROGRAM,
-    sets these variables for it instead, gives it a temporary folder for its sessions, and exits
-    with its code. Everything is kept in memory, and none of the credentials is good for AWS.
+    sets these variables for it instead, gives it a temporary folder for its sessions and its AWS
+    config file, and exits with its code. Everything is kept in memory, and none of the credentials
+    is good for AWS.
     """
     program: Sequence[str] = context.meta[_PROGRAM]
     if context.invoked_subcommand is None:
@@ -276,8 +277,11 @@ def _run(program: Sequence[str], variables: Mapping[str, str]) -> int:
     before = signal.signal(signal.SIGINT, leave_to_program)
     try:
         with TemporaryDirectory(prefix="amplify-federation-") as folder:
-            home = {"AMPLIFY_FEDERATION_HOME": folder}
-            done = subprocess.run(program, env={**kept, **home, **variables}, check=False)  # noqa: S603  # what the user asked for
+            own = {  # `configure` writes a profile, which is of no use afterwards
+                "AMPLIFY_FEDERATION_HOME": f"{folder}/sessions",
+                "AWS_CONFIG_FILE": f"{folder}/aws.config",
+            }
+            done = subprocess.run(program, env={**kept, **own, **variables}, check=False)  # noqa: S603  # what the user asked for
     except OSError as error:
         click.echo(f"{program[0]} cannot be run: {error.strerror}.", err=True)
         return _NOT_FOUND

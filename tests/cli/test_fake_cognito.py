@@ -88,15 +88,17 @@ def test_a_program_runs_against_it_and_ends_it(command, monkeypatch):
             async with FederatedAuth(IdentityPool.from_env()) as auth:
                 token = os.environ["AMPLIFY_FEDERATION_TOKEN"]
                 await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
-                print(auth.state.identity_id, os.environ["AMPLIFY_FEDERATION_HOME"])
+                folders = os.environ["AMPLIFY_FEDERATION_HOME"], os.environ["AWS_CONFIG_FILE"]
+                print(auth.state.identity_id, *folders)
         anyio.run(main)
         sys.exit(7)"""
     done = command.in_a_process("fake-cognito", "--", sys.executable, "-c", script)
     assert (done.code, done.stderr) == (7, "")
-    identity, folder = done.stdout.split()
+    identity, folder, config = done.stdout.split()
     assert identity.startswith("us-west-2:")
     assert folder != str(command.folder)
-    assert not Path(folder).exists()
+    assert Path(config).parent == Path(folder).parent
+    assert not Path(folder).parent.exists()
 
 
 def test_a_program_that_is_missing_is_named(command):
