@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -95,6 +96,17 @@ def test_every_variable_that_the_package_reads_is_in_the_table_of_the_guide():
     of_click = {"COMPLETE"}  # see the text on completion in the command's help
     kept_from_programs = {"STORE"}  # `serve` reads nothing of it, and does not hand it on
     assert read - of_fake_cognito - of_click - kept_from_programs <= shown
+
+
+def test_every_extra_is_in_the_table_of_the_guide():
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"].keys() - {"bench", "dev"}
+    guide = text_of("amplify_federation/README.md")
+    table = guide.partition("## Extras")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert extras == {each for row in rows for each in re.findall(r"`(\w+)`", row)}
+    needed = {re.match(r"[\w-]+", each)[0] for each in project["dependencies"]}
+    assert all(each in table for each in needed)
 
 
 def test_a_profile_names_its_credential_process_by_an_absolute_path():
