@@ -176,9 +176,9 @@ class FederatedAuth:
     async def clear_federation_to_identity_pool(self) -> None:
         """Forget the federated session, in memory and in the store. Needs no network.
 
-        Not federated is no error. A federation under way fails with `InvalidStateError`. Signing
-        out at the identity provider is the application's. Raises `StoreError` if the store cannot
-        be written; then nothing was forgotten.
+        Not federated is no error. A federation under way fails with `InvalidStateError`. The
+        provider is told nothing; `sign_out` has it end the refresh token as well. Raises
+        `StoreError` if the store cannot be written; then nothing was forgotten.
         """
         await self._session.clear()
 
