@@ -276,8 +276,9 @@ def checked_source(source: TokenSource | None) -> TokenSource | None:
     from inspect import iscoroutinefunction, isfunction, ismethod, unwrap  # noqa: PLC0415 - few have one
 
     given: object = source
-    if not callable(given) or isinstance(given, type):
-        kind = f"the class {_name(given)}" if isinstance(given, type) else type(given).__name__
+    is_class = isinstance(given, type)
+    if is_class or not callable(given):
+        kind = f"the class {_name(given)}" if is_class else type(given).__name__
         message = (
             "`token_source` must be an async function that takes a TokenRequest and returns a "
             f"token, not {kind}."

@@ -6,6 +6,7 @@ This file owns the public calls of a web backend. It must not know web framework
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,6 +48,11 @@ from amplify_federation.errors import (
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import ChecksService, ChecksWriting, SessionStore
 
+_NEEDED_BY_CALLS = (
+    "amplify_federation._http.senders",
+    "amplify_federation._session.federation",
+    "amplify_federation._session.renewal",
+)
 OPAQUE_TOKEN_LIFE = 300.0  # seconds
 MAX_FEDERATIONS = 128  # each takes a connection and a lease: well below the usual 1,024 descriptors
 
@@ -75,7 +81,7 @@ class FederatedUsers:
             taken without asking Cognito again.
 
     Entering it as an async context manager checks the key, the folder or the server of the store,
-    and raises `ConfigurationError` or `StoreError`.
+    and raises `ConfigurationError` or `StoreError`; it loads what calls need, too.
 
     Raises:
         ConfigurationError: the pool, the store or the client is malformed.
@@ -132,6 +138,8 @@ class FederatedUsers:
             await self._records.check()
         elif isinstance(self._records, ChecksWriting):
             await self._records.check_writable()
+        for name in _NEEDED_BY_CALLS:  # now: the first calls may come in a burst
+            import_module(name)
         self._factory.background = Background()
         return self
 

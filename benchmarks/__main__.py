@@ -18,6 +18,7 @@ QUESTIONS = (
     "imports",
     "cold_start",
     "restart",
+    "serverless",
     "memory",
     "users",
     "fleet",

@@ -1,6 +1,7 @@
 """FederatedUsers and FederatedBearer: handles, bounds, and what is refused."""
 
 import gc
+import sys
 import weakref
 
 import anyio
@@ -350,3 +351,20 @@ async def test_closed_users_federate_nothing_for_one_made_before(world, force):
     with pytest.raises(InvalidStateError):
         await bearer.fetch_auth_session(force_refresh=force)
     assert world.calls() == []
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # of this process
+async def test_entering_loads_what_calls_need(anyio_backend):
+    script = """
+import asyncio, sys
+from amplify_federation import FederatedUsers, MemoryStore
+
+async def main():
+    async with FederatedUsers("us-west-2:b4cd4809", store=MemoryStore()):
+        return set(sys.modules)
+
+before, after = set(sys.modules), asyncio.run(main())
+print(*({"httpx", "amplify_federation._session.federation"} & (after - before)))
+"""
+    run = await anyio.run_process([sys.executable, "-c", script])
+    assert set(run.stdout.decode().split()) == {"httpx", "amplify_federation._session.federation"}
