@@ -27,16 +27,16 @@ class LoopGuard:
     `owner` is the public class whose objects it guards.
     """
 
-    __slots__ = ("_current", "_home", "_owner")
+    __slots__ = ("_current", "_loop", "_owner")
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
         self._current: Callable[[], object] | None = None
-        self._home: object = None
+        self._loop: object = None
 
     def check_closing(self) -> None:
         """Raise `InvalidStateError` if this was used, and in another loop than the running one."""
-        if self._current is not None and not self._is_at_home(self._current):
+        if self._current is not None and not self._is_at_loop(self._current):
             message = (
                 f"This `{self._owner}` is closed from a second event loop; its connections are of "
                 "the first, and cannot be closed here."
@@ -47,15 +47,15 @@ class LoopGuard:
         """Raise `InvalidStateError` if the running loop is not the first one."""
         current = self._current
         if current is None:
-            current, self._home = _running()
+            current, self._loop = _running()
             self._current = current
-        if not self._is_at_home(current):
+        if not self._is_at_loop(current):
             message = f"This `{self._owner}` is used from a second event loop."
             raise InvalidStateError(message, recovery_suggestion=_ADVICE.format(owner=self._owner))
 
-    def _is_at_home(self, current: Callable[[], object]) -> bool:
+    def _is_at_loop(self, current: Callable[[], object]) -> bool:
         try:
-            return current() is self._home
+            return current() is self._loop
         except RuntimeError:
             return False  # another kind of loop, or none
 

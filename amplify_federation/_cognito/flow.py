@@ -1,4 +1,4 @@
-"""The conversation GetId -> GetCredentialsForIdentity, without any I/O.
+"""The calls GetId -> GetCredentialsForIdentity in their order, without any I/O.
 
 A flow is a generator: it yields calls and is sent answers, or thrown the error that came instead.
 What it returns is the answer that counts. This file owns the order of calls.

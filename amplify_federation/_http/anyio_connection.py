@@ -102,7 +102,7 @@ class AnyioConnection:
         return False
 
     def close(self) -> None:
-        """Close at once, without a TLS farewell that a dead peer would never answer."""
+        """Close at once, without a TLS close-notify, which a dead peer would never answer."""
         if not self.closed:
             self.closed = True
             anyio.notify_closing(self._socket)

@@ -119,11 +119,11 @@ class AsyncioConnection(asyncio.BufferedProtocol):
 
     def usable(self) -> bool:
         """Tell whether the server is silent and holds its end open."""
-        # What the loop has not read yet counts: a farewell, or an answer that nobody asked for.
+        # What the loop has not read yet counts: an end of the stream, or an unasked answer.
         return not self.closed and not self._look()
 
     def close(self) -> None:
-        """Close at once, without a TLS farewell that a dead peer would never answer."""
+        """Close at once, without a TLS close-notify, which a dead peer would never answer."""
         self.closed = True
         if self._transport is not None:
             self._transport.abort()

@@ -56,7 +56,7 @@ class Sender(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close what was opened here, and nothing that a caller lent."""
+        """Close what was opened here, and no client of a caller."""
         ...
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from amplify_federation._http.anyio_connection import AnyioConnection
     from amplify_federation._http.asyncio_connection import AsyncioConnection
 
-    Wire = AnyioConnection | AsyncioConnection
+    AnyConnection = AnyioConnection | AsyncioConnection
 
 _PORTS = {"http": 80, "https": 443}
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110, 9.2.2
@@ -52,7 +52,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
     def __init__(self, *, verify: "SSLContext | bool" = True) -> None:
         self._verify = verify if isinstance(verify, bool) else True
         self._context = None if isinstance(verify, bool) else verify
-        self._pools: dict[tuple[str, str, int | None, str | None], Pool[Wire]] = {}
+        self._pools: dict[tuple[str, str, int | None, str | None], Pool[AnyConnection]] = {}
 
     def __repr__(self) -> str:
         return f"<LeanTransport: {list(self._pools.values())}>"
@@ -90,7 +90,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
 
     async def _exchange(
         self,
-        pool: "Pool[Wire]",
+        pool: "Pool[AnyConnection]",
         request: httpx.Request,
         data: bytes,
         body: AsyncIterable[bytes] | None,
@@ -135,7 +135,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
             head.status, headers=head.headers, stream=stream, extensions=extensions
         )
 
-    def _pool_for(self, request: httpx.Request, name: str | None) -> "Pool[Wire]":
+    def _pool_for(self, request: httpx.Request, name: str | None) -> "Pool[AnyConnection]":
         url = request.url
         if url.scheme not in _PORTS:
             message = f"The URL must begin with http:// or https://, not {url.scheme!r}."
@@ -147,7 +147,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         # As httpx encodes it (IDNA 2008); the standard library's IDNA 2003 may name another host.
         host = url.raw_host.decode("ascii")
 
-        async def dial(seconds: float | None) -> "Wire":
+        async def dial(seconds: float | None) -> "AnyConnection":
             context = await self._tls() if url.scheme == "https" else None
             with anyio.move_on_after(seconds):
                 return await _dial_of_the_loop()(host, port, context, name or host)
@@ -169,10 +169,14 @@ class _Body(httpx.AsyncByteStream):
     """The rest of an answer, read from its connection."""
 
     def __init__(
-        self, pool: "Pool[Wire]", connection: "Wire", request: httpx.Request, timeout: float | None
+        self,
+        pool: "Pool[AnyConnection]",
+        connection: "AnyConnection",
+        request: httpx.Request,
+        timeout: float | None,
     ) -> None:
         self._pool = pool
-        self._connection: Wire | None = connection
+        self._connection: AnyConnection | None = connection
         self._request = request
         self._timeout = timeout
 
@@ -303,7 +307,7 @@ def _ssl_context(*, verify: bool) -> "SSLContext":
     return context
 
 
-def _dial_of_the_loop() -> "Callable[[str, int, SSLContext | None, str], Awaitable[Wire]]":
+def _dial_of_the_loop() -> "Callable[[str, int, SSLContext | None, str], Awaitable[AnyConnection]]":
     asyncio: Any = sys.modules.get("asyncio")  # loaded if it is the loop
     if asyncio is not None and isinstance(current_token().native_token, asyncio.AbstractEventLoop):
         from amplify_federation._http import asyncio_connection  # noqa: PLC0415  # see there

@@ -6,7 +6,7 @@ CRT asks a delegate in a thread of its own, whenever it signs.
 import importlib
 from typing import Any
 
-from amplify_federation.integrations.sessions import LiveSession, require
+from amplify_federation.integrations.live_session import LiveSession, require
 from amplify_federation.integrations.thread_access import ThreadAccess
 
 __all__ = ["crt_credentials"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypedDict
 
-from amplify_federation.integrations.sessions import LiveSession, require
+from amplify_federation.integrations.live_session import LiveSession, require
 from amplify_federation.integrations.thread_access import ThreadAccess
 
 __all__ = ["obstore_credentials", "polars_credentials", "s3_file_system"]

@@ -17,7 +17,7 @@ from typing import Any, Final, Self, TypeVar
 from attrs import field, frozen
 
 from amplify_federation import AuthProvider, IdentityPool, InvalidStateError, ValidationError
-from amplify_federation.integrations.sessions import require
+from amplify_federation.integrations.live_session import require
 
 __all__ = ["DeveloperIdentities", "DeveloperToken"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from amplify_federation.integrations.sessions import LiveSession, require
+from amplify_federation.integrations.live_session import LiveSession, require
 
 __all__ = ["IdentityResolver", "identity_resolver"]
 

@@ -20,7 +20,7 @@ import anyio.to_thread
 from attrs import frozen
 
 from amplify_federation import AWSCredentials, InvalidStateError
-from amplify_federation.integrations.sessions import LiveSession
+from amplify_federation.integrations.live_session import LiveSession
 
 KNOWN_FOR = 0.5  # seconds; the promise is that another process's change is seen within 1
 LOOP_PATIENCE = 5.0  # seconds that a loop has to show that it runs

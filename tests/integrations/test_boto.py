@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from amplify_federation import FederatedAuth, MemoryStore
-from amplify_federation.integrations import boto, sessions
+from amplify_federation.integrations import boto, live_session
 
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 
@@ -24,7 +24,7 @@ def test_importing_the_integration_imports_no_boto():
 
 async def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch):
     auth = FederatedAuth(POOL, store=MemoryStore())
-    monkeypatch.setattr(sessions, "find_spec", lambda name: None)
+    monkeypatch.setattr(live_session, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"amplify-federation\[boto\]"):
         boto.botocore_credentials(auth)
     with pytest.raises(ModuleNotFoundError, match="pip install boto3"):

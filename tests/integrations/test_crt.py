@@ -4,7 +4,7 @@ import anyio.to_thread
 import pytest
 
 from amplify_federation import SignedOutError
-from amplify_federation.integrations import sessions
+from amplify_federation.integrations import live_session
 from amplify_federation.integrations.crt import crt_credentials
 
 HOUR = 3600.0
@@ -58,6 +58,6 @@ async def test_a_signed_out_session_fails_what_crt_was_asked_for(auth, capfd):
 
 
 async def test_a_missing_awscrt_is_named(auth, monkeypatch):
-    monkeypatch.setattr(sessions, "find_spec", lambda name: None)
+    monkeypatch.setattr(live_session, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"amplify-federation\[crt\]"):
         crt_credentials(auth)

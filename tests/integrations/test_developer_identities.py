@@ -12,7 +12,7 @@ from amplify_federation import (
     MemoryStore,
     ValidationError,
 )
-from amplify_federation.integrations import sessions
+from amplify_federation.integrations import live_session
 from amplify_federation.integrations.developer_identities import DeveloperIdentities
 
 exceptions = pytest.importorskip("botocore.exceptions")
@@ -102,6 +102,6 @@ async def test_malformed_arguments_and_a_closed_client_are_told(identities, deve
 
 
 def test_a_missing_aiobotocore_is_named(monkeypatch):
-    monkeypatch.setattr(sessions, "find_spec", lambda name: None)
+    monkeypatch.setattr(live_session, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"amplify-federation\[developer\]"):
         DeveloperIdentities("us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768", NAME)

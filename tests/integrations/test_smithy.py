@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from amplify_federation import SignedOutError
-from amplify_federation.integrations import sessions
+from amplify_federation.integrations import live_session
 from amplify_federation.integrations.smithy import IdentityResolver, identity_resolver
 
 HOUR = 3600.0
@@ -57,6 +57,6 @@ async def test_smithy_takes_what_the_resolver_gives(auth, sign_in):
 
 
 async def test_a_missing_smithy_is_named(auth, monkeypatch):
-    monkeypatch.setattr(sessions, "find_spec", lambda name: None)
+    monkeypatch.setattr(live_session, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"amplify-federation\[smithy\]"):
         identity_resolver(auth)

@@ -17,7 +17,7 @@ The libraries are imported when one of these is called.
 
 from typing import TYPE_CHECKING, Any
 
-from amplify_federation.integrations.sessions import LiveSession, require
+from amplify_federation.integrations.live_session import LiveSession, require
 
 if TYPE_CHECKING:
     import boto3
@@ -53,7 +53,7 @@ def boto3_session(auth: LiveSession, *, region_name: str | None = None) -> "boto
     require("boto3", "pip install boto3 'amplify-federation[boto]'")
     import boto3  # noqa: PLC0415  # heavy, and optional
 
-    from amplify_federation.integrations.boto.blocking import (  # noqa: PLC0415  # needs botocore
+    from amplify_federation.integrations.boto.refreshing_credentials import (  # noqa: PLC0415  # needs botocore
         RefreshingCredentials,
         RefreshingSession,
     )
@@ -70,7 +70,7 @@ def botocore_credentials(auth: LiveSession) -> "botocore.credentials.Credentials
     raises, is as for `boto3_session`. Raises `ModuleNotFoundError` if botocore is missing.
     """
     require("botocore", "pip install 'amplify-federation[boto]'")
-    from amplify_federation.integrations.boto.blocking import (  # noqa: PLC0415  # needs botocore
+    from amplify_federation.integrations.boto.refreshing_credentials import (  # noqa: PLC0415  # needs botocore
         RefreshingCredentials,
     )
 

@@ -14,8 +14,8 @@ from aiobotocore.credentials import AioCredentials  # type: ignore[import-untype
 from aiobotocore.session import AioSession  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # the same
 
 from amplify_federation import AWSCredentials, InvalidStateError
-from amplify_federation.integrations.boto.blocking import METHOD, frozen
-from amplify_federation.integrations.sessions import LiveSession
+from amplify_federation.integrations.boto.refreshing_credentials import METHOD, read_only
+from amplify_federation.integrations.live_session import LiveSession
 from amplify_federation.integrations.thread_access import ThreadAccess
 
 
@@ -50,7 +50,7 @@ class AioRefreshingCredentials(AioCredentials):  # type: ignore[misc]  # no type
             credentials = await access.credentials_in_other_loop()
         last = self._last
         if last is None or last[0] is not credentials:
-            last = self._last = (credentials, frozen(credentials))
+            last = self._last = (credentials, read_only(credentials))
         return last[1]
 
     @property
@@ -108,4 +108,4 @@ class CallersCredentials(AioCredentials):  # type: ignore[misc]  # no types: Any
             raise InvalidStateError(
                 message, recovery_suggestion="Call what `AwsClients.client` returned."
             )
-        return frozen((await session.fetch_auth_session()).credentials)
+        return read_only((await session.fetch_auth_session()).credentials)

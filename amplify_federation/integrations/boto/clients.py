@@ -22,7 +22,7 @@ from amplify_federation.integrations.boto.aio import (
     CallersCredentials,
     signing_as,
 )
-from amplify_federation.integrations.sessions import LiveSession
+from amplify_federation.integrations.live_session import LiveSession
 
 CONNECTIONS = 100  # of one client, which serves all users; botocore's 10 are for one
 

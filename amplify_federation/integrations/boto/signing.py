@@ -18,8 +18,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 from amplify_federation import AWSCredentials, InvalidStateError, ValidationError
-from amplify_federation.integrations.boto import blocking
-from amplify_federation.integrations.sessions import LiveSession
+from amplify_federation.integrations.boto.refreshing_credentials import read_only
+from amplify_federation.integrations.live_session import LiveSession
 from amplify_federation.integrations.thread_access import ThreadAccess
 
 # Headers that httpx, a proxy or a tracer may change on the way, or that say how, not what, is sent.
@@ -145,7 +145,7 @@ class SigV4Auth(httpx.Auth):
         if not is_in_memory:
             to_sign.context["client_config"] = Config(s3={"payload_signing_enabled": False})
         kind = S3SigV4Auth if is_s3 else BotocoreSigner
-        kind(blocking.frozen(credentials), self._service, self._region).add_auth(to_sign)
+        kind(read_only(credentials), self._service, self._region).add_auth(to_sign)
         for name in _OWN_HEADERS:
             request.headers.pop(name, None)
             if name in to_sign.headers:
@@ -211,7 +211,10 @@ async def presign(  # noqa: PLR0913  # what a request has, all but two with a de
     request = AWSRequest(method, _strictly_encoded(url, path_too=is_s3))
     kind = S3SigV4QueryAuth if is_s3 else SigV4QueryAuth
     signer = kind(
-        blocking.frozen(view.credentials), service, region or session.pool.region, expires=life
+        read_only(view.credentials),
+        service,
+        region or session.pool.region,
+        expires=life,
     )
     signer.add_auth(request)
     return PresignedURL(

@@ -11,13 +11,13 @@ import botocore.session
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from amplify_federation import AWSCredentials
-from amplify_federation.integrations.sessions import LiveSession
+from amplify_federation.integrations.live_session import LiveSession
 from amplify_federation.integrations.thread_access import ThreadAccess
 
 METHOD = "amplify-federation"  # where the credentials come from, in botocore's logs
 
 
-def frozen(credentials: AWSCredentials) -> ReadOnlyCredentials:
+def read_only(credentials: AWSCredentials) -> ReadOnlyCredentials:
     """Return credentials as botocore's signers take them."""
     return ReadOnlyCredentials(
         credentials.access_key_id, credentials.secret_access_key, credentials.session_token
@@ -45,7 +45,7 @@ class RefreshingCredentials(Credentials):
         credentials = self._access.credentials()
         last = self._last
         if last is None or last[0] is not credentials:
-            last = self._last = (credentials, frozen(credentials))
+            last = self._last = (credentials, read_only(credentials))
         return last[1]
 
     @property

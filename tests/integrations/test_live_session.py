@@ -3,7 +3,7 @@
 import pytest
 
 from amplify_federation import AuthProvider, FederatedUsers, MemoryStore
-from amplify_federation.integrations.sessions import LiveSession, require
+from amplify_federation.integrations.live_session import LiveSession, require
 
 
 def test_a_missing_library_is_named_with_the_command():
