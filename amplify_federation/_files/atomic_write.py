@@ -14,7 +14,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Final
 
 from amplify_federation._files.checks import (
@@ -36,12 +36,12 @@ def replace_file(path: AnyPath, data: bytes) -> os.stat_result:
     temp = f"{os.fspath(path)}.{os.urandom(8).hex()}{TEMP_SUFFIX}"
     try:
         status = _write_new(temp, data)
-        rename(temp, path)
+        with _synced(os.path.dirname(path)):
+            rename(temp, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temp)
         raise
-    sync_folder(os.path.dirname(path))
     return status
 
 
@@ -90,11 +90,24 @@ def _patiently(work: Callable[[], object]) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Force a folder's names to disk. Windows has no such call and does it by itself."""
+    """Force a folder's names to disk."""
+    with _synced(folder):
+        pass
+
+
+@contextlib.contextmanager
+def _synced(folder: str) -> Generator[None]:
+    """Force a folder's names to disk at the end. Windows has no such call and does it by itself.
+
+    The folder is opened at the beginning: once a file is renamed, nothing may fail for want of a
+    descriptor.
+    """
     if WINDOWS:
+        yield
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | SAFE_FLAGS)
     try:
+        yield
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

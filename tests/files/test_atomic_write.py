@@ -126,3 +126,20 @@ def test_on_windows_a_rename_gives_up_in_the_end(path, monkeypatch):
     with pytest.raises(StoreUnavailableError, match="EACCES"):
         atomic_write.replace_file(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be opened there")
+def test_without_a_descriptor_for_the_folder_the_old_file_stands(path, monkeypatch):
+    atomic_write.replace_file(path, b"old")
+    real = os.open
+
+    def exhausted(name, flags, *mode):
+        if flags & os.O_DIRECTORY:
+            raise OSError(24, "too many open files")
+        return real(name, flags, *mode)
+
+    monkeypatch.setattr(os, "open", exhausted)
+    with pytest.raises(StoreUnavailableError, match="EMFILE"):
+        atomic_write.replace_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
