@@ -55,6 +55,7 @@ from amplify_federation import (
     UserPoolTokens,
     sign_in,
 )
+from amplify_federation.integrations.blocking import BlockingAuth, BlockingUsers
 from amplify_federation.integrations.boto import PresignedURL, SigV4Auth, aws_clients, presign
 from amplify_federation.transport import LeanTransport, transport_for
 
@@ -250,3 +251,15 @@ async def forget(auth: FederatedAuth) -> None:
 
 def boto3_arguments(credentials: AWSCredentials) -> dict[str, str]:
     return {**{key: str(value) for key, value in credentials.boto3_arguments().items()}}
+
+
+def without_an_event_loop(token: str) -> AWSCredentials:
+    with BlockingAuth(lambda: FederatedAuth(POOL_ID)) as auth:
+        assert_type(auth.federate_to_identity_pool(token, AuthProvider.GOOGLE), FederationResult)
+        assert_type(auth.call(lambda auth: auth.get_current_user()), AuthUser)
+        assert_type(auth.call(lambda auth: auth.pool), IdentityPool)
+    with BlockingUsers(lambda: FederatedUsers(POOL_ID), backend="trio") as users:
+        assert_type(users.call(lambda users: users.auth("alice")), FederatedAuth)
+        session = users.session_for(token, [AuthProvider.GOOGLE])
+        users.sign_out(token, AuthProvider.GOOGLE)
+        return session.credentials
