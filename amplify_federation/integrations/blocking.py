@@ -39,27 +39,16 @@ R = TypeVar("R")
 Providers = AuthProvider | list[AuthProvider] | tuple[AuthProvider, ...]
 
 
-class BlockingAuth:
-    """A `FederatedAuth` for any number of threads. Use it in a `with` block, or call `close()`.
-
-    Args:
-        make: makes the session, in the event loop's thread, at the first call.
-        backend: the event loop, `asyncio` or `trio`.
-
-    Each call raises what that of `FederatedAuth` does, `InvalidStateError` in a thread in which an
-    event loop runs, and at first what `make` raises.
-    """
+class _Blocking(Generic[T]):
+    """An async object for any number of threads: what it needs of life and of calls."""
 
     def __init__(
-        self,
-        make: Callable[[], AbstractAsyncContextManager[FederatedAuth]],
-        *,
-        backend: str = "asyncio",
+        self, make: Callable[[], AbstractAsyncContextManager[T]], *, backend: str = "asyncio"
     ) -> None:
         self._loop = _LoopThread(make, backend)
 
     def __repr__(self) -> str:
-        return f"<BlockingAuth {self._loop!r}>"
+        return f"<{type(self).__name__} {self._loop!r}>"
 
     def __enter__(self) -> Self:
         self._loop.start()
@@ -74,8 +63,33 @@ class BlockingAuth:
         self.close()
 
     def close(self) -> None:
-        """End the session and its event loop; the stored session stays."""
+        """End what `make` made, and its event loop; what is stored stays."""
         self._loop.close()
+
+    @overload
+    def call(self, work: Callable[[T], Coroutine[Any, Any, R]]) -> R: ...
+    @overload
+    def call(self, work: Callable[[T], R]) -> R: ...
+    def call(self, work: Callable[[T], Any]) -> Any:
+        """Call `work` with the async object in its event loop; await and return the result.
+
+        For its other methods, `auth.call(lambda auth: auth.get_current_user())`, and for the
+        integrations: `auth.call(boto3_session)` gives a session whose clients any thread may use,
+        `users.call(lambda users: boto3_session(users.auth(name)))` one of a user among many.
+        """
+        return self._loop.call(work)
+
+
+class BlockingAuth(_Blocking[FederatedAuth]):
+    """A `FederatedAuth` for any number of threads. Use it in a `with` block, or call `close()`.
+
+    Args:
+        make: makes the session, in the event loop's thread, at the first call.
+        backend: the event loop, `asyncio` or `trio`.
+
+    Each call raises what that of `FederatedAuth` does, `InvalidStateError` in a thread in which an
+    event loop runs, and at first what `make` raises.
+    """
 
     def federate_to_identity_pool(
         self,
@@ -102,20 +116,8 @@ class BlockingAuth:
         """Forget the federated session, in memory and in the store."""
         self._loop.call(lambda auth: auth.clear_federation_to_identity_pool())
 
-    @overload
-    def call(self, work: Callable[[FederatedAuth], Coroutine[Any, Any, R]]) -> R: ...
-    @overload
-    def call(self, work: Callable[[FederatedAuth], R]) -> R: ...
-    def call(self, work: Callable[[FederatedAuth], Any]) -> Any:  # what `work` returns
-        """Call `work` with the `FederatedAuth` in its event loop; await and return the result.
 
-        For its other methods, `auth.call(lambda auth: auth.get_current_user())`, and for the
-        integrations: `auth.call(boto3_session)` gives a session whose clients any thread may use.
-        """
-        return self._loop.call(work)
-
-
-class BlockingUsers:
+class BlockingUsers(_Blocking[FederatedUsers]):
     """`FederatedUsers` for any number of threads. Use it in a `with` block, or call `close()`.
 
     A module of a server may make it when it is imported: nothing starts before the first call.
@@ -129,33 +131,6 @@ class BlockingUsers:
     event loop runs, and at first what `make` raises.
     """
 
-    def __init__(
-        self,
-        make: Callable[[], AbstractAsyncContextManager[FederatedUsers]],
-        *,
-        backend: str = "asyncio",
-    ) -> None:
-        self._loop = _LoopThread(make, backend)
-
-    def __repr__(self) -> str:
-        return f"<BlockingUsers {self._loop!r}>"
-
-    def __enter__(self) -> Self:
-        self._loop.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the sessions and their event loop; the stored sessions stay."""
-        self._loop.close()
-
     def session_for(self, token: str, provider: Providers) -> AuthSession:
         """Return the session of a bearer token; the token is federated once, then recognised."""
         work = _exchange(token, provider)
@@ -168,18 +143,6 @@ class BlockingUsers:
         work = _sign_out(token, provider)
         del token  # this frame stands in every traceback from here
         self._loop.call(work)
-
-    @overload
-    def call(self, work: Callable[[FederatedUsers], Coroutine[Any, Any, R]]) -> R: ...
-    @overload
-    def call(self, work: Callable[[FederatedUsers], R]) -> R: ...
-    def call(self, work: Callable[[FederatedUsers], Any]) -> Any:  # what `work` returns
-        """Call `work` with the `FederatedUsers` in its event loop; await and return the result.
-
-        For its other methods, `users.call(lambda users: users.auth(name).fetch_auth_session())`,
-        and for the integrations: `users.call(lambda users: boto3_session(users.auth(name)))`.
-        """
-        return self._loop.call(work)
 
 
 # Functions of their own: what a lambda uses stands among the variables of the frame that made it.
