@@ -38,7 +38,7 @@ class Background:
             try:
                 with scope:
                     await work()
-            except Exception as error:  # noqa: BLE001  # nobody awaits this task
+            except Exception as error:  # noqa: BLE001  # this task is awaited by no caller
                 logger.error(  # noqa: TRY400  # a traceback could show what the frames held
                     "Work in the background failed with %s.",
                     type(error).__name__,

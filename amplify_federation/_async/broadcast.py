@@ -1,4 +1,4 @@
-"""Broadcast: every listener gets every event; a slow one loses its oldest and delays nobody."""
+"""Broadcast: every listener gets every event; a slow one loses its oldest and delays no other."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -67,7 +67,8 @@ class Broadcast(Generic[T]):
     ) -> AsyncGenerator[EventStream[T]]:
         """Open a stream for the time of the `async with` block.
 
-        A listener who waits calls `look` every so many seconds: what nobody here did is noticed.
+        While it waits, a listener calls `look` every so many seconds, which notices the changes of
+        other processes.
         """
         stream: EventStream[T] = EventStream(look, every)
         self._streams = self._streams or set()
@@ -77,7 +78,7 @@ class Broadcast(Generic[T]):
         finally:
             self._streams.discard(stream)
             self._streams = self._streams or None
-            stream.end()  # whoever reads on gets what is there, and does not wait for ever
+            stream.end()  # a reader gets what is there, and does not wait for ever
 
     def send(self, event: T) -> None:
         """Give an event to every open stream."""

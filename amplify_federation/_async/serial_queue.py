@@ -8,10 +8,10 @@ import anyio
 T = TypeVar("T")
 
 
-class Turn(Generic[T]):
+class Job(Generic[T]):
     """One caller's place, and how its work ended.
 
-    `result` is empty if the work was cut short; `cancelled` tells that everybody's was called off.
+    `result` is empty if the work was cut short; `cancelled` tells that `cancel_all` ended it.
     """
 
     __slots__ = ("called", "cancelled", "result", "scope")
@@ -29,33 +29,33 @@ class SerialQueue(Generic[T]):
     __slots__ = ("_queue",)
 
     def __init__(self) -> None:
-        self._queue: dict[Turn[T], None] = {}  # an ordered set: who is cancelled leaves in O(1)
+        self._queue: dict[Job[T], None] = {}  # an ordered set: who is cancelled leaves in O(1)
 
-    async def take(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Turn[T]:
-        """Wait for one's turn and work; both end `seconds` from now, or when cancelled."""
+    async def run(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Job[T]:
+        """Wait for the jobs before this one, then work; both end within `seconds`."""
         scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
-        turn: Turn[T] = Turn(scope)
+        job: Job[T] = Job(scope)
         with scope:
             must_wait = bool(self._queue)
-            self._queue[turn] = None
+            self._queue[job] = None
             try:
                 if must_wait:
-                    turn.called = anyio.Event()
-                    await turn.called.wait()
-                turn.result.append(await work())
+                    job.called = anyio.Event()
+                    await job.called.wait()
+                job.result.append(await work())
             finally:
-                del self._queue[turn]
+                del self._queue[job]
                 self._call_first()
-        return turn
+        return job
 
     def cancel_all(self) -> None:
-        """Call off everybody's work, at once."""
-        for turn in self._queue:
-            turn.cancelled = True
-            turn.scope.cancel()
+        """Cancel the work of all callers, at once."""
+        for job in self._queue:
+            job.cancelled = True
+            job.scope.cancel()
 
     def _call_first(self) -> None:
-        for turn in self._queue:
-            if turn.called is not None:  # else it works already; to be called again does no harm
-                turn.called.set()
+        for job in self._queue:
+            if job.called is not None:  # else it works already; to be called again does no harm
+                job.called.set()
             return

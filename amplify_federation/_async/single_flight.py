@@ -1,8 +1,8 @@
 """Single flight: any number of callers, one piece of work; also by key.
 
-The work runs in a task of its own and goes on as long as one caller waits for it, whoever began it:
-a caller that is cancelled costs the others nothing. With the last one it is cancelled, and waited
-for, so no work outlives its callers.
+The work runs in a task of its own and goes on as long as one caller waits for it, the first one or
+another: a caller that is cancelled costs the others nothing. With the last one it is cancelled, and
+waited for, so no work outlives its callers.
 """
 
 from collections.abc import Awaitable, Callable

@@ -191,7 +191,7 @@ def is_about_the_token(error: Exception) -> bool:
 
     A reason that we do not know counts against a token that is opaque or past its own `exp`. Of
     one that is good by its `exp` it may be the pool's: a role, a claim, an audience that an
-    administrator changed, and that must not log everybody out.
+    administrator changed, and that must not sign all users out.
     """
     if not isinstance(error, NotAuthorizedError):
         return False

@@ -104,7 +104,7 @@ def unlinking(identity_id: str, logins: Logins, provider: AuthProvider) -> Flow:
 
 
 def another_user() -> InvalidStateError:
-    """Return the error for a token that belongs to somebody else than the session."""
+    """Return the error for a token of another user than the session's."""
     return InvalidStateError(
         "The new token belongs to another user than this session.",
         recovery_suggestion="Give a token of the same user, or federate with it explicitly.",

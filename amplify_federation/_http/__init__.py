@@ -1,1 +1,1 @@
-"""The door to the network: nobody else knows httpx or a socket."""
+"""Access to the network: httpx and sockets."""

@@ -80,7 +80,7 @@ class AnyioConnection:
         return self._parser.complete
 
     def finish(self) -> list[bytes]:
-        """End an exchange whose answer is whole; return what nobody took of the body."""
+        """End an exchange whose answer is whole; return what was not read of the body."""
         self._used = True
         self._heard = False
         parser = self._parser

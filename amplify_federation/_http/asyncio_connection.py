@@ -19,7 +19,7 @@ from amplify_federation._http.parser import H11Parser, Head, ParseError, Parser,
 from amplify_federation._http.pool import ConnectionFailure, dialling_failure
 
 READ_SIZE = 65_536  # bytes read at once
-MAX_BUFFERED = 4 * READ_SIZE  # bytes of a body that nobody has taken, before reading pauses
+MAX_BUFFERED = 4 * READ_SIZE  # unread bytes of a body, before reading pauses
 HEAD_START = 0.25  # seconds that one address has before the next is tried too (RFC 8305)
 
 
@@ -103,7 +103,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         return self._parser.complete
 
     def finish(self) -> list[bytes]:
-        """End an exchange whose answer is whole; return what nobody took of the body."""
+        """End an exchange whose answer is whole; return what was not read of the body."""
         self._asked = False
         self._used = True
         self._heard = False
@@ -140,7 +140,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what came; asyncio calls it."""
         if not self._asked or self._parser.complete:
-            self.close()  # nobody asked for these bytes
+            self.close()  # these bytes answer no request
             return
         self._heard = True
         try:
@@ -151,7 +151,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         if self._parser.head is None:
             return
         if self._writable is not None:
-            self._writable.set()  # answered early: the rest of the request interests nobody
+            self._writable.set()  # answered early: the rest of the request is of no use
         if self._waiter is not None:
             self._wake()
         elif not self._paused and sum(map(len, self._parser.chunks)) > MAX_BUFFERED:

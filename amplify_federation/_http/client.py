@@ -87,7 +87,7 @@ class CognitoClient:
 
             made = await default_sender(self._endpoint)
             if self._sender is not None:
-                # Another call made one meanwhile: this one would be closed by nobody.
+                # Another call made one meanwhile: this one would never be closed.
                 with anyio.CancelScope(shield=True):
                     await made.aclose()
             else:

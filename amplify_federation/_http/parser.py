@@ -198,7 +198,7 @@ class HttptoolsParser:
         self.complete = True
 
     def on_message_begin(self) -> None:
-        """Note that an answer begins; one that nobody asked for spoils the connection."""
+        """Note that an answer begins; one to no request makes the connection unusable."""
         if self.complete:
             self.reusable = False
 

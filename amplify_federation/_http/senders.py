@@ -1,7 +1,7 @@
 """A call as an `httpx.Request`, its answer from an `httpx.Response`, over a transport or a client.
 
 This file owns how httpx is asked and how what it raises is understood. The request is built here
-and not by a client, so that a caller's client lends its transport, proxy, timeouts and hooks, but
+and not by a client, so that a caller's client gives its transport, proxy, timeouts and hooks, but
 none of its default headers, cookies, auth, params or base URL. Clients are known by shape rather
 than by class: one of httpx2 serves as well.
 """
@@ -428,7 +428,7 @@ def _detail(error: BaseException) -> str:
 
 
 def _without_causes(error: BaseException) -> BaseException:
-    """Return an error that is nobody's answer, without causes, and with a note of its place."""
+    """Return an unexpected error without causes, and with a note of where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

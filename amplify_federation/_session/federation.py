@@ -66,22 +66,22 @@ class Federations:
         refresh_grant: RefreshGrant | None = None,
     ) -> Awaitable[FederationResult]:
         """Federate with one login; see `FederatedAuth.federate_to_identity_pool`."""
-        return self.in_turn(partial(self._federate, token, provider, identity_id, refresh_grant))
+        return self.in_order(partial(self._federate, token, provider, identity_id, refresh_grant))
 
-    async def in_turn(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
+    async def in_order(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
         """Do what changes who is signed in, in order of call; a clear calls it off."""
-        turn = await self._queue.take(
+        job = await self._queue.run(
             partial(self._within_limit, work), seconds=self._context.settings.timeout
         )
-        if turn.cancelled:
+        if job.cancelled:
             message = "The session was cleared while this federation was under way."
             raise InvalidStateError(
                 message, recovery_suggestion="Federate again if the user signs in again."
             )
-        if not turn.result:
+        if not job.result:
             message = "The federation did not end before its deadline."
             raise CallTimeoutError(message)
-        return turn.result[0]
+        return job.result[0]
 
     async def _within_limit(
         self, work: Callable[[], Awaitable[FederationResult]]
@@ -164,7 +164,7 @@ def _identity(state: Federated | Expired) -> str:
 
 
 class Linking:
-    """Links and unlinks the logins of one session, in turn with its federations."""
+    """Links and unlinks the logins of one session, in order with its federations."""
 
     __slots__ = ("_context", "_federations")
 
@@ -174,11 +174,11 @@ class Linking:
 
     async def link(self, token: Secret, provider: AuthProvider) -> FederationResult:
         """Link a further login; see `FederatedAuth.link_login`."""
-        return await self._federations.in_turn(partial(self._link, token, provider))
+        return await self._federations.in_order(partial(self._link, token, provider))
 
     async def unlink(self, provider: AuthProvider) -> FederationResult:
         """Unlink a login; see `FederatedAuth.unlink_login`."""
-        return await self._federations.in_turn(partial(self._unlink, provider))
+        return await self._federations.in_order(partial(self._unlink, provider))
 
     async def _link(self, token: Secret, provider: AuthProvider) -> FederationResult:
         state = await self._federated()

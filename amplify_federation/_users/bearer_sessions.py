@@ -2,10 +2,10 @@
 
 This file owns what selects a session: a SHA-256 digest of the pool, the provider and the whole
 token, and nothing else. The claims of a token that Cognito has not accepted select nothing, so a
-forged one finds nobody; its unverified `iss` only chooses among the providers that the application
-allows. The digest is also the name of the session's record in the store, where another process
-finds it: one federation for a token in all of them, and one renewal. A record exists only after
-Cognito accepted the very token. It must not know web frameworks.
+forged one finds no session; its unverified `iss` only chooses among the providers that the
+application allows. The digest is also the name of the session's record in the store, where another
+process finds it: one federation for a token in all of them, and one renewal. A record exists only
+after Cognito accepted the very token. It must not know web frameworks.
 """
 
 import base64

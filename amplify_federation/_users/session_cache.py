@@ -58,7 +58,7 @@ Entry = Session | CachedSession
 class SessionCache:
     """Sessions by the name of their record, at most `limit` of them.
 
-    A session that was dropped or compacted while somebody still refers to it is found again as long
+    A session that was dropped or compacted while a reference to it exists is found again as long
     as it lives, so that one user never has two sessions in one process.
     """
 
@@ -91,7 +91,7 @@ class SessionCache:
         return self._entries.get(name) or self._alive.get(name)
 
     def alive(self, name: str) -> Session | None:
-        """Return a session that somebody refers to although it was dropped or compacted."""
+        """Return a session that was dropped or compacted, as long as a reference to it exists."""
         return self._alive.get(name)
 
     def put(self, session: Session) -> None:

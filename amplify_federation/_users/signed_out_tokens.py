@@ -1,9 +1,9 @@
 """Bearer tokens that were signed out, in every process over the store.
 
-A token is good until its own `exp`, whoever sends it; that it was signed out is for the backends to
-remember. The record of its session says so: it is cleared, and the cleared record (a tombstone)
-stands in the place of a session. A store keeps a bearer's record for a day. Of a token that is good
-for longer, or does not tell, a second record says so, which is kept as users' sessions are.
+A token is good until its own `exp`; that it was signed out is for the backends to remember. The
+record of its session says so: it is cleared, and the cleared record (a tombstone) stands in the
+place of a session. A store keeps a bearer's record for a day. Of a token that is good for longer,
+or does not tell, a second record says so, which is kept as users' sessions are.
 """
 
 from contextlib import suppress

@@ -189,7 +189,7 @@ class BearerSession(_SecurityScheme):
         if isinstance(error, _CALLERS_FAULT):
             _log_refusal(error)
             return self._refusal(connection, "The token was refused or is over", "invalid_token")
-        # The client is told nothing of it, so whoever runs the application must be.
+        # The answer does not say why, so the log does.
         _logger.warning(
             "A request was answered with 503: %s: %s",
             type(error).__name__,
@@ -225,9 +225,9 @@ class LiveBearerSession(BearerSession):
 
 
 def _log_refusal(error: AuthError) -> None:
-    """Log why a token was refused, and what to do if the pool is at fault, who is told nothing.
+    """Log why a token was refused, and what to do if the pool is at fault.
 
-    A pool that lacks the application's client id refuses everybody: that is a warning, as is a
+    A pool that lacks the application's client id refuses all users: that is a warning, as is a
     refusal of a token that is good by its own `exp`. A token that is over, every hour one, is not.
     """
     pools_fault, reason = False, ""

@@ -24,7 +24,7 @@ class Works:
 
 
 async def taken(turns, work, into, seconds=30.0):
-    into.append(await turns.take(work, seconds=seconds))
+    into.append(await turns.run(work, seconds=seconds))
 
 
 async def test_callers_work_one_at_a_time_in_order_of_call():
@@ -37,8 +37,8 @@ async def test_callers_work_one_at_a_time_in_order_of_call():
         for event in reversed(works.may_end):
             event.set()
     assert works.order == [f"{n} {word}" for n in range(3) for word in ("begins", "ends")]
-    assert [turn.result for turn in done] == [[0], [1], [2]]
-    assert not any(turn.cancelled for turn in done)
+    assert [job.result for job in done] == [[0], [1], [2]]
+    assert not any(job.cancelled for job in done)
 
 
 async def test_overtaking_ends_the_one_at_work_and_all_who_wait():
@@ -49,7 +49,7 @@ async def test_overtaking_ends_the_one_at_work_and_all_who_wait():
             await anyio.wait_all_tasks_blocked()
         turns.cancel_all()
     assert works.order == ["0 begins"]
-    assert [(turn.cancelled, turn.result) for turn in done] == [(True, [])] * 3
+    assert [(job.cancelled, job.result) for job in done] == [(True, [])] * 3
 
 
 async def test_who_comes_after_the_overtaking_works():
@@ -60,14 +60,14 @@ async def test_who_comes_after_the_overtaking_works():
         turns.cancel_all()
         works.may_end[1].set()
         group.start_soon(taken, turns, works.of(1), done)
-    assert sorted((turn.cancelled, turn.result) for turn in done) == [(False, [1]), (True, [])]
+    assert sorted((job.cancelled, job.result) for job in done) == [(False, [1]), (True, [])]
 
 
 async def test_overtaking_nobody_is_nothing():
     turns, works = SerialQueue(), Works(1)
     turns.cancel_all()
     works.may_end[0].set()
-    assert (await turns.take(works.of(0), seconds=30)).result == [0]
+    assert (await turns.run(works.of(0), seconds=30)).result == [0]
 
 
 async def test_what_the_work_raises_reaches_its_caller_and_frees_the_next():
@@ -77,9 +77,9 @@ async def test_what_the_work_raises_reaches_its_caller_and_frees_the_next():
         raise ValueError
 
     with pytest.raises(ValueError):
-        await turns.take(fail, seconds=30)
+        await turns.run(fail, seconds=30)
     works.may_end[0].set()
-    assert (await turns.take(works.of(0), seconds=30)).result == [0]
+    assert (await turns.run(works.of(0), seconds=30)).result == [0]
 
 
 async def test_a_caller_who_is_cancelled_frees_the_next():
@@ -97,7 +97,7 @@ async def test_a_caller_who_is_cancelled_frees_the_next():
         group.start_soon(taken, turns, works.of(1), done)
         await anyio.wait_all_tasks_blocked()
         first.cancel()
-    assert [turn.result for turn in done] == [[1]]
+    assert [job.result for job in done] == [[1]]
     assert first.cancelled_caught
 
 
@@ -110,7 +110,7 @@ def test_the_deadline_counts_the_wait_for_the_turn():
             group.start_soon(taken, turns, lambda: anyio.sleep(30), done, 60.0)
             await anyio.wait_all_tasks_blocked()
             group.start_soon(taken, turns, lambda: anyio.sleep(1), done, 40.0)
-        return [(turn.result, turn.cancelled) for turn in done], trio.current_time()
+        return [(job.result, job.cancelled) for job in done], trio.current_time()
 
     clock = trio.testing.MockClock(autojump_threshold=0)
     began = clock.current_time()

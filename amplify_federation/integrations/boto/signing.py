@@ -87,7 +87,7 @@ class SigV4Auth(httpx.Auth):
         if not _says_expired(response):
             return
         current = (await self._session.fetch_auth_session()).credentials
-        if current.access_key_id == credentials.access_key_id:  # nobody has renewed them yet
+        if current.access_key_id == credentials.access_key_id:  # not renewed yet
             renewed = await self._session.fetch_auth_session(force_refresh=True)
             if renewed.renewal_error is not None:
                 return
@@ -157,7 +157,7 @@ _OWN_HEADERS = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-co
 
 @frozen
 class PresignedURL:
-    """A URL that whoever has it can use until `expiration` (UTC). `repr` does not show it."""
+    """A URL that anyone who has it can use until `expiration` (UTC). `repr` does not show it."""
 
     url: str = field(repr=False)
     expiration: datetime
