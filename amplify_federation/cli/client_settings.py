@@ -7,6 +7,7 @@ client's secret comes by environment or file alone, since every process can read
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -154,11 +155,10 @@ def _secret_in(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         fault = f"cannot be read ({getattr(error, 'strerror', None) or 'it is not text'})"
     else:
-        try:
+        members: Mapping[str, Any] = {}
+        with suppress(ValueError, RecursionError):
             members = _section(json.loads(text))
-        except (ValueError, RecursionError):
-            members = {}
-        client = _section(members.get("installed") or members.get("web"))
+        client = _section(members.get("installed", members.get("web")))
         secret = client.get("client_secret") if members else text
         if isinstance(secret, str) and secret and not any(map(str.isspace, secret)):
             return secret

@@ -9,6 +9,7 @@ not know what the bytes mean.
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from amplify_federation._crypto.envelope import MAX_RECORD
@@ -89,9 +90,9 @@ class FolderStore:
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a write would end with; see `ChecksWriting`."""
-        import filelock  # noqa: F401, PLC0415 - what a write needs is loaded now
-
-        from amplify_federation._files import lock  # noqa: F401, PLC0415 - the same
+        # A process without descriptors loads nothing, so what a write needs is loaded now.
+        import_module("filelock")
+        import_module("amplify_federation._files.lock")
 
         await self.make()
         await _in_thread(self._folder.try_writing)
