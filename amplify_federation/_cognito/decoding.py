@@ -1,7 +1,6 @@
 """Bytes in -> a typed answer, or a typed error. Nothing that Cognito did not promise is believed.
 
-This file owns what a whole answer is, and how much of one is read. It must not know how the bytes
-came.
+This file owns what a whole answer is, and how much of one is read.
 """
 
 import json

@@ -26,7 +26,7 @@ Flow = Generator[Call, Answer, Answer]
 
 
 class PoolMembers(NamedTuple):
-    """What of an identity pool goes into its calls."""
+    """The members of an identity pool's calls."""
 
     identity_pool_id: str
     account_id: str | None = None

@@ -2,7 +2,7 @@
 
 This file owns the operations and their input limits (service models of Cognito Identity, and of STS
 for the classic flow's second call). What is
-out of limits is refused here, before anything is sent. It must not know HTTP or the answers.
+out of limits is refused here, before anything is sent.
 """
 
 import json

@@ -1,7 +1,7 @@
 """How long to wait before the next attempt, and whether there may be one.
 
-AWS "standard" retry mode with its 2026 numbers. This file owns the numbers; it must not draw
-random numbers or sleep.
+AWS "standard" retry mode with its 2026 numbers. This file owns the numbers; random numbers are
+arguments.
 """
 
 import math

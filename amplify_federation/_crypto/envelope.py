@@ -35,8 +35,6 @@ Label: size of the name (2 bytes), the name in UTF-8, zeros up to a multiple of 
 data: the header. Only rotation reads it, which knows no names.
 Body: size of the payload (4 bytes), the payload, zeros up to the next power of two, 4 KiB at least,
 so that the length of a token does not show; associated data: header, sealed label, name in UTF-8.
-
-This file must not know where keys and records come from.
 """
 
 import hmac
@@ -71,7 +69,7 @@ HEADER_SIZE: Final = _PREFIX.size + _REST.size
 
 
 class Header(NamedTuple):
-    """What a record tells without a key, and the bytes that tell it."""
+    """The header of a record, which is read without a key, and its bytes."""
 
     derivation: Derivation
     salt: bytes

@@ -1,8 +1,8 @@
-"""How a master key comes from a passphrase: which function, which parameters, within which bounds.
+"""Key derivation from a passphrase: the functions, their parameters and the bounds of those.
 
-The parameters stand in the header of each record, where somebody with access to the disk could
-write others. So they are clamped here, before any derivation: a record can neither make us spend
-minutes nor gigabytes. This file must not know passphrases or records.
+The parameters stand in the header of each record, where an attacker with access to the disk could
+write others. So they are checked here, before any derivation: no record can cost minutes or
+gigabytes.
 """
 
 import struct
@@ -22,9 +22,9 @@ _SCRYPT_MAX_BLOCK: Final = 32
 
 
 class KeyFunction(IntEnum):
-    """What made the master key."""
+    """The function that made the master key."""
 
-    NONE = 0  # the key is random bytes, kept somewhere
+    NONE = 0  # the key is random bytes
     ARGON2ID = 1
     SCRYPT = 2
 

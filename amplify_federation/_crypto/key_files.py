@@ -1,7 +1,7 @@
 """Keys in files and in the environment: base64 of 32 bytes.
 
 A key that is there is read on the event loop, which is quicker than a hop to a thread; one is made
-in a worker thread. This file must not know what the keys open.
+in a worker thread.
 """
 
 import os
@@ -43,10 +43,9 @@ _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
 class KeyFile:
     """A key in a file: 32 bytes in base64. It is read at first use and then remembered.
 
-    A file that somebody else put there (a mounted secret) may be reached through links. The file at
-    their end must be a regular one of this user's or root's, which nobody else can write. Others
-    may read it only where its folder keeps them out, or is root's: so Kubernetes, Docker and
-    systemd mount secrets.
+    A mounted secret may be reached through links. The file at their end must be a regular one of
+    this user or root, which no other user can write. Other users may read it only where its folder
+    keeps them out, or is root's: so Kubernetes, Docker and systemd mount secrets.
 
     Args:
         path: the file.

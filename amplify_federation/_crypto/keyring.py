@@ -2,7 +2,7 @@
 
 Only the key is stored there, never a session: keyrings are slow, small and often locked. A keyring
 may ask the user, or hang on a bus that does not answer, so it is asked in a worker thread with a
-deadline. This file must not know what the key opens.
+deadline.
 """
 
 import os

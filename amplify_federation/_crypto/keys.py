@@ -1,7 +1,4 @@
-"""What a key is, and what a source of keys promises. One key made of others: `KeyRing`.
-
-This file must not know where any key is kept.
-"""
+"""Master keys, the protocol of their sources, and two sources: `RawKey` and `KeyRing`."""
 
 import binascii
 import hmac
@@ -18,7 +15,7 @@ KEY_SIZE: Final = 32  # bytes; AES-256
 
 
 class MasterKey:
-    """Key bytes that no repr, format, `asdict` or pickle gives away."""
+    """Key bytes that no repr, format, `asdict` or pickle shows."""
 
     __slots__ = ("_key",)
 
@@ -30,7 +27,7 @@ class MasterKey:
         return self._key
 
     def part(self, start: int, end: int) -> "MasterKey":
-        """Return some of the bytes, as silent as the whole."""
+        """Return some of the bytes, as a key."""
         return MasterKey(self._key[start:end])
 
     def __repr__(self) -> str:
@@ -67,7 +64,7 @@ class KeySource(Protocol):
     """Gives keys. Asked at each write and at each read of something new; caching is its own."""
 
     async def sealing_key(self) -> SealingKey:
-        """Return the key that seals. It may be made here, if it is made once for everybody.
+        """Return the key that seals. It may be made here, once for all processes.
 
         Raises `ConfigurationError` or `StoreError`.
         """

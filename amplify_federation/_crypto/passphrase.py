@@ -1,7 +1,7 @@
-"""A key that somebody knows by heart.
+"""A key derived from a passphrase.
 
-This file owns how a passphrase becomes a key. It must not know what the key opens. The derivation
-takes a tenth of a second and 64 MiB on purpose, so it runs in a worker thread, once for each salt.
+The derivation takes a tenth of a second and 64 MiB on purpose, so it runs in a worker thread, once
+for each salt.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Files, folders and locks that nobody else can slip something into."""
+"""Files, folders and locks that no other user can tamper with."""

@@ -7,7 +7,7 @@ On Windows, a rename or removal is tried again while a reader or a virus scanner
 open, and folders cannot be forced to disk. On macOS `fsync` reaches the drive and not its platter,
 so a power cut may take the last second back, never leave half a file.
 
-This file must not know what is in the files. Its functions block.
+The functions block.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ def rename(source: AnyPath, target: AnyPath) -> None:
 
 
 def _patiently(work: Callable[[], object]) -> None:
-    """Do it, on Windows again and again while somebody holds the file open."""
+    """Do it; on Windows, repeat it while another process has the file open."""
     for _ in range(_SHARING_TRIES if WINDOWS else 0):
         try:
             work()

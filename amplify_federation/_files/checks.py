@@ -1,4 +1,4 @@
-"""Opening and reading one file so that no other user can slip something in, and the store's errors.
+"""Opening and reading one file that no other user can have replaced, and the store's errors.
 
 Every file is opened without following a link, and judged by its descriptor: a regular file, owned
 by this user, with one name, closed to group and others. Every `OSError` becomes the `StoreError`
@@ -106,7 +106,7 @@ def read_file(path: AnyPath, limit: int) -> tuple[bytes, os.stat_result] | None:
 
 @as_store_errors
 def read_mounted(path: AnyPath, limit: int) -> tuple[bytes, os.stat_result] | None:
-    """Read a file that somebody mounted for us: the one at the end of its links, judged as such."""
+    """Read a mounted file (a secret of an orchestrator): the one at the end of its links."""
     return _read(os.path.realpath(path), limit, _check_mounted)
 
 

@@ -1,16 +1,16 @@
-"""The folder of a store: made private, and believed only where nobody else can exchange it.
+"""The folder of a store: made private, and trusted only where no other user can replace it.
 
 As sshd does with `~/.ssh`: the folder and every folder above it must belong to this user or to
-root, and be writable by nobody else. Unlike sshd, a folder above may be open to all if it is sticky
-(/tmp), for there nobody can exchange what is another's.
+root, and be writable by no other user. Unlike sshd, a folder above may be open to all if it is
+sticky (/tmp), for there no user can replace the files of another.
 
 In a container whose user is arbitrary, home folders are often writable by a group or owned by
-nobody in particular. Set `AMPLIFY_FEDERATION_TRUST_DIRECTORY=true` there: the checks of folders are
+an unknown user. Set `AMPLIFY_FEDERATION_TRUST_DIRECTORY=true` there: the checks of folders are
 left out, those of files stay.
 
 Windows: folders are made and not checked; they inherit the access list of the user's profile.
 
-This file must not know what is in the folder. Its functions block.
+The functions block.
 """
 
 import contextlib
@@ -114,13 +114,13 @@ def make_folder(path: AnyPath) -> None:
         if not os.path.lexists(folder):
             with contextlib.suppress(FileExistsError):  # another process was faster
                 os.mkdir(folder, mode=0o700)
-                os.chmod(folder, 0o700)  # an umask such as 0177 leaves a folder nobody can enter
+                os.chmod(folder, 0o700)  # an umask such as 0177 takes the right to enter
         if not WINDOWS:
             _mend_unfinished(folder)
 
 
 def _mend_unfinished(path: AnyPath) -> None:
-    """Give a new folder the mode that the umask took, also one whose maker has died since."""
+    """Give a new folder the mode that the umask took away, even if its process died since."""
     status = os.lstat(path)
     mode = stat.S_IMODE(status.st_mode)
     unfinished = mode & 0o777 in _UNFINISHED

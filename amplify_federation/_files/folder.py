@@ -1,4 +1,4 @@
-"""One folder of records: what is kept under which file name, read, replaced and set aside.
+"""One folder of records: their file names; reading, replacing and setting aside.
 
     names.secret       32 random bytes, made once; the file name of a record is an HMAC under them,
                        so that a listing tells neither pools nor sessions
@@ -6,11 +6,11 @@
     <digest>.session   a record
     <digest>.bearer    a record that is removed so long after its last write
     <file>.corrupt     the last content of a record that could not be read
-    <file>.*.tmp       a file being written; one left by a dead process goes at the next start
-    <file>.lock        held over one write; goes with the record
-    <file>.lease       held over a renewal; goes with it where there is no record
+    <file>.*.tmp       a file being written; a dead process's is removed at the next start
+    <file>.lock        locked during one write; removed with the record
+    <file>.lease       locked during a renewal; removed after it where there is no record
 
-This file must not know what the bytes mean. Its functions block.
+The functions block.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ class Folder:
     """The files of one folder. Constructing does no I/O; may be used from any thread."""
 
     def __init__(self, path: AnyPath, *, limit: int, keep: float | None = None) -> None:
-        """`keep`: seconds after which a record that nobody wrote is removed; `None`: never."""
+        """`keep`: seconds after its last write at which a record is removed; `None`: never."""
         self.location = os.fspath(path)
         self._limit = limit
         self._keep = keep
@@ -87,7 +87,7 @@ class Folder:
 
     @property
     def path(self) -> "Path":
-        """Where it is."""
+        """The folder's path."""
         from pathlib import Path  # noqa: PLC0415 - slow to load, and for people alone
 
         return Path(self.location)
@@ -270,7 +270,7 @@ class Folder:
             held.release(remove=True)
 
     def _check_no_records(self) -> None:
-        """Raise if there are records, whose names nobody can tell without the secret."""
+        """Raise if there are records, whose names cannot be told without the secret."""
         if self.has_records():
             path = self._path_of(SECRET_NAME)
             message = f"{path} is missing, so no session of this folder can be found."
@@ -285,7 +285,7 @@ def _advice_without_secret(path: str) -> str:
 
 
 def _remove_lease(path: str) -> None:
-    """Remove the lease file of a record that is gone, unless somebody holds it."""
+    """Remove the lease file of a record that is gone, unless it is locked."""
     from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
 
     lease = lease_of(path)
@@ -299,7 +299,7 @@ def lease_of(path: AnyPath) -> str:
 
 
 def _remove_rest(temp: str) -> None:
-    """Remove the temporary of a dead process: one whose lock nobody holds."""
+    """Remove the temporary file of a dead process: one without a locked lock file."""
     from amplify_federation._files import atomic_write, lock  # noqa: PLC0415 - seldom is there one
 
     held = lock.try_lock(lock.lock_of(temp.rsplit(".", 2)[0]))

@@ -1,4 +1,4 @@
-"""One lock file, held by one process at a time, waited for without blocking the event loop.
+"""One lock file, owned by one process at a time, waited for without blocking the event loop.
 
 The kernel's lock (flock; LockFileEx on Windows) belongs to the open file, so it ends with its
 owner, however that dies. A file system that has no such lock is told as `StoreUnavailableError`.
@@ -29,7 +29,7 @@ from amplify_federation.errors import StoreLockedError
 _logger = logging.getLogger("amplify_federation")
 _FIRST_PAUSE: Final = 0.001  # seconds; a write takes about one millisecond
 _LONGEST_PAUSE: Final = 0.02
-_OWNER_OFFSET: Final = 1  # bytes; Windows locks the first one against everybody
+_OWNER_OFFSET: Final = 1  # bytes; Windows locks the first one against all readers
 _OWNER_SIZE: Final = 20
 _KERNEL_LOCKS: Final = "/proc/locks"  # Linux; see proc_locks(5)
 _fork_guard: Final = RLock()  # re-entered where a signal's handler forks
@@ -46,9 +46,9 @@ class FileLock:
         self._descriptor: int | None = descriptor
 
     def release(self, *, remove: bool = False) -> None:
-        """Let others have it. Done already, or in a forked child, it does nothing.
+        """Release the lock. A second call, or one in a forked child, does nothing.
 
-        `remove`: with the lock file, so that none is left behind; the next to come makes another.
+        `remove`: with the lock file; the next process makes another.
         """
         with _fork_guard:
             _locks.discard(self)
@@ -74,7 +74,7 @@ def take(path: str, opened: Callable[[str], int]) -> FileLock | None:
         descriptor = opened(path)
         free = False
         try:
-            # One that was removed meanwhile guards nothing: the next to come makes another.
+            # A lock file that was removed meanwhile locks nothing: the next process makes another.
             free = lock_descriptor(descriptor, blocking=False) and _has_name(descriptor)
         finally:
             if not free:
@@ -122,7 +122,7 @@ def lock_of(path: AnyPath) -> str:
 async def hold(path: AnyPath, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - the deadline is part of the error's message, and 0 means one try
     """Hold the lock of a path, waiting at most `timeout` seconds; 0 tries once.
 
-    Raises `StoreLockedError` naming the holder when the time is over.
+    Raises `StoreLockedError` naming the owner when the time is over.
     """
     taken = await acquired(path, timeout=timeout)
     try:
@@ -180,8 +180,8 @@ def _log_wait(path: AnyPath, seconds: float) -> None:
 
 
 def _pauses() -> Generator[float]:
-    """Yield how long to wait between tries. By chance, else who waits longest loses most."""
-    from random import uniform  # noqa: PLC0415 - seldom does anybody wait
+    """Yield the pauses between tries: random, else the longest waiter would lose most often."""
+    from random import uniform  # noqa: PLC0415 - waits are rare
 
     pause = _FIRST_PAUSE
     while True:
@@ -207,7 +207,7 @@ def _open_or_make(path: str, flags: int) -> tuple[int, bool]:
     while True:
         with contextlib.suppress(FileExistsError):
             return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
-        with contextlib.suppress(FileNotFoundError):  # removed by the process that held it
+        with contextlib.suppress(FileNotFoundError):  # removed by its last owner
             return _open_existing(path, flags), False
 
 
@@ -220,7 +220,7 @@ def _open_existing(path: str, flags: int) -> int:
 
 
 def _mend_unfinished(path: str) -> None:
-    """Finish a lock file whose maker, under an odd umask, has not yet set or never set its mode."""
+    """Set the mode of a lock file if its process, under an odd umask, did not do so (yet)."""
     status = os.lstat(path)
     if stat.S_ISREG(status.st_mode) and not status.st_mode & 0o777 & ~0o600:
         os.chmod(path, 0o600)
@@ -247,7 +247,7 @@ def _write_owner(path: AnyPath) -> None:
 
 
 def owner_of(path: AnyPath) -> int | None:
-    """Return the process that holds the lock, as far as anybody knows."""
+    """Return the process that owns the lock, if it is known."""
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDONLY | checks.SAFE_FLAGS)
         try:

@@ -17,7 +17,7 @@ from amplify_federation._model.state import Login
 from amplify_federation._model.values import Secret, SubjectDigest
 
 COGNITO_GRACE = 300.0  # seconds that Cognito allows beyond a token's `exp`
-_DIGEST_BYTES = 16  # 128 bits: matching one user's two tokens, never looking anybody up
+_DIGEST_BYTES = 16  # 128 bits: matching one user's two tokens, never a look-up
 
 
 @frozen
@@ -75,7 +75,7 @@ def same_subject(token: Secret, known: SubjectDigest | None) -> bool:
 
 
 def token_helps(login: Login, now: float) -> bool:
-    """Tell whether Cognito may still take the held token, as far as the token itself says."""
+    """Tell whether Cognito may still take the stored token, as far as the token itself says."""
     if login.token is None:
         return False
     claims = peek(login.token)

@@ -1,6 +1,6 @@
 r"""Region -> URL, by the rules that AWS publishes for `cognito-identity`.
 
-This file owns the partitions and the shape of a region. It must not read the environment.
+This file owns the partitions and the shape of a region.
 A host is never built from anything but a checked region. Patterns are matched whole and in ASCII,
 because Python's `\w` is Unicode and its `$` passes a newline.
 """

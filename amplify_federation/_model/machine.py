@@ -1,6 +1,6 @@
 """The machine: everything that changes the state of a session is here.
 
-It must not know the clock, the network, the store or chance: an event carries what happened. An
+It is pure: an event carries what happened. An
 unlawful move raises `InvalidStateError` and changes nothing. States are values; the table below is
 the one `match` of `advance`.
 """

@@ -1,6 +1,6 @@
 """AuthProvider: which identity provider issued a token, as the key in Cognito's `Logins`.
 
-This file owns the login keys. It must not know tokens.
+This file owns the login keys.
 """
 
 import re

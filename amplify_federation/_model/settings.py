@@ -1,4 +1,4 @@
-"""AuthSettings: what a user may turn, and within which bounds."""
+"""AuthSettings: the settings of a session, and their bounds."""
 
 import time
 from collections.abc import Callable

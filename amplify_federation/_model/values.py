@@ -1,6 +1,6 @@
 """Credentials and tokens: frozen values that are silent on their secrets.
 
-This file owns how a secret is held in memory. It must not know where secrets come from or go to.
+This file owns how a secret is kept in memory.
 """
 
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ class Secret:
 
 @frozen
 class SubjectDigest:
-    """A keyed digest of `iss` and `sub`: it tells the same user again, and names nobody."""
+    """A keyed digest of `iss` and `sub`: it recognises a user, and shows neither."""
 
     key: bytes = field(repr=False)
     value: bytes = field(repr=False)

@@ -1,6 +1,6 @@
-"""One session at work: what it holds, how it federates, renews and is cleared.
+"""One session: its record, its federation, its renewal, its end.
 
-Everything is logged by the one logger `amplify_federation`, below this room and in it. Each line
+Everything is logged by the one logger `amplify_federation`, in this package and below it. Each line
 carries an `event` in its `extra`, and further fields; none carries a secret, a token, an identity
 id or the message of an error:
 

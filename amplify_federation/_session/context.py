@@ -1,4 +1,4 @@
-"""What the parts of one session share, and what an application adds to it."""
+"""The objects that the modules of one session share, and the sources of an application."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Sources(NamedTuple):
 NO_SOURCES = Sources()
 
 
-@define(eq=False, repr=False)  # it is what it is, and nobody's value
+@define(eq=False, repr=False)  # compared by identity
 class Context:
     """One session's surroundings."""
 

@@ -55,7 +55,7 @@ class Federations:
         self._queue: SerialQueue[FederationResult] = SerialQueue()
 
     def cancel_all(self) -> None:
-        """Fail all that are under way, at once: a clear came."""
+        """Fail all that are under way, at once: for a clear."""
         self._queue.cancel_all()
 
     def federate(
@@ -99,9 +99,9 @@ class Federations:
         refresh_grant: RefreshGrant | None,
     ) -> FederationResult:
         repository = self._context.repository
-        await repository.look(now=True)
+        await repository.refresh(now=True)
         if checks_writing(store := self._context.store):
-            await store.check_writable()  # before Cognito is asked for nothing
+            await store.check_writable()  # before Cognito is called in vain
         base = _Base(repository.record, repository.replaced, repository.version)
         flow = self._flow(token, provider, identity_id)
         answer = await self._context.client.call(flow)
@@ -133,7 +133,7 @@ class Federations:
         return None
 
     def login(self, token: Secret, provider: AuthProvider) -> Login:
-        """Return what a session holds of a login."""
+        """Return a login as the session stores it."""
         kept = token if self._context.settings.remember_token else None
         return Login(provider, kept, subject_digest(token, os.urandom(16)))
 
@@ -217,7 +217,7 @@ class Linking:
 
     async def _federated(self) -> Federated:
         repository = self._context.repository
-        await repository.look(now=True)
+        await repository.refresh(now=True)
         if repository.replaced or not isinstance(repository.state, Federated):
             message = "Logins are linked to a federated session, and this one is not."
             raise InvalidStateError(

@@ -210,17 +210,17 @@ def _bytes(value: str) -> bytes:
     return base64.b64decode(value, validate=True)
 
 
-_LENT = Secret("")
+_MARK = Secret("")
 
 
-def without_transient_token(record: SessionRecord, lent: Secret | None) -> SessionRecord:
-    """Return the record as it is kept: a mark in the place of the lent token."""
-    return record if lent is None else _replaced(record, lent, _LENT)
+def without_transient_token(record: SessionRecord, transient_token: Secret | None) -> SessionRecord:
+    """Return the record as it is kept: a mark in the place of the transient token."""
+    return record if transient_token is None else _replaced(record, transient_token, _MARK)
 
 
-def with_transient_token(record: SessionRecord, lent: Secret | None) -> SessionRecord:
-    """Return a kept record with the lent token in the place of its mark, or without any."""
-    return _replaced(record, _LENT, lent)
+def with_transient_token(record: SessionRecord, transient_token: Secret | None) -> SessionRecord:
+    """Return a kept record with the transient token in the place of its mark, or without any."""
+    return _replaced(record, _MARK, transient_token)
 
 
 def _replaced(record: SessionRecord, old: Secret, new: Secret | None) -> SessionRecord:

@@ -18,7 +18,7 @@ MAX_CLOCK_LEAD = 300.0  # seconds that an issue time may lie ahead of the clock
 
 
 class Lifespan(NamedTuple):
-    """The times from which a grant is renewed early and from which it is over.
+    """The times from which a grant is renewed early, and from which it is over.
 
     Of both clocks: epoch seconds on the server's, and monotonic seconds.
     """
@@ -30,7 +30,7 @@ class Lifespan(NamedTuple):
     over_monotonic: float
 
     def is_over(self, clock: ServerClock) -> bool:
-        """Tell whether nobody may use the credentials any more."""
+        """Tell whether the credentials must not be used any more."""
         now = clock.now()
         return (
             now >= self.over_at
@@ -102,7 +102,7 @@ def urgency_of(context: Context) -> Urgency:
 
 
 def may_help(context: Context) -> bool:
-    """Tell whether this state is one in which somebody may be asked for credentials."""
+    """Tell whether this state is one in which credentials may be requested."""
     if context.repository.replaced:
         return False
     state = context.repository.state

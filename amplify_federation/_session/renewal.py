@@ -1,4 +1,4 @@
-"""Renewal: stale credentials in, fresh ones out, once for all who wait.
+"""Renewal: stale credentials in, fresh ones out, once for all waiting callers.
 
 This file owns when a fetch calls Cognito, which of many callers does, what an early renewal may
 cost its caller, and what is shown meanwhile. `renewal_methods` has the calls to Cognito and the
@@ -109,10 +109,10 @@ class EarlyRenewal:
         self._again = _NEVER  # monotonic
 
     async def attempt(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Work, unless it was tried just now.
+        """Work, unless it was tried within the last 30 s.
 
-        Inside `async with` what takes longer than the caller's patience goes on in the background,
-        until the deadline of a call; elsewhere it is called off.
+        Inside `async with`, work that takes longer than 2 s goes on in the background, until the
+        deadline of a call; elsewhere it is cancelled.
         """
         clock, background = self._context.clock, self._context.background
         if clock.monotonic() < self._again:
@@ -155,7 +155,7 @@ class Renewal:
         return self._user.token_refresher
 
     async def settle(self, *, force: bool) -> AuthError | None:
-        """Do what a fetch has to do; return the error that stands beside or instead of values."""
+        """Renew if need be; return the error that a fetch shows beside or instead of the values."""
         deadline = anyio.current_time() + self._context.settings.timeout
         while (kind := self._kind()) is not None:
             urgency = Urgency.NOW if force else urgency_of(self._context)
@@ -171,7 +171,7 @@ class Renewal:
                 return outcome.error
             if is_usable(self._context) or isinstance(outcome, Renewed):
                 return None
-            force = False  # what took the session's place is to be settled in its turn
+            force = False  # the record changed: settle the new one
         return None
 
     def error_beside(self) -> AuthError | None:
@@ -181,7 +181,7 @@ class Renewal:
         return None
 
     async def lapse_if_over(self) -> None:
-        """Notice that nothing helps any more, although nobody fetches."""
+        """Let the session expire without a fetch, once nothing can renew it."""
         lapsing = self._kind() is self._user and isinstance(
             self._context.repository.state, Federated
         )
@@ -201,7 +201,7 @@ class Renewal:
         return self._guest if isinstance(self._context.repository.state, SignedOut) else self._user
 
     async def _helpless(self, kind: FederatedRenewal | GuestRenewal) -> AuthError | None:
-        """Nothing that is held helps: use up what is there, then lapse."""
+        """Use the present credentials to their end, then expire: nothing can renew them."""
         if is_usable(self._context):
             return self.error_beside()
 
@@ -213,7 +213,7 @@ class Renewal:
         return outcome.error if isinstance(outcome, Failed) else None
 
     async def _now(self, kind: FederatedRenewal | GuestRenewal, deadline: float) -> Outcome:
-        # A leader whose caller is in a hurry gives up early; that is no outcome for the others.
+        # A leader with a short deadline fails early; the others do not take its failure.
         hurried = anyio.current_effective_deadline() < deadline - _HURRY
         work = partial(self._renew, kind, patient=True, hurried=hurried)
         while True:
@@ -246,7 +246,7 @@ class Renewal:
 
         async def leased() -> Outcome:
             async with self._context.store.lock(repository.name, timeout=wait):
-                await repository.look(now=True)
+                await repository.refresh(now=True)
                 if repository.replaced or repository.record != found:
                     return NotNeeded()
                 await kind.renew()
@@ -254,8 +254,8 @@ class Renewal:
 
         message = "The credentials were not renewed before the deadline."
         outcome: Outcome = Failed(CallTimeoutError(message))
-        # A little before its caller's own deadline, so that this is an outcome for all who wait:
-        # else each of them would lead a call of its own against a server that hangs.
+        # A little before the caller's own deadline, so that the timeout is the outcome for all
+        # waiting callers: else each would lead a call of its own against a server that hangs.
         with anyio.move_on_after(_LEADER_SHARE * left):
             outcome = await self._work(leased)
         if not isinstance(outcome, Failed):
@@ -277,7 +277,7 @@ class Renewal:
         try:
             return await work()
         except InvalidStateError:
-            # A clear or a federation came in between: the state says it all.
+            # A clear or a federation came in between.
             return NotNeeded()
         except AuthError as error:
             return Failed(error.fresh_copy())

@@ -132,7 +132,7 @@ class GuestRenewal:
         self._refused_until = float("-inf")
 
     def can_help(self) -> bool:
-        """Tell whether asking makes sense: not right after the pool refused guests."""
+        """Tell whether a request makes sense: not for a minute after the pool refused guests."""
         return self._context.clock.monotonic() >= self._refused_until
 
     async def renew(self) -> None:
@@ -166,7 +166,7 @@ class GuestRenewal:
         def check() -> None:
             same()
             if not isinstance(self._context.repository.state, SignedOut):
-                message = "Somebody signed in meanwhile."
+                message = "A user signed in meanwhile."
                 raise InvalidStateError(message)
 
         return check

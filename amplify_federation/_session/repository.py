@@ -1,8 +1,7 @@
-"""SessionRepository: what one handle knows of its session, kept equal to what the store has.
+"""SessionRepository: one session's record in memory, in step with the store.
 
 The only file that assigns a state. Every change goes through `commit`: the machine says what the
-next state is, the store takes it if nobody wrote in between, memory follows, listeners are told.
-It must not know Cognito.
+next state is, the store takes it if its record is unchanged, memory follows, listeners are told.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("amplify_federation")
 NOTICE = 0.5  # seconds until another process's write is looked for; the promise is 1
-_TOMBSTONE_LIFE = 86_400.0  # seconds that a cleared session's record stays
+_TOMBSTONE_LIFE = 86_400.0  # seconds for which a cleared session's record is stored
 _NOTHING = SessionRecord(SignedOut(), generation=0, federation_id="")
 
 
@@ -53,7 +52,7 @@ class SessionRepository:
         "_failure",
         "_highest",
         "_loaded",
-        "_look_again",
+        "_refresh_at",
         "_store",
         "_writing",
         "ahead",
@@ -70,16 +69,16 @@ class SessionRepository:
         self.name = name
         self.record = _NOTHING
         self.ahead = 0.0  # monotonic clock minus server's, when the record was adopted
-        self.replaced = False  # another user's federation stands in the store
-        self.transient_token: Secret | None = None  # a token that is held, but never written
+        self.replaced = False  # the store has another user's federation
+        self.transient_token: Secret | None = None  # in memory, never written
         self._store = store
         self._clock = clock
         self._events = events
-        self.version: str | None = None  # of the store's record, whoever wrote it
+        self.version: str | None = None  # of the store's record
         self._highest = 0  # generation seen
-        self._failure: StoreError | None = None  # of a look that was taken for this repository
+        self._failure: StoreError | None = None  # of a read before this repository was made
         self._loaded = False
-        self._look_again = float("-inf")
+        self._refresh_at = float("-inf")
         self._writing: anyio.Event | None = None  # set when the write under way has ended
 
     @property
@@ -87,19 +86,19 @@ class SessionRepository:
         """The present state, as far as this handle knows."""
         return self.record.state
 
-    def is_look_due(self) -> bool:
-        """Tell whether the store must be looked at now: others may have written."""
-        return self._clock.monotonic() >= self._look_again
+    def is_refresh_due(self) -> bool:
+        """Tell whether the store must be read now: others may have written."""
+        return self._clock.monotonic() >= self._refresh_at
 
     @property
-    def look_again(self) -> float:
-        """The monotonic time from which the store must be looked at again."""
-        return self._look_again
+    def refresh_at(self) -> float:
+        """The monotonic time from which the store must be read again."""
+        return self._refresh_at
 
-    def resume(self, record: Record, *, ahead: float, failure: StoreError | None = None) -> None:
-        """Stand where another repository stood who held this record of the store.
+    def restore(self, record: Record, *, ahead: float, failure: StoreError | None = None) -> None:
+        """Begin with a record of the store that was read before.
 
-        `failure`: why the store could not tell just now; the next look ends with it.
+        `failure`: the store's error of just now; the next refresh raises it.
         """
         self._failure = failure
         self.record = with_transient_token(decode(record.data), self.transient_token)
@@ -108,12 +107,12 @@ class SessionRepository:
         self._highest = self.record.generation
         self._loaded = True
 
-    async def look(self, *, now: bool = False) -> None:
+    async def refresh(self, *, now: bool = False) -> None:
         """Read the store if it is time to (or `now`) and adopt what others wrote.
 
-        Raises `StoreError` if the store cannot tell.
+        Raises `StoreError` if the store cannot be read.
         """
-        if not now and not self.is_look_due():
+        if not now and not self.is_refresh_due():
             return
         before = self.version
         failure, self._failure = self._failure, None
@@ -121,14 +120,14 @@ class SessionRepository:
             raise failure
         found = await self._store.read(self.name)
         if self.version != before or self._writing is not None:
-            return  # we write while we read: what was read is old, or our own and not yet booked
-        self._look_again = self._clock.monotonic() + NOTICE
+            return  # a write came meanwhile: what was read is old, or not yet in memory
+        self._refresh_at = self._clock.monotonic() + NOTICE
         if not self._loaded or (found.version if found else None) != self.version:
             await self._adopt(found)
 
-    def believe_memory(self) -> None:
-        """Put off the next look: the store cannot tell now, and asking each time costs."""
-        self._look_again = self._clock.monotonic() + NOTICE
+    def postpone_refresh(self) -> None:
+        """Put off the next refresh: the store cannot be read now, and each attempt costs."""
+        self._refresh_at = self._clock.monotonic() + NOTICE
 
     async def commit(
         self,
@@ -142,12 +141,12 @@ class SessionRepository:
 
         `precondition` looks at the record as it stands at the moment of writing. Raises
         `StoreError` if the write fails; then nothing has changed, or, with `keep`, memory alone:
-        what Cognito gave is used here, and asked for again by the next process only.
+        Cognito's answer is used here, and only the next process has to ask again.
         """
         from amplify_federation._model.machine import advance  # noqa: PLC0415 - many only fetch
 
         while True:
-            await self.written()
+            await self.wait_for_write()
             precondition()
             record = SessionRecord(
                 advance(self.state, event),
@@ -159,49 +158,51 @@ class SessionRepository:
             try:
                 await self._save(record)
             except StoreConflictError:
-                await self.look(now=True)
+                await self.refresh(now=True)
             except StoreError:
                 if keep:
-                    self.believe_memory()
-                    self._become(record)
+                    self.postpone_refresh()
+                    self._set_record(record)
                 raise
             else:
                 return
 
     def encoded(self, record: SessionRecord) -> bytes:
-        """Return the record as it is written: without the token that is lent."""
+        """Return the record as it is written: without the transient token."""
         return encode(without_transient_token(record, self.transient_token))
 
-    async def written(self) -> None:
+    async def wait_for_write(self) -> None:
         """Wait for the write that is under way here, if there is one: each builds on the last."""
         while self._writing is not None:
             await self._writing.wait()
 
-    async def forget_leftovers(self) -> None:
+    async def delete_set_aside(self) -> None:
         """Delete what the store set aside for this session as corrupt."""
-        await self.written()
+        await self.wait_for_write()
         if self.version is None:
-            await self._alone(partial(self._store.delete, self.name, expected=None))
+            await self._write_shielded(partial(self._store.delete, self.name, expected=None))
         elif discards_set_aside(self._store):
             await self._store.discard_set_aside(self.name)
 
     async def discard(self, federation_id: str) -> None:
         """Delete the record unread: one that no key at hand opens can be cleared all the same."""
-        await self.written()
-        await self._alone(partial(self._store.delete, self.name, expected=None))
+        await self.wait_for_write()
+        await self._write_shielded(partial(self._store.delete, self.name, expected=None))
         self.version = None
         self._loaded = True
         self.replaced = False
-        self._become(SessionRecord(SignedOut(), self._highest, federation_id, self._clock.now()))
+        self._set_record(
+            SessionRecord(SignedOut(), self._highest, federation_id, self._clock.now())
+        )
 
     async def _save(self, record: SessionRecord) -> None:
         if writes_at_once(self._store):
             await self._write(record)
             return
-        self._look_again = float("-inf")  # if this ends badly, look before believing anything
-        await self._alone(partial(self._write, record))
+        self._refresh_at = float("-inf")  # if this fails, the store is read before memory is used
+        await self._write_shielded(partial(self._write, record))
 
-    async def _alone(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _write_shielded(self, work: Callable[[], Awaitable[None]]) -> None:
         from amplify_federation._async.shielded import shielded  # noqa: PLC0415 - as above
 
         ended = self._writing = anyio.Event()
@@ -216,16 +217,16 @@ class SessionRepository:
         self.version = await self._store.compare_and_set(
             self.name, self.encoded(record), expected=self.version
         )
-        self._look_again = self._clock.monotonic() + NOTICE
+        self._refresh_at = self._clock.monotonic() + NOTICE
         self._loaded = True
         self._highest = record.generation
         self.replaced = False
-        self._become(record)
+        self._set_record(record)
 
     async def _adopt(self, found: Record | None) -> None:
         first, self._loaded = not self._loaded, True
         self.version = found.version if found else None
-        incoming = self._understood(found)
+        incoming = self._decoded(found)
         if incoming is None:
             return
         if first and await self._collect(incoming):
@@ -234,25 +235,25 @@ class SessionRepository:
             self.replaced = True
             return
         self.replaced = False
-        self._become(incoming, silently=first)
+        self._set_record(incoming, silently=first)
 
-    def _understood(self, found: Record | None) -> SessionRecord | None:
+    def _decoded(self, found: Record | None) -> SessionRecord | None:
         if found is None:
             return _NOTHING
         try:
             incoming = with_transient_token(decode(found.data), self.transient_token)
         except SessionFileCorruptError:
-            _complain("The record of a session makes no sense; it counts as signed out.", "corrupt")
+            _warn("The record of a session makes no sense; it counts as signed out.", "corrupt")
             # Written now, so that no read takes it for an old tombstone and deletes it.
             return SessionRecord(SignedOut(), 0, "", self._clock.now())
         if incoming.generation < self._highest:
-            _complain("An older record of a session was put back; it is ignored.", "rolled_back")
+            _warn("An older record of a session was put back; it is ignored.", "rolled_back")
             return None
         self._highest = incoming.generation
         return incoming
 
     async def _collect(self, incoming: SessionRecord) -> bool:
-        """Delete a tombstone of yesterday; no process has missed it."""
+        """Delete the record of a session cleared a day ago; by then all processes have read it."""
         if incoming.state != SignedOut() or self.version is None:
             return False
         if self._clock.now() - incoming.written_at < _TOMBSTONE_LIFE:
@@ -260,7 +261,7 @@ class SessionRepository:
         try:
             await self._store.delete(self.name, expected=self.version)
         except StoreError:
-            return False  # it stays for another day
+            return False  # a later process deletes it
         self.version = None
         return True
 
@@ -272,13 +273,13 @@ class SessionRepository:
             return False  # the same federation; Cognito may have merged its identity
         return mine.identity_id != theirs.identity_id
 
-    def _become(self, record: SessionRecord, *, silently: bool = False) -> None:
+    def _set_record(self, record: SessionRecord, *, silently: bool = False) -> None:
         before, self.record = self.record, record
         self.ahead = self._clock.monotonic() - self._clock.now()
         if not silently:
-            self._tell(before)
+            self._announce(before)
 
-    def _tell(self, before: SessionRecord) -> None:
+    def _announce(self, before: SessionRecord) -> None:
         from amplify_federation._session.record import event_between  # noqa: PLC0415 - as above
 
         event = event_between(before, self.record)
@@ -289,5 +290,5 @@ class SessionRepository:
         self._events.send(event)
 
 
-def _complain(text: str, event: str) -> None:
+def _warn(text: str, event: str) -> None:
     logger.warning(text, extra={"event": event})

@@ -1,4 +1,4 @@
-"""Session: one user's session at work, whatever handles point to it.
+"""Session: the public calls of one user's session.
 
 This file owns the order of a public call: the loop and the end of life are checked, the store is
 looked at, the state is settled, the result is shown. The path of a fresh fetch is here, too.
@@ -142,10 +142,10 @@ class Session:
         """The present state, as far as it is known here."""
         return self._repository.state
 
-    async def look(self) -> None:
-        """Adopt what the store has. Raises `StoreError` if it cannot tell."""
+    async def refresh(self) -> None:
+        """Read the store. Raises `StoreError` if it cannot be read."""
         self.check_usable()
-        await self._repository.look(now=True)
+        await self._repository.refresh(now=True)
 
     def check_usable(self) -> None:
         """Raise `InvalidStateError` after `aclose`, or in a second event loop."""
@@ -165,7 +165,7 @@ class Session:
         self.check_usable()
         if self.context.background is None:
             self.context.background = Background()
-        await self._repository.look(now=True)
+        await self._repository.refresh(now=True)
         if self._repository.version is None and checks_writing(store := self.context.store):
             await store.check_writable()  # else the key opened a record just now
 
@@ -202,10 +202,10 @@ class Session:
         self._cancel_federations()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
             await (
-                self._repository.written()
+                self._repository.wait_for_write()
             )  # what was being saved when the clear came is cleared, too
             try:
-                await self._repository.look(now=True)
+                await self._repository.refresh(now=True)
             except (SessionKeyError, SessionFormatTooNewError):
                 await self._repository.discard(os.urandom(8).hex())
             else:
@@ -222,17 +222,17 @@ class Session:
             tokens = await self._user_pool.tokens()
             if tokens is not None:
                 return self._user_pool.user_of(tokens)
-        await self._repository.look()
+        await self._repository.refresh()
         if isinstance(self.state, SignedOut):
             raise signed_out_error()
         raise no_user_pool_access()
 
     async def notice(self) -> None:
-        """Adopt what other processes wrote, and see whether the session lapsed; for listeners."""
+        """Read what other processes wrote, and let the session expire in time; for listeners."""
         try:
-            await self._repository.look(now=True)
+            await self._repository.refresh(now=True)
         except StoreError:
-            return  # the calls of the session say so; a listener waits on
+            return  # the session's calls raise it; a listener goes on waiting
         await self.renewal.lapse_if_over()
 
     async def forget_guest(self) -> None:
@@ -240,8 +240,8 @@ class Session:
         self.check_callable()
         self._cancel_federations()
         with anyio.move_on_after(self.context.settings.timeout) as scope:
-            await self._repository.written()
-            await self._repository.look(now=True)
+            await self._repository.wait_for_write()
+            await self._repository.refresh(now=True)
             if isinstance(self.state, SignedOut) and self.state.guest is not None:
                 from amplify_federation._model.machine import GuestForgotten  # noqa: PLC0415 - seldom
 
@@ -259,7 +259,7 @@ class Session:
             await self.context.background.end()
 
     async def _leave_federation(self) -> None:
-        await self._repository.look()
+        await self._repository.refresh()
         if not isinstance(self.state, SignedOut):
             await self._clear()  # as in Amplify: a user-pool session ends a federation
 
@@ -276,17 +276,17 @@ class Session:
 
     def _is_settled(self) -> bool:
         """Tell whether a fetch waits for nothing: the store was read, the credentials serve."""
-        return not self._repository.is_look_due() and (
+        return not self._repository.is_refresh_due() and (
             not may_help(self.context) or urgency_of(self.context) is Urgency.NONE
         )
 
     async def _settled(self, *, force: bool) -> AuthError | None:
         try:
-            await self._repository.look(now=force)
+            await self._repository.refresh(now=force)
         except StoreError as error:
             if not is_usable(self.context):
                 raise
-            self._repository.believe_memory()
+            self._repository.postpone_refresh()
             return error.fresh_copy()
         return await self.renewal.settle(force=force)
 
@@ -300,7 +300,7 @@ class Session:
                 logins = getattr(self.state, "linked_logins", ())
 
             await self._repository.commit(Cleared(), os.urandom(8).hex(), remember)
-        await self._repository.forget_leftovers()
+        await self._repository.delete_set_aside()
         return tuple(login.refresh_grant for login in logins if login.refresh_grant is not None)
 
     def _shown(self, error: AuthError | None) -> AuthSession:
@@ -311,10 +311,10 @@ class Session:
             raise error.fresh_copy()
         state = self.state
         if isinstance(state, SignedOut) and not self.context.pool.guest_access:
-            state = SignedOut()  # a guest of the days when this pool allowed guests
+            state = SignedOut()  # a guest from before this pool refused guests
         view = view_of(state, error, usable=usable)
         if usable or not may_help(self.context):
-            life, until = life_of(self.context), self._repository.look_again
+            life, until = life_of(self.context), self._repository.refresh_at
             self._fresh.keep(view, self._repository.record, life, until=until)
         else:
             self._fresh.drop()

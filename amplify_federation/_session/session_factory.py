@@ -59,7 +59,7 @@ class SessionFactory:
         return session
 
     def bounded(self, store: SessionStore) -> SessionStore:
-        """Return the store with a bound on the leases that are held at the same time."""
+        """Return the store with a bound on the leases at the same time."""
         return cast("SessionStore", _BoundedLeases(store, self))
 
     def check_usable(self) -> None:
@@ -86,7 +86,7 @@ class SessionFactory:
 
 
 class _BoundedLeases:
-    """A store whose leases wait in line first, where a waiter costs neither file nor connection.
+    """A store whose leases wait in a queue first, where a waiter costs neither file nor connection.
 
     All else is the store's own.
     """

@@ -1,8 +1,8 @@
-"""Getting a new provider token, of the application or of the provider, and federating with it.
+"""A new provider token, from the application or from the provider, and federation with it.
 
-This file owns when a `token_source` may be asked, when a session's refresh grant stands in for one,
-whose tokens are taken, and what is shown when there is none. All of it happens under the single
-flight and the lease of all processes.
+This file owns when a `token_source` may be called, when a session's refresh grant takes its place,
+which tokens are accepted, and which error is shown without one. All of it happens under the single
+flight of the process and the lease of all processes.
 """
 
 import inspect
@@ -40,7 +40,7 @@ logger = logging.getLogger("amplify_federation")
 _NEVER = float("-inf")  # one for all sessions
 SOURCE_PAUSE = 10.0  # seconds after a source failed until it is asked again
 _REVOCATION = 5.0  # seconds to end a refresh token that a clear left without a session
-# The sessions whose source runs in this context: it must not wait for the session it serves.
+# The sessions whose source runs in this context: a source must not wait for its own session.
 _serving: ContextVar[frozenset[int]] = ContextVar("amplify_federation_serving", default=frozenset())
 
 

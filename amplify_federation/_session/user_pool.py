@@ -1,7 +1,7 @@
-"""The seam to a user pool: whose tokens the application's own sign-in holds.
+"""A user pool's user, beside the federated session; the application signs that user in.
 
-The SDK signs nobody in. While the application's user pool gives tokens, its ID token is federated
-on its own, and what Cognito gives is kept in memory only, by the user whose it is.
+While the application's user pool gives tokens, its ID token is federated on its own. The
+credentials of this federation are kept in memory only, with the subject of their user.
 """
 
 import os
@@ -82,7 +82,7 @@ class UserPoolSession:
     async def view(
         self, leave_federation: Callable[[], Awaitable[None]], *, force: bool
     ) -> AuthSession | None:
-        """Return the session of the user who is signed in there, `None` if nobody is.
+        """Return the session of the user pool's user, `None` if none is signed in.
 
         `leave_federation` is called before: a user has one session.
         """
@@ -159,7 +159,7 @@ class UserPoolSession:
 
 
 def _failed(error: AuthError) -> AuthSession:
-    """Return the session whose user pool failed: its error in all four fields."""
+    """Return the session for a failure of the user pool: the error in all four fields."""
     return AuthSession(
         is_signed_in=False,
         identity_id_result=AuthResult[str](error=error),

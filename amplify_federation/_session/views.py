@@ -31,12 +31,12 @@ NO_USER_POOL_ADVICE = (
 
 
 def no_user_pool_access() -> InvalidStateError:
-    """Return the error for a federated user who is asked for user-pool data."""
+    """Return the error for user-pool data of a federated user."""
     return InvalidStateError(NO_USER_POOL, recovery_suggestion=NO_USER_POOL_ADVICE)
 
 
 def signed_out_error() -> SignedOutError:
-    """Return the error for a session in which nobody is signed in."""
+    """Return the error for a session without a signed-in user."""
     return SignedOutError("Nobody is signed in.")
 
 
@@ -46,7 +46,7 @@ def expired_error() -> SessionExpiredError:
 
 
 def replaced_error() -> InvalidStateError:
-    """Return the error for a handle whose session another user's federation replaced."""
+    """Return the error for a session that another user's federation replaced."""
     return InvalidStateError(
         "another federation replaced this session",
         recovery_suggestion="Federate again, or use one session name for each user.",
@@ -103,7 +103,7 @@ def view_of(state: State, error: AuthError | None = None, *, usable: bool = True
 
 
 def replaced_view() -> AuthSession:
-    """Return what a handle shows whose session another user's federation replaced."""
+    """Return the view of a session that another user's federation replaced."""
     return _failed(replaced_error(), _NO_ACCESS, signed_in=False)
 
 

@@ -142,7 +142,7 @@ class BearerSessions:
         """Sign a token out; see `FederatedUsers.sign_out`."""
         self._factory.check_usable()
         session = self._loaded(bearer) or self._new(bearer)
-        await session.look()
+        await session.refresh()
         if not isinstance(session.state, Federated | Expired):
             # Not accepted as far as is known: else anybody could fill the store with sign-outs of
             # tokens that are none.
@@ -199,7 +199,7 @@ class BearerSessions:
         session = self._cache.alive(bearer.name)
         if session is None:
             session = self._new(bearer)
-            session.context.repository.resume(entry.record, ahead=entry.ahead, failure=failure)
+            session.context.repository.restore(entry.record, ahead=entry.ahead, failure=failure)
         self._cache.put(session)
         return session
 
@@ -234,13 +234,13 @@ class BearerSessions:
 
     async def _federate_once(self, session: Session, bearer: Bearer) -> None:
         """Federate, unless another process has done so or is at it."""
-        await session.look()
+        await session.refresh()
         if self._serves(session, bearer.token):
             return
         await self._signed_out.check(session)
         patience = _LEASE_SHARE * self._factory.settings.timeout
         async with self._store.lock(lease_name(bearer.name), timeout=patience):
-            await session.look()
+            await session.refresh()
             if not self._serves(session, bearer.token):
                 await self._signed_out.check(session)
                 await session.federate(bearer.token, bearer.provider, None)

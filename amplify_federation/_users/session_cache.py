@@ -42,14 +42,14 @@ class CachedSession:
     """A federated session's record, and until when it may be shown as it is.
 
     `token_over` and `due` (for renewal) are epoch seconds on the server's clock; `ahead` is how far
-    the monotonic clock was ahead of it when the record was adopted; `look_again` is monotonic.
+    the monotonic clock was ahead of it when the record was adopted; `refresh_at` is monotonic.
     """
 
     record: Record
     token_over: float
     due: float
     ahead: float
-    look_again: float
+    refresh_at: float
 
 
 Entry = Session | CachedSession
@@ -163,7 +163,7 @@ class Compactor:
                 return error.fresh_copy()
             if found is None or found.version != cached.record.version:
                 return None
-            return evolve(cached, look_again=self._clock.monotonic() + NOTICE)
+            return evolve(cached, refresh_at=self._clock.monotonic() + NOTICE)
         return StoreUnavailableError("The store did not answer before the deadline.")
 
     def compact(
@@ -180,7 +180,7 @@ class Compactor:
         record = self._record(session, repository.version, before)
         if record is None or self.now(repository.ahead) >= min(token_over, due):
             return None
-        return CachedSession(record, token_over, due, repository.ahead, repository.look_again)
+        return CachedSession(record, token_over, due, repository.ahead, repository.refresh_at)
 
     def is_over(self, cached: CachedSession) -> bool:
         """Tell whether neither the token nor the credentials serve any longer."""
@@ -200,7 +200,7 @@ class Compactor:
     def _is_current(self, name: str, cached: CachedSession) -> bool:
         if self._shared is not None:
             return self._shared.at_hand(name) is cached.record
-        return self._clock.monotonic() < cached.look_again
+        return self._clock.monotonic() < cached.refresh_at
 
     def _record(
         self, session: Session, version: str, before: CachedSession | None
