@@ -55,8 +55,8 @@ print(json.dumps(outcomes))
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # of the server; the child is what is tested
-@pytest.mark.parametrize(("stored", "count"), [("memory", 900), ("folder", 300)])
-async def test_a_cold_process_of_256_descriptors_federates_a_thousand_at_once(
+@pytest.mark.parametrize(("stored", "count"), [("memory", 900), ("folder", 150)])
+async def test_a_cold_process_of_256_descriptors_federates_all_users_at_once(
     tmp_path, stored, count
 ):
     fake = FakeCognito()
