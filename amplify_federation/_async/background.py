@@ -1,8 +1,8 @@
-"""Work that goes on beside its caller.
+"""Work that does not depend on its caller: beside it in the background, or shielded to its end.
 
 anyio's task groups must be left in the task that entered them, which a session cannot promise: a
-fixture may open it in one task and close it in another. So this room knows both loops by name, and
-starts a task of each loop's own kind; what runs in it is anyio again.
+fixture may open it in one task and close it in another. So this module knows both loops by
+name, and starts a task of each loop's own kind; what runs in it is anyio again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from amplify_federation._async.loop_guard import is_asyncio
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+
 
 logger = logging.getLogger("amplify_federation")
 
@@ -76,3 +77,27 @@ def spawn(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         from trio.lowlevel import spawn_system_task  # noqa: PLC0415  # only where trio runs
 
         spawn_system_task(run, context=copy_context())
+
+
+async def shielded(work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` to its end; its exception, or asyncio's own cancellation, is raised after it.
+
+    A cancelled write that still reaches the disk would leave memory and store apart. A shielded
+    scope is not enough: asyncio's own `Task.cancel` passes it. A child task is not touched by that,
+    and its task group waits for it to end. The scope around both keeps a deadline that comes
+    meanwhile from hiding that the work was done.
+    """
+    failures: list[Exception] = []
+
+    async def child() -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001  # carried to the caller without a group
+                failures.append(error)
+
+    with anyio.CancelScope(shield=True):
+        async with anyio.create_task_group() as group:
+            group.start_soon(child)
+    if failures:
+        raise failures[0]

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 from attrs import frozen
 
-from amplify_federation._async.shielded import shielded
+from amplify_federation._async.background import shielded
 from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.results import Revocation, SignOutResult
 from amplify_federation._model.values import Secret

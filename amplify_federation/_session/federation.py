@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from attrs import evolve
 
-import amplify_federation._async.shielded  # noqa: F401  # pyright: ignore[reportUnusedImport]  # as above
 from amplify_federation._async.serial_queue import SerialQueue
 from amplify_federation._cognito.flow import (
     Flow,

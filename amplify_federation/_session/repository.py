@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from amplify_federation._async.background import shielded
 from amplify_federation._model.state import SignedOut, State
 from amplify_federation._session.record import (
     SessionRecord,
@@ -203,8 +204,6 @@ class SessionRepository:
         await self._write_shielded(partial(self._write, record))
 
     async def _write_shielded(self, work: Callable[[], Awaitable[None]]) -> None:
-        from amplify_federation._async.shielded import shielded  # noqa: PLC0415 - as above
-
         ended = self._writing = anyio.Event()
         try:
             await shielded(work)
