@@ -46,7 +46,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         self._buffer = _buffers.view
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Event | None = None
-        self._look: Callable[[], bool] = _nothing
+        self._is_readable: Callable[[], bool] = _nothing
         self._used = self._heard = self._asked = self._paused = False
 
     async def request(
@@ -120,7 +120,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
     def usable(self) -> bool:
         """Tell whether the server is silent and holds its end open."""
         # What the loop has not read yet counts: an end of the stream, or an unasked answer.
-        return not self.closed and not self._look()
+        return not self.closed and not self._is_readable()
 
     def close(self) -> None:
         """Close at once, without a TLS close-notify, which a dead peer would never answer."""
@@ -131,7 +131,7 @@ class AsyncioConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls it."""
         self._transport = cast("asyncio.Transport", transport)
-        self._look = _looking(transport.get_extra_info("socket").fileno())
+        self._is_readable = _readability_probe(transport.get_extra_info("socket").fileno())
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         """Return the buffer to read into; asyncio calls it."""
@@ -321,7 +321,7 @@ async def _connect(address: tuple[Any, ...]) -> socket.socket:
     return connecting
 
 
-def _looking(descriptor: int) -> Callable[[], bool]:
+def _readability_probe(descriptor: int) -> Callable[[], bool]:
     """Return a function that tells whether there is something to read, without reading it."""
     if not hasattr(select, "poll"):  # Windows
         return lambda: bool(select.select([descriptor], (), (), 0)[0])

@@ -46,11 +46,11 @@ class Sender(Protocol):
         """What other senders share, too: one retry quota belongs to it."""
         ...
 
-    async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
+    async def send(self, call: Call, sdk_headers: tuple[str, str], bound: float | None) -> Reply:
         """Send a call's request and return the whole answer.
 
-        `marks` are the values of `amz-sdk-invocation-id` and `amz-sdk-request`; `bound` is how
-        many seconds the server may be silent. Raises `NetworkError` if there is no answer, or
+        `sdk_headers` are the values of `amz-sdk-invocation-id` and `amz-sdk-request`; `bound` is
+        how many seconds the server may be silent. Raises `NetworkError` without an answer, or
         `ConfigurationError`; neither carries the request or a cause that does.
         """
         ...
@@ -96,9 +96,9 @@ async def _call(call: Call, client: Client, deadline: float) -> Outcome:
     cost: int | None = None
     attempt = 1
     while True:
-        marks = invocation, f"attempt={attempt}; max={client.max_attempts}"
+        sdk_headers = invocation, f"attempt={attempt}; max={client.max_attempts}"
         bound = _bound(deadline, client.max_attempts - attempt)
-        outcome, headers = await _attempt(call, client, marks, bound)
+        outcome, headers = await _attempt(call, client, sdk_headers, bound)
         if isinstance(outcome, Answer):
             client.quota.give_back(cost)
             return outcome
@@ -118,11 +118,11 @@ async def _call(call: Call, client: Client, deadline: float) -> Outcome:
 
 
 async def _attempt(
-    call: Call, client: Client, marks: tuple[str, str], bound: float | None
+    call: Call, client: Client, sdk_headers: tuple[str, str], bound: float | None
 ) -> tuple[Outcome, Mapping[str, str]]:
     try:
         sender = await client.sender()
-        reply = await sender.send(call, marks, bound)
+        reply = await sender.send(call, sdk_headers, bound)
     except (NetworkError, ConfigurationError) as error:
         return error.fresh_copy(), _NO_HEADERS
     outcome = decode(call, reply)

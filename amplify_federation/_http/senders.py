@@ -54,7 +54,7 @@ class _Requests:
         """Return where a call goes."""
         return self.url if call.url is None else httpx.URL(f"{call.url}/")
 
-    def headers(self, call: Call, marks: tuple[str, str]) -> list[tuple[bytes, bytes]]:
+    def headers(self, call: Call, sdk_headers: tuple[str, str]) -> list[tuple[bytes, bytes]]:
         """Return a call's headers, in which the transports find all that they need."""
         name = call.operation if call.url is None else call.url
         prepared = self._prepared.get(name)
@@ -72,7 +72,7 @@ class _Requests:
                 prepared.append((b"X-Amz-Target", target))
             else:
                 prepared.append((b"Content-Type", b"application/x-www-form-urlencoded"))
-        invocation, attempt = marks
+        invocation, attempt = sdk_headers
         return [
             *prepared,
             (b"amz-sdk-invocation-id", invocation.encode("ascii")),
@@ -130,13 +130,13 @@ class TransportSender:
     def __repr__(self) -> str:
         return f"<TransportSender to {self._requests.url.host}: {self._transport!r}>"
 
-    async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
+    async def send(self, call: Call, sdk_headers: tuple[str, str], bound: float | None) -> Reply:
         """Send a call and return the whole answer; see `Sender`."""
         timeouts = {"connect": bound, "read": bound, "write": bound, "pool": None}
         request = httpx.Request(
             "POST",
             self._requests.url_of(call),
-            headers=self._requests.headers(call, marks),
+            headers=self._requests.headers(call, sdk_headers),
             stream=httpx.ByteStream(call.body),
             extensions={"timeout": timeouts, REPEATABLE: True},
         )
@@ -184,13 +184,13 @@ class ClientSender:
         self._requests = _Requests(endpoint_url)
         self._request_class = request_class_of(client)
 
-    async def send(self, call: Call, marks: tuple[str, str], bound: float | None) -> Reply:
+    async def send(self, call: Call, sdk_headers: tuple[str, str], bound: float | None) -> Reply:
         """Send a call and return the whole answer; see `Sender`."""
         watch = _HandshakeWatch()
         request = self._request_class(
             "POST",
             self._url if call.url is None else f"{call.url}/",
-            headers=self._requests.headers(call, marks),
+            headers=self._requests.headers(call, sdk_headers),
             content=call.body,
             extensions={"trace": watch, "timeout": self._timeouts(bound)},
         )

@@ -63,8 +63,8 @@ class ScriptedClient:
     async def sender(self):
         return self
 
-    async def send(self, call, marks, bound):
-        self.sent.append((marks, call.body))
+    async def send(self, call, sdk_headers, bound):
+        self.sent.append((sdk_headers, call.body))
         self.bounds.append(bound)
         self.times.append(anyio.current_time())
         given = self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -138,8 +138,8 @@ def test_all_attempts_of_one_call_share_an_invocation_and_count():
     client = ScriptedClient(BROKEN, BROKEN, GOOD)
     outcome, _ = called(client)
     assert outcome == Answer(IDENTITY)
-    assert len({marks[0] for marks, _ in client.sent}) == 1
-    counted = [marks[1] for marks, _ in client.sent]
+    assert len({sdk_headers[0] for sdk_headers, _ in client.sent}) == 1
+    counted = [sdk_headers[1] for sdk_headers, _ in client.sent]
     assert counted == [f"attempt={n}; max=3" for n in (1, 2, 3)]
     assert len({body for _, body in client.sent}) == 1
 
@@ -148,7 +148,7 @@ def test_two_calls_have_two_invocations():
     client = ScriptedClient(GOOD)
     called(client)
     called(client)
-    assert len({marks[0] for marks, _ in client.sent}) == 2
+    assert len({sdk_headers[0] for sdk_headers, _ in client.sent}) == 2
 
 
 @pytest.mark.parametrize(
