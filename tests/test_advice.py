@@ -153,9 +153,9 @@ async def test_a_page_in_the_place_of_cognito_is_gone_and_the_call_repeated(worl
 
 async def test_a_network_that_is_down_comes_back(world):
     async with world.auth(max_attempts=1) as auth:
-        world.wire.cut = True
+        world.transport.cut = True
         assert "network" in await refused(NetworkError, federate(auth, world.token()))
-        world.wire.cut = False
+        world.transport.cut = False
         await federate(auth, world.token())
 
 
@@ -261,9 +261,9 @@ async def test_a_replaced_session_federates_again_or_has_a_name_of_its_own(world
 
 
 async def test_a_federation_that_a_clear_overtook_is_made_again(world):
-    from tests.session.kit import Door  # noqa: PLC0415  # only here
+    from tests.session.kit import Gate  # noqa: PLC0415  # only here
 
-    door = world.wire.before["GetId"] = Door()
+    gate = world.transport.before["GetId"] = Gate()
     async with world.auth() as auth:
         advice = []
 
@@ -272,10 +272,10 @@ async def test_a_federation_that_a_clear_overtook_is_made_again(world):
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(overtaken)
-            await door.arrived.wait()
+            await gate.arrived.wait()
             await auth.clear_federation_to_identity_pool()
         assert advice == ["Federate again if the user signs in again."]
-        del world.wire.before["GetId"]
+        del world.transport.before["GetId"]
         await federate(auth, world.token())
         assert isinstance(auth.state, Federated)
 

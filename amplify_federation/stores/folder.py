@@ -134,11 +134,11 @@ class FolderStore:
         await self.make()
         record = self._folder.file_of(name)
         held = await lock.acquired(lock.lock_of(record), timeout=_WRITE_PATIENCE)
-        turn = _Turn(held, work, self._folder, record)
+        locked = _LockedWork(held, work, self._folder, record)
         try:
-            return await _in_thread(turn.run)
+            return await _in_thread(locked.run)
         finally:
-            turn.leave()
+            locked.leave()
 
     def _replace(self, name: str, data: bytes, expected: str | None) -> str:
         present = self._present(name)
@@ -170,7 +170,7 @@ class FolderStore:
             return None
 
 
-class _Turn(Generic[T]):
+class _LockedWork(Generic[T]):
     """Work under a lock that is released when the work is done, even if nobody awaits it any more.
 
     asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.

@@ -6,7 +6,16 @@ import pytest
 
 from amplify_federation import AuthSettings, Federated, FederatedAuth, MemoryStore
 from amplify_federation.testing import FakeCognito, ManualClock
-from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, PATIENCE, Door, Wire, World, federate
+from tests.session.kit import (
+    BOTH,
+    GET_CREDENTIALS,
+    HOUR,
+    PATIENCE,
+    Gate,
+    GatedTransport,
+    World,
+    federate,
+)
 
 MINUTE, DAY = 60.0, 86_400.0
 MARGIN, WINDOW = 10.0, 300.0
@@ -21,8 +30,8 @@ class TwoClocks(World):
         super().__init__()
         self.service = ManualClock(self.clock.time() + skew)
         self.fake = FakeCognito(clock=self.service)
-        self.wire = Wire(self.fake)
-        self.client = httpx.AsyncClient(transport=self.wire)
+        self.transport = GatedTransport(self.fake)
+        self.client = httpx.AsyncClient(transport=self.transport)
         self.pool_id = self.fake.create_identity_pool()
 
     def advance(self, seconds):
@@ -178,7 +187,7 @@ async def test_a_jump_during_a_call_does_no_harm(jump):
         result = await federate(auth, world.token(lifetime=9 * HOUR))
         world.advance(OVER)
         world.calls()
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         sessions = []
 
         async def fetching():
@@ -187,9 +196,9 @@ async def test_a_jump_during_a_call_does_no_harm(jump):
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(fetching)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 world.clock.jump_wall(jump)
-                door.open()
+                gate.open()
         renewed = sessions[0].credentials
         assert renewed != result.credentials
         world.advance(DUE - 1)
@@ -200,14 +209,14 @@ async def test_a_jump_during_a_call_does_no_harm(jump):
 async def test_the_deadline_of_a_call_follows_no_wall_clock():
     world = TwoClocks()
     async with world.auth(timeout=5.0) as auth:
-        door = world.wire.before["GetId"] = Door()
+        gate = world.transport.before["GetId"] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(federate, auth, world.token())
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 world.clock.jump_wall(DAY)
                 await anyio.wait_all_tasks_blocked()
-                door.open()
+                gate.open()
         assert isinstance(auth.state, Federated)
         assert world.calls() == BOTH
 
@@ -216,7 +225,7 @@ async def test_two_machines_with_different_clocks_share_a_store():
     store = MemoryStore()
     world = TwoClocks()
     ahead = ManualClock(world.clock.time() + 2 * DAY)
-    client = httpx.AsyncClient(transport=world.wire)
+    client = httpx.AsyncClient(transport=world.transport)
     other = FederatedAuth(
         world.pool_id, store=store, http_client=client, settings=AuthSettings(clock=ahead)
     )

@@ -29,7 +29,7 @@ from amplify_federation import (
 from amplify_federation._http import calls
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.fire.reference import GRACE, Handle, Model, Time
-from tests.session.kit import Wire
+from tests.session.kit import GatedTransport
 
 LONG = bool(os.environ.get("AMPLIFY_FEDERATION_LONG_TESTS"))
 EXAMPLES, STEPS = (2000, 60) if LONG else (50, 30)
@@ -64,7 +64,7 @@ class Sessions(RuleBasedStateMachine):
         self.local = ManualClock(time=START)
         self.fake = FakeCognito(clock=self.service)
         self.pool = self.fake.create_identity_pool()
-        self.wire = Wire(self.fake)
+        self.transport = GatedTransport(self.fake)
         self.store = MemoryStore()
         self.auths: list[FederatedAuth] = []
         self.knowledge = [Handle(), Handle()]
@@ -84,7 +84,7 @@ class Sessions(RuleBasedStateMachine):
         self._portal_manager.__exit__(None, None, None)
 
     def _opened(self, index: int) -> FederatedAuth:
-        client = httpx.AsyncClient(transport=self.wire)
+        client = httpx.AsyncClient(transport=self.transport)
         auth = FederatedAuth(
             self.pool,
             store=self.store,
@@ -210,13 +210,13 @@ class Sessions(RuleBasedStateMachine):
 
     def _through(self, network, call):
         calls = len(self.fake.calls)
-        self.wire.cut = network == "outage"
+        self.transport.cut = network == "outage"
         if network == "throttled":
             self.fake.fail_next("TooManyRequestsException", times=3)
         try:
             return self._portal.call(call)
         finally:
-            self.wire.cut = False
+            self.transport.cut = False
             self.fake.clear_faults()
             assert len(self.fake.calls) - calls <= 3
 

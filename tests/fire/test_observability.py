@@ -152,7 +152,7 @@ async def test_the_event_hooks_of_a_callers_client_see_each_call(world):
         seen.append(response.status_code)
 
     client = httpx.AsyncClient(
-        transport=world.wire, event_hooks={"request": [on_request], "response": [on_response]}
+        transport=world.transport, event_hooks={"request": [on_request], "response": [on_response]}
     )
     async with world.auth(http_client=client) as auth:
         await federate(auth, world.token())
@@ -163,7 +163,7 @@ async def test_a_hook_that_raises_is_not_taken_for_the_network(world):
     async def on_request(request):
         raise ZeroDivisionError
 
-    client = httpx.AsyncClient(transport=world.wire, event_hooks={"request": [on_request]})
+    client = httpx.AsyncClient(transport=world.transport, event_hooks={"request": [on_request]})
     async with world.auth(http_client=client) as auth:
         with pytest.raises(ZeroDivisionError):
             await federate(auth, world.token())

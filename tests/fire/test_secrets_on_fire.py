@@ -25,7 +25,7 @@ from amplify_federation import (
 )
 from amplify_federation.testing import FakeCognito
 from tests.fire.secrecy import leaks_of
-from tests.session.kit import HOUR, PATIENCE, Door, DooredStore, World, federate
+from tests.session.kit import HOUR, PATIENCE, Gate, GatedStore, World, federate
 
 OVER = HOUR - 5
 GOOGLE = AuthProvider.GOOGLE
@@ -93,7 +93,7 @@ async def _echoed(canary, auth):
 
 
 async def _outage(canary, auth):
-    canary.world.wire.cut = True
+    canary.world.transport.cut = True
     await federate(auth, canary.token())
 
 
@@ -108,7 +108,7 @@ async def _foreign_page(canary, auth):
 
 
 async def _deadline(canary, auth):
-    canary.world.wire.before["GetId"] = Door()
+    canary.world.transport.before["GetId"] = Gate()
     await federate(auth, canary.token())
 
 
@@ -130,7 +130,7 @@ async def _store_refuses_the_write(canary, auth):
 
 async def _meanwhile(canary, auth, happen):
     """Let something happen while a federation waits for an answer; raise how that one ended."""
-    door = canary.world.wire.before["GetId"] = Door()
+    gate = canary.world.transport.before["GetId"] = Gate()
     caught = []
 
     async def signing_in():
@@ -142,8 +142,8 @@ async def _meanwhile(canary, auth, happen):
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(signing_in)
-            await door.arrived.wait()
-            await happen(door)
+            await gate.arrived.wait()
+            await happen(gate)
     raise caught[0]
 
 
@@ -155,12 +155,12 @@ async def _cleared_meanwhile(canary, auth):
 
 
 async def _replaced_meanwhile(canary, auth):
-    async def replace(door):
-        del canary.world.wire.before["GetId"]
+    async def replace(gate):
+        del canary.world.transport.before["GetId"]
         other = canary.world.auth(store=auth._session._repository._store.inner)
         canary.learn((await federate(other, canary.token("bob"))).credentials)
         await other.aclose()
-        door.open()
+        gate.open()
 
     await _meanwhile(canary, auth, replace)
 
@@ -179,7 +179,7 @@ RAISING = [
 
 @pytest.mark.parametrize("path", RAISING, ids=lambda path: path.__name__.strip("_"))
 async def test_no_error_of_a_federation_shows_a_secret(canary, path):
-    store = DooredStore(MemoryStore())
+    store = GatedStore(MemoryStore())
     auth = canary.world.auth(store=store, max_attempts=1, timeout=1.0)
     with pytest.raises(AuthError) as raised:
         await path(canary, auth)

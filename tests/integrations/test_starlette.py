@@ -36,7 +36,7 @@ from amplify_federation.integrations.starlette import (
     LiveBearerSession,
     users_lifespan,
 )
-from tests.session.kit import Door, DooredStore, World
+from tests.session.kit import Gate, GatedStore, World
 
 GOOGLE = AuthProvider.GOOGLE
 
@@ -46,7 +46,7 @@ class Site(World):
 
     def __init__(self):
         super().__init__()
-        self.store = DooredStore(MemoryStore())
+        self.store = GatedStore(MemoryStore())
         self.lifespan = users_lifespan(
             lambda: FederatedUsers(
                 self.pool_id,
@@ -196,7 +196,7 @@ async def test_a_fault_that_is_not_the_callers_is_503(site, browser, code):
 async def test_no_network_is_503_for_new_tokens_and_for_credentials_that_are_over(site, browser):
     token = site.token(lifetime=100_000)
     await browser.get("/me", headers=bearer(token))
-    site.wire.cut = True
+    site.transport.cut = True
     assert (await browser.get("/me", headers=bearer(token))).status_code == 200
     assert (await browser.get("/me", headers=bearer(site.token("bob")))).status_code == 503
     site.clock.advance(3601)
@@ -219,7 +219,7 @@ async def test_a_client_may_be_told_to_come_back_later(site):
     async def me(_session: Annotated[AuthSession, Depends(patient)]) -> str:
         return ""
 
-    site.wire.cut = True
+    site.transport.cut = True
     async with site.asked(app) as browser:
         answer = await browser.get("/me", headers=bearer(site.token()))
     assert answer.headers["Retry-After"] == "7"
@@ -322,7 +322,7 @@ def test_a_websocket_is_closed_before_it_is_accepted(site, framework):
             ):
                 pass
             assert caught.value.code == 1008
-        site.wire.cut = True
+        site.transport.cut = True
         with (
             pytest.raises(WebSocketDisconnect) as caught,
             client.websocket_connect("/live", headers=bearer(site.token())),
@@ -427,7 +427,7 @@ async def test_new_tokens_that_wait_in_line_for_too_long_are_503(site):
     known, statuses = site.token("known"), []
     async with site.asked(site.fastapi()) as browser:
         assert (await browser.get("/me", headers=bearer(known))).status_code == 200
-        site.wire.before["GetId"] = Door()
+        site.transport.before["GetId"] = Gate()
 
         async def ask(subject):
             answer = await browser.get("/me", headers=bearer(site.token(subject)))
@@ -436,7 +436,7 @@ async def test_new_tokens_that_wait_in_line_for_too_long_are_503(site):
         async with anyio.create_task_group() as tasks:
             for subject in "abc":
                 tasks.start_soon(ask, subject)
-            await site.wire.before["GetId"].arrived.wait()
+            await site.transport.before["GetId"].arrived.wait()
             assert (await browser.get("/me", headers=bearer(known))).status_code == 200
     assert statuses == [(503, "1")] * 3
 

@@ -1,4 +1,4 @@
-"""A world for session tests: one clock, one fake Cognito, doors that hold calls and writes open."""
+"""A world for session tests: one clock, one fake Cognito, gates that hold calls and writes open."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -21,30 +21,30 @@ HOUR = 3600.0
 PATIENCE = 20.0  # seconds of real time until a test that waits is taken for stuck
 
 
-class Door:
+class Gate:
     """Holds whoever comes until it is opened."""
 
     def __init__(self) -> None:
         self.arrived = anyio.Event()
         self._opened = anyio.Event()
-        self.guests = 0
+        self.waiters = 0
 
     def open(self) -> None:
         self._opened.set()
 
-    async def pass_through(self) -> None:
-        self.guests += 1
+    async def wait(self) -> None:
+        self.waiters += 1
         self.arrived.set()
         await self._opened.wait()
 
 
-class Wire(httpx.AsyncBaseTransport):
-    """The fake's transport with doors before it, or behind it: then the call was carried out."""
+class GatedTransport(httpx.AsyncBaseTransport):
+    """The fake's transport with gates before it, or behind it: then the call was carried out."""
 
     def __init__(self, fake: FakeCognito) -> None:
         self._fake = fake
-        self.before: dict[str, Door] = {}
-        self.after: dict[str, Door] = {}
+        self.before: dict[str, Gate] = {}
+        self.after: dict[str, Gate] = {}
         self.cut = False  # no network at all
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -53,21 +53,21 @@ class Wire(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("no route", request=request)
         operation = request.headers["x-amz-target"].rpartition(".")[2]
         if operation in self.before:
-            await self.before[operation].pass_through()
+            await self.before[operation].wait()
         response = await self._fake.transport.handle_async_request(request)
         if operation in self.after:
-            await self.after[operation].pass_through()
+            await self.after[operation].wait()
         return response
 
 
-class DooredStore:
-    """Any store, with a door before its next writes."""
+class GatedStore:
+    """Any store, with a gate before its next writes."""
 
     def __init__(self, inner: SessionStore) -> None:
         self.inner = inner
-        self.before_write: Door | None = None
-        self.after_write: Door | None = None
-        self.before_read: Door | None = None
+        self.before_write: Gate | None = None
+        self.after_write: Gate | None = None
+        self.before_read: Gate | None = None
         self.writes = 0
         self.reads = 0
         self.leases = 0
@@ -77,20 +77,20 @@ class DooredStore:
     async def read(self, name):
         self.reads += 1
         if self.before_read is not None:
-            await self.before_read.pass_through()
+            await self.before_read.wait()
         if self.failure is not None:
             raise self.failure
         return await self.inner.read(name)
 
     async def compare_and_set(self, name, data, *, expected):
         if self.before_write is not None:
-            await self.before_write.pass_through()
+            await self.before_write.wait()
         self.writes += 1
         if self.failure is not None:
             raise self.failure
         version = await self.inner.compare_and_set(name, data, expected=expected)
         if self.after_write is not None:
-            await self.after_write.pass_through()
+            await self.after_write.wait()
         return version
 
     async def delete(self, name, *, expected):
@@ -108,8 +108,8 @@ class World:
     def __init__(self, **fake_arguments) -> None:
         self.clock = ManualClock()
         self.fake = FakeCognito(clock=self.clock, **fake_arguments)
-        self.wire = Wire(self.fake)
-        self.client = httpx.AsyncClient(transport=self.wire)
+        self.transport = GatedTransport(self.fake)
+        self.client = httpx.AsyncClient(transport=self.transport)
         self.pool_id = self.fake.create_identity_pool()
         self.store: SessionStore = MemoryStore()
         self._seen = 0

@@ -9,14 +9,14 @@ from amplify_federation import (
     SignedOut,
     StoreUnavailableError,
 )
-from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, DooredStore, federate
+from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, GatedStore, federate
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_guest_is_kept_in_memory_where_the_record_cannot_be_written(world):
     world.allow_guests()
-    store = DooredStore(world.store)
+    store = GatedStore(world.store)
     async with world.guest_auth(store=store) as auth:
         store.failure = None
         await auth.fetch_auth_session()
@@ -132,10 +132,10 @@ async def test_a_listener_does_not_ask_again_and_again_while_the_network_is_down
     world.calls()
     async with world.auth(max_attempts=1) as restarted:
         session = restarted._session
-        world.wire.cut = True
+        world.transport.cut = True
         for _ in range(5):
             await session.notice()
-        world.wire.cut = False
+        world.transport.cut = False
         assert world.calls() == []
         world.clock.advance(31)
         await session.notice()

@@ -25,8 +25,8 @@ from tests.session.kit import (
     GET_ID,
     HOUR,
     PATIENCE,
-    Door,
-    DooredStore,
+    Gate,
+    GatedStore,
     federate,
 )
 
@@ -263,7 +263,7 @@ async def test_an_outage_changes_nothing(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         state = auth.state
-        world.wire.cut = True
+        world.transport.cut = True
         with pytest.raises(NetworkError):
             await federate(auth, world.token("bob"))
         assert auth.state is state
@@ -279,7 +279,7 @@ async def test_a_fault_of_the_service_is_tried_three_times_and_changes_nothing(w
 
 
 async def test_a_store_that_cannot_be_written_leaves_the_session_as_it_was(world):
-    world.store = DooredStore(MemoryStore())
+    world.store = GatedStore(MemoryStore())
     async with world.auth() as auth:
         await federate(auth, world.token())
         state = auth.state
@@ -294,7 +294,7 @@ async def test_a_store_that_cannot_be_written_leaves_the_session_as_it_was(world
 
 @pytest.mark.parametrize("operation", BOTH)
 async def test_a_clear_overtakes_a_federation_at_the_network_at_once(world, operation):
-    door = world.wire.before[operation] = Door()  # is never opened
+    gate = world.transport.before[operation] = Gate()  # is never opened
     async with world.auth() as auth:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
@@ -304,7 +304,7 @@ async def test_a_clear_overtakes_a_federation_at_the_network_at_once(world, oper
                         await federate(auth, world.token())
 
                 tasks.start_soon(signing_in)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await auth.clear_federation_to_identity_pool()
                 assert isinstance(auth.state, SignedOut)
         assert isinstance(auth.state, SignedOut)
@@ -312,7 +312,7 @@ async def test_a_clear_overtakes_a_federation_at_the_network_at_once(world, oper
 
 
 async def test_a_clear_overtakes_federations_that_wait_in_line(world):
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     outcomes = []
 
     async def signing_in(auth, user):
@@ -326,23 +326,23 @@ async def test_a_clear_overtakes_federations_that_wait_in_line(world):
             async with anyio.create_task_group() as tasks:
                 for user in ("a", "b", "c"):
                     tasks.start_soon(signing_in, auth, user)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await anyio.wait_all_tasks_blocked()
                 await auth.clear_federation_to_identity_pool()
         assert sorted(outcomes) == ["a", "b", "c"]
-        assert door.guests == 1
-        door.open()
+        assert gate.waiters == 1
+        gate.open()
         await federate(auth, world.token())  # the line is free again
         assert isinstance(auth.state, Federated)
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["signed out before", "federated before"])
 async def test_a_clear_during_the_commit_is_not_undone_by_it(world, first):
-    world.store = DooredStore(MemoryStore())
+    world.store = GatedStore(MemoryStore())
     async with world.auth() as auth:
         if not first:
             await federate(auth, world.token("before"))
-        door = world.store.before_write = Door()
+        gate = world.store.before_write = Gate()
         cleared = anyio.Event()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
@@ -356,10 +356,10 @@ async def test_a_clear_during_the_commit_is_not_undone_by_it(world, first):
                     cleared.set()
 
                 tasks.start_soon(signing_in)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 tasks.start_soon(clearing)
                 await anyio.wait_all_tasks_blocked()
-                door.open()
+                gate.open()
                 await cleared.wait()
                 assert isinstance(auth.state, SignedOut)
         assert isinstance(auth.state, SignedOut)
@@ -369,7 +369,7 @@ async def test_a_clear_during_the_commit_is_not_undone_by_it(world, first):
 
 async def test_a_federation_elsewhere_during_ours_is_an_error_and_stays(world):
     async with world.auth() as auth, world.auth() as elsewhere:
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
 
@@ -378,10 +378,10 @@ async def test_a_federation_elsewhere_during_ours_is_an_error_and_stays(world):
                         await federate(auth, world.token("alice"))
 
                 tasks.start_soon(signing_in)
-                await door.arrived.wait()
-                del world.wire.before[GET_CREDENTIALS]
+                await gate.arrived.wait()
+                del world.transport.before[GET_CREDENTIALS]
                 theirs = await federate(elsewhere, world.token("bob"))
-                door.open()
+                gate.open()
         async with world.auth() as third:
             assert third.state.identity_id == theirs.identity_id
 
@@ -389,7 +389,7 @@ async def test_a_federation_elsewhere_during_ours_is_an_error_and_stays(world):
 async def test_a_clear_elsewhere_during_ours_is_an_error_and_stays(world):
     async with world.auth() as auth, world.auth() as elsewhere:
         await federate(auth, world.token("alice"))
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
 
@@ -398,10 +398,10 @@ async def test_a_clear_elsewhere_during_ours_is_an_error_and_stays(world):
                         await federate(auth, world.token("alice"))
 
                 tasks.start_soon(signing_in)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 world.clock.advance(1)
                 await elsewhere.clear_federation_to_identity_pool()
-                door.open()
+                gate.open()
         async with world.auth() as third:
             assert isinstance(third.state, SignedOut)
 
@@ -411,20 +411,20 @@ async def test_a_renewal_elsewhere_during_ours_is_no_hindrance(world):
         await federate(auth, world.token("alice"))
         world.clock.advance(1)
         await elsewhere.fetch_auth_session()
-        door = world.wire.before[GET_ID] = Door()
+        gate = world.transport.before[GET_ID] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(federate, auth, world.token("bob"))
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await elsewhere.fetch_auth_session(force_refresh=True)
-                door.open()
+                gate.open()
         assert isinstance(auth.state, Federated)
         async with world.auth() as third:
             assert third.state.identity_id == auth.state.identity_id
 
 
 async def test_federations_are_served_in_order_of_call(world):
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     async with world.auth() as auth:
         results = {}
 
@@ -436,27 +436,27 @@ async def test_federations_are_served_in_order_of_call(world):
                 for user in ("first", "second", "third"):
                     tasks.start_soon(signing_in, user)
                     await anyio.wait_all_tasks_blocked()
-                assert door.guests == 1
-                door.open()
+                assert gate.waiters == 1
+                gate.open()
         assert list(results) == ["first", "second", "third"]
         assert auth.state.identity_id == results["third"].identity_id
 
 
 async def test_a_cancelled_federation_holds_nobody_up(world):
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     async with world.auth() as auth:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(federate, auth, world.token("first"))
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 tasks.cancel_scope.cancel()
-            del world.wire.before[GET_ID]
+            del world.transport.before[GET_ID]
             result = await federate(auth, world.token("second"))
         assert auth.state.identity_id == result.identity_id
 
 
 async def test_a_federation_that_does_not_end_is_a_timeout_and_changes_nothing(world):
-    world.wire.before[GET_ID] = Door()
+    world.transport.before[GET_ID] = Gate()
     async with world.auth(timeout=0.05) as auth:
         with pytest.raises(CallTimeoutError):
             await federate(auth, world.token())
@@ -464,14 +464,14 @@ async def test_a_federation_that_does_not_end_is_a_timeout_and_changes_nothing(w
 
 
 async def test_a_deadline_during_the_commit_leaves_what_the_caller_is_told(world):
-    world.store = DooredStore(MemoryStore())
+    world.store = GatedStore(MemoryStore())
     async with world.auth(timeout=0.2) as auth:
-        door = world.store.after_write = Door()
+        gate = world.store.after_write = Gate()
 
         async def open_late():
-            await door.arrived.wait()
+            await gate.arrived.wait()
             await anyio.sleep(0.3)  # beyond the deadline of the call: that is the point
-            door.open()
+            gate.open()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(open_late)

@@ -17,7 +17,7 @@ from amplify_federation import (
 )
 from amplify_federation._session import renewal
 from amplify_federation._session.renewal import Failed, GaveWay, NotNeeded, Renewed, log_renewal
-from tests.session.kit import GET_CREDENTIALS, HOUR, PATIENCE, Door, DooredStore, federate
+from tests.session.kit import GET_CREDENTIALS, HOUR, PATIENCE, Gate, GatedStore, federate
 
 MARGIN, WINDOW = 10.0, 300.0
 DUE = HOUR - MARGIN - WINDOW  # seconds after which one caller renews early
@@ -67,7 +67,7 @@ async def test_one_caller_renews_early_and_the_others_do_not_wait(world):
         old = (await federate(auth, world.token())).credentials
         world.calls()
         world.clock.advance(DUE)
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         first = []
 
         async def renewing_early():
@@ -76,10 +76,10 @@ async def test_one_caller_renews_early_and_the_others_do_not_wait(world):
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(renewing_early)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 for _ in range(10):
                     assert (await auth.fetch_auth_session()).credentials == old
-                door.open()
+                gate.open()
         assert first[0].credentials != old
         assert world.calls() == [GET_CREDENTIALS]
 
@@ -92,11 +92,11 @@ async def test_early_renewal_costs_its_caller_a_bounded_time(world, monkeypatch,
         await auth.__aenter__()
     old = (await federate(auth, world.token())).credentials
     world.clock.advance(DUE)
-    door = world.wire.before[GET_CREDENTIALS] = Door()
+    gate = world.transport.before[GET_CREDENTIALS] = Gate()
     with anyio.fail_after(PATIENCE):
         session = await auth.fetch_auth_session()
         assert session.credentials == old
-        door.open()
+        gate.open()
         if entered:  # it went on in the background
             while (await auth.fetch_auth_session()).credentials == old:
                 await anyio.wait_all_tasks_blocked()
@@ -134,14 +134,14 @@ async def test_a_background_renewal_that_hangs_ends_with_the_deadline_of_a_call(
     async with world.auth(timeout=0.2) as auth:
         await federate(auth, world.token())
         world.clock.advance(DUE)
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         await auth.fetch_auth_session()
         with anyio.fail_after(PATIENCE):
-            await door.arrived.wait()
-        assert door.guests == 1
+            await gate.arrived.wait()
+        assert gate.waiters == 1
         world.clock.advance(WINDOW)
         with anyio.fail_after(PATIENCE):
-            while door.guests < 2:  # the flight is free again for somebody else
+            while gate.waiters < 2:  # the flight is free again for somebody else
                 session = await auth.fetch_auth_session()
                 assert isinstance(session.credentials_result.error, CallTimeoutError)
 
@@ -152,7 +152,7 @@ async def test_leaving_ends_a_renewal_in_the_background(world, monkeypatch):
         async with world.auth() as auth:
             await federate(auth, world.token())
             world.clock.advance(DUE)
-            world.wire.before[GET_CREDENTIALS] = Door()
+            world.transport.before[GET_CREDENTIALS] = Gate()
             await auth.fetch_auth_session()
 
 
@@ -198,7 +198,7 @@ async def test_a_failed_renewal_is_shared_and_not_repeated_by_each_caller(world)
         world.calls()
         world.clock.advance(OVER)
         world.fake.fail_next("InternalErrorException", times=3)
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         errors = []
 
         async def fetching():
@@ -209,7 +209,7 @@ async def test_a_failed_renewal_is_shared_and_not_repeated_by_each_caller(world)
                 for _ in range(20):
                     tasks.start_soon(fetching)
                 await anyio.wait_all_tasks_blocked()
-                door.open()
+                gate.open()
         assert world.calls() == [GET_CREDENTIALS] * 3
         assert {type(error) for error in errors} == {InternalServiceError}
 
@@ -219,15 +219,15 @@ async def test_forced_callers_share_a_renewal_that_is_in_flight(world):
         await federate(auth, world.token())
         world.calls()
         world.clock.advance(OVER)
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(auth.fetch_auth_session)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 for _ in range(5):
                     tasks.start_soon(lambda: auth.fetch_auth_session(force_refresh=True))
                 await anyio.wait_all_tasks_blocked()
-                door.open()
+                gate.open()
         assert world.calls() == [GET_CREDENTIALS]
 
 
@@ -235,7 +235,7 @@ async def test_a_cancelled_leader_leaves_the_followers_served(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         leader = anyio.CancelScope()
         sessions = []
 
@@ -249,15 +249,15 @@ async def test_a_cancelled_leader_leaves_the_followers_served(world):
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(leading)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 for _ in range(10):
                     tasks.start_soon(following)
                 await anyio.wait_all_tasks_blocked()
                 world.calls()
                 leader.cancel()
                 await anyio.wait_all_tasks_blocked()
-                assert door.guests == 1  # the call goes on for the others
-                door.open()
+                assert gate.waiters == 1  # the call goes on for the others
+                gate.open()
         assert len(sessions) == 10
         assert all(session.credentials_result.error is None for session in sessions)
         assert world.calls() == [GET_CREDENTIALS]
@@ -299,7 +299,7 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(wor
         world.clock.advance(OVER)
         # A retry after throttling waits for a second here, which the leader does not have.
         world.fake.fail_next("TooManyRequestsException")
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         sessions = {}
 
         async def fetching(name, patience):
@@ -309,10 +309,10 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(wor
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(fetching, "hurried", 0.9)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 tasks.start_soon(fetching, "patient", 30)
                 await anyio.wait_all_tasks_blocked()
-                door.open()
+                gate.open()
         assert isinstance(sessions["hurried"].credentials_result.error, TooManyRequestsError)
         assert sessions["patient"].credentials_result.error is None
 
@@ -327,27 +327,27 @@ async def test_whoever_waited_for_the_lease_takes_what_the_other_renewed(world):
         await other.fetch_auth_session()
         world.clock.advance(OVER)
         world.calls()
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(auth.fetch_auth_session)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 tasks.start_soon(other.fetch_auth_session)
                 await anyio.wait_all_tasks_blocked()
-                door.open()
+                gate.open()
         assert world.calls() == [GET_CREDENTIALS]
         assert auth.state.credentials == other.state.credentials
 
 
 async def test_what_the_other_renewed_is_renewed_again_if_it_is_over_by_now(world):
     inner = MemoryStore()
-    doored = DooredStore(inner)
-    async with world.auth(store=inner) as other, world.auth(store=doored) as auth:
+    gated = GatedStore(inner)
+    async with world.auth(store=inner) as other, world.auth(store=gated) as auth:
         await federate(other, world.token())
         world.clock.advance(1)
         await auth.fetch_auth_session()
         world.clock.advance(OVER)
-        doored.before_read = door = Door()
+        gated.before_read = gate = Gate()
         sessions = []
 
         async def fetching():
@@ -356,10 +356,10 @@ async def test_what_the_other_renewed_is_renewed_again_if_it_is_over_by_now(worl
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(fetching)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await federate(other, world.token())
                 world.clock.advance(OVER)  # the machine slept
-                door.open()
+                gate.open()
         renewed = sessions[0].credentials
         assert renewed.expiration.timestamp() > world.clock.time() + HOUR / 2
         assert isinstance(auth.state, Federated)
@@ -370,7 +370,7 @@ async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are
     async with world.guest_auth() as auth:
         user = await federate(auth, world.token())
         world.clock.advance(OVER)
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         sessions = []
 
         async def fetching():
@@ -379,9 +379,9 @@ async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(fetching)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await auth.clear_federation_to_identity_pool()
-                door.open()
+                gate.open()
         assert not sessions[0].is_signed_in
         assert sessions[0].identity_id != user.identity_id
         assert type(sessions[0].user_sub_result.error) is SignedOutError
@@ -412,7 +412,7 @@ async def test_callers_who_come_one_by_one_do_not_each_call_a_server_that_hangs(
     auth = world.auth(timeout=TIMEOUT)
     await auth.federate_to_identity_pool(world.token(), AuthProvider.GOOGLE)
     world.fake.advance(HOUR)
-    door = world.wire.before[GET_CREDENTIALS] = Door()
+    gate = world.transport.before[GET_CREDENTIALS] = Gate()
     errors = []
 
     async def fetch():
@@ -427,4 +427,4 @@ async def test_callers_who_come_one_by_one_do_not_each_call_a_server_that_hangs(
     deadlines = (anyio.current_time() - began) / TIMEOUT
     assert len(errors) == 40
     assert all(isinstance(error, CallTimeoutError) for error in errors)
-    assert door.guests <= 2 * deadlines + 2  # by deadlines, not one for each of the 40
+    assert gate.waiters <= 2 * deadlines + 2  # by deadlines, not one for each of the 40

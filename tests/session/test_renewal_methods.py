@@ -12,7 +12,7 @@ from amplify_federation import (
     SignedOutError,
     TooManyRequestsError,
 )
-from tests.session.kit import BOTH, GET_CREDENTIALS, GET_ID, HOUR, Door, federate
+from tests.session.kit import BOTH, GET_CREDENTIALS, GET_ID, HOUR, Gate, federate
 
 OVER = HOUR - 5
 # Message, and whether the token, which is good by its own `exp`, is at fault.
@@ -190,7 +190,7 @@ async def test_a_guest_fault_on_the_way_sits_in_the_fields_and_is_tried_again(wo
 async def test_a_guest_in_an_outage_is_a_network_error_and_not_signed_out(world):
     world.allow_guests()
     async with world.guest_auth() as auth:
-        world.wire.cut = True
+        world.transport.cut = True
         session = await auth.fetch_auth_session()
         assert isinstance(session.credentials_result.error, NetworkError)
         assert type(session.user_sub_result.error) is SignedOutError
@@ -200,7 +200,7 @@ async def test_valid_guest_credentials_stay_through_a_failed_renewal(world):
     world.allow_guests()
     async with world.guest_auth() as auth:
         first = await auth.fetch_auth_session()
-        world.wire.cut = True
+        world.transport.cut = True
         again = await auth.fetch_auth_session(force_refresh=True)
         assert again.credentials == first.credentials
         assert isinstance(again.renewal_error, NetworkError)
@@ -233,7 +233,7 @@ async def test_a_stored_guest_is_not_shown_where_guests_are_not_allowed_any_more
 async def test_a_guest_that_arrives_after_a_federation_does_not_replace_it(world):
     world.allow_guests()
     async with world.guest_auth() as auth:
-        door = world.wire.after[GET_ID] = Door()
+        gate = world.transport.after[GET_ID] = Gate()
         sessions = []
 
         async def fetching():
@@ -241,10 +241,10 @@ async def test_a_guest_that_arrives_after_a_federation_does_not_replace_it(world
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(fetching)
-            await door.arrived.wait()
-            del world.wire.after[GET_ID]
+            await gate.arrived.wait()
+            del world.transport.after[GET_ID]
             result = await federate(auth, world.token())
-            door.open()
+            gate.open()
         assert sessions[0].is_signed_in
         assert sessions[0].identity_id == result.identity_id
         assert auth.state.identity_id == result.identity_id

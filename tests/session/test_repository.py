@@ -17,8 +17,8 @@ from tests.session.kit import (
     GET_CREDENTIALS,
     HOUR,
     PATIENCE,
-    Door,
-    DooredStore,
+    Gate,
+    GatedStore,
     federate,
 )
 
@@ -79,13 +79,13 @@ async def test_a_stale_handle_never_overwrites_a_clear(world):
         await federate(a, world.token())
         world.clock.advance(1)
         await b.fetch_auth_session()
-        door = world.wire.after[GET_CREDENTIALS] = Door()
+        gate = world.transport.after[GET_CREDENTIALS] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: b.fetch_auth_session(force_refresh=True))
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await a.clear_federation_to_identity_pool()
-                door.open()
+                gate.open()
         assert isinstance(b.state, SignedOut)
         async with world.auth(store=store_of(world)) as c:
             assert isinstance(c.state, SignedOut)
@@ -223,18 +223,18 @@ async def test_the_same_users_federation_elsewhere_is_adopted(world):
 
 
 async def test_a_handle_never_shows_its_own_save_as_somebody_elses(world):
-    world.store = DooredStore(world.store)
+    world.store = GatedStore(world.store)
     async with world.auth() as auth:
         await federate(auth, world.token("alice"))
-        door = world.store.after_write = Door()
+        gate = world.store.after_write = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(federate, auth, world.token("bob"))
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 world.clock.advance(1)
                 session = await auth.fetch_auth_session()
                 assert session.is_signed_in
-                door.open()
+                gate.open()
         assert (await auth.fetch_auth_session()).is_signed_in
 
 
@@ -322,7 +322,7 @@ async def test_one_renewal_serves_two_handles(world):
 
 
 async def test_the_fresh_path_reads_the_store_twice_a_second_at_most(world):
-    world.store = DooredStore(world.store)
+    world.store = GatedStore(world.store)
     async with world.auth() as auth:
         await federate(auth, world.token())
         before, leases = world.store.reads, world.store.leases
@@ -338,17 +338,17 @@ async def test_the_fresh_path_reads_the_store_twice_a_second_at_most(world):
 
 
 async def test_a_clear_and_a_renewal_that_save_at_once_end_cleared(world):
-    world.store = DooredStore(world.store)
+    world.store = GatedStore(world.store)
     async with world.auth() as auth:
         await federate(auth, world.token())
-        door = world.store.before_write = Door()
+        gate = world.store.before_write = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: auth.fetch_auth_session(force_refresh=True))
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 tasks.start_soon(auth.clear_federation_to_identity_pool)
                 await anyio.wait_all_tasks_blocked()
-                door.open()
+                gate.open()
         assert isinstance(auth.state, SignedOut)
         async with world.auth(store=MemoryStore()) as nobody:
             assert isinstance(nobody.state, SignedOut)

@@ -29,8 +29,8 @@ from tests.session.kit import (
     GET_ID,
     HOUR,
     PATIENCE,
-    Door,
-    DooredStore,
+    Gate,
+    GatedStore,
     World,
     federate,
 )
@@ -224,11 +224,11 @@ async def test_an_outage_is_a_network_error_and_not_signed_out(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
-        world.wire.cut = True
+        world.transport.cut = True
         session = await auth.fetch_auth_session()
         assert session.is_signed_in
         assert isinstance(session.credentials_result.error, NetworkError)
-        world.wire.cut = False
+        world.transport.cut = False
         assert (await auth.fetch_auth_session()).credentials
 
 
@@ -293,16 +293,16 @@ async def test_signed_out_without_guests_asks_nobody(world):
 
 
 async def test_a_fetch_does_not_wait_for_a_federation_under_way(world):
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     async with world.auth() as auth:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(federate, auth, world.token())
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 assert type((await auth.fetch_auth_session()).credentials_result.error) is (
                     SignedOutError
                 )
-                door.open()
+                gate.open()
         assert (await auth.fetch_auth_session()).is_signed_in
 
 
@@ -310,7 +310,7 @@ async def test_a_fetch_whose_renewal_a_clear_overtook_says_signed_out(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
-        door = world.wire.after[GET_CREDENTIALS] = Door()
+        gate = world.transport.after[GET_CREDENTIALS] = Gate()
         sessions = []
 
         async def fetching():
@@ -319,9 +319,9 @@ async def test_a_fetch_whose_renewal_a_clear_overtook_says_signed_out(world):
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(fetching)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await auth.clear_federation_to_identity_pool()
-                door.open()
+                gate.open()
         assert not sessions[0].is_signed_in
         assert type(sessions[0].credentials_result.error) is SignedOutError
         assert isinstance(auth.state, SignedOut)
@@ -332,7 +332,7 @@ async def test_a_fetch_whose_failed_renewal_a_clear_overtook_says_signed_out(wor
         await federate(auth, world.token())
         world.clock.advance(OVER)
         world.fake.fail_next("InvalidParameterException")
-        door = world.wire.after[GET_CREDENTIALS] = Door()
+        gate = world.transport.after[GET_CREDENTIALS] = Gate()
         sessions = []
 
         async def fetching():
@@ -341,9 +341,9 @@ async def test_a_fetch_whose_failed_renewal_a_clear_overtook_says_signed_out(wor
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(fetching)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await auth.clear_federation_to_identity_pool()
-                door.open()
+                gate.open()
         assert not sessions[0].is_signed_in
         assert type(sessions[0].credentials_result.error) is SignedOutError
 
@@ -352,7 +352,7 @@ async def test_a_fetch_that_meets_its_deadline_says_so_in_its_fields(world):
     async with world.auth(timeout=0.05) as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
-        world.wire.before[GET_CREDENTIALS] = Door()
+        world.transport.before[GET_CREDENTIALS] = Gate()
         session = await auth.fetch_auth_session()
         assert session.is_signed_in
         assert isinstance(session.credentials_result.error, CallTimeoutError)
@@ -373,7 +373,7 @@ async def test_the_errors_of_shared_sessions_do_not_share_tracebacks(world):
 
 
 async def test_a_store_that_cannot_be_read_leaves_valid_credentials_in_service(world):
-    world.store = DooredStore(MemoryStore())
+    world.store = GatedStore(MemoryStore())
     async with world.auth() as auth:
         result = await federate(auth, world.token())
         world.clock.advance(10)
@@ -387,7 +387,7 @@ async def test_a_store_that_cannot_be_read_leaves_valid_credentials_in_service(w
 
 
 async def test_a_store_that_cannot_be_read_is_raised_and_not_taken_for_signed_out(world):
-    world.store = DooredStore(MemoryStore())
+    world.store = GatedStore(MemoryStore())
     world.store.failure = StoreUnavailableError("gone")
     auth = world.auth()
     for _ in range(2):
@@ -404,7 +404,7 @@ async def test_a_clear_forgets_in_memory_and_store_without_a_call(world):
     async with world.auth() as auth:
         result = await federate(auth, token)
         world.calls()
-        world.wire.cut = True
+        world.transport.cut = True
         await auth.clear_federation_to_identity_pool()
         assert world.calls() == []
         assert auth.state == SignedOut()
@@ -444,19 +444,19 @@ async def test_a_clear_does_not_wait_for_a_renewal_at_the_network(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
-        door = world.wire.before[GET_CREDENTIALS] = Door()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(auth.fetch_auth_session)
-                await door.arrived.wait()
+                await gate.arrived.wait()
                 await auth.clear_federation_to_identity_pool()
                 assert isinstance(auth.state, SignedOut)
-                door.open()
+                gate.open()
         assert isinstance(auth.state, SignedOut)
 
 
 async def test_a_clear_that_the_store_refuses_is_raised_and_forgets_nothing(world):
-    world.store = DooredStore(MemoryStore())
+    world.store = GatedStore(MemoryStore())
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.store.failure = StoreUnavailableError("gone")
@@ -521,7 +521,7 @@ async def test_a_closed_session_refuses_every_call(world):
 
 
 async def test_closing_ends_a_federation_under_way(world):
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     auth = world.auth()
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
@@ -531,7 +531,7 @@ async def test_closing_ends_a_federation_under_way(world):
                     await federate(auth, world.token())
 
             tasks.start_soon(signing_in)
-            await door.arrived.wait()
+            await gate.arrived.wait()
             await auth.aclose()
 
 
@@ -586,7 +586,7 @@ async def test_leaving_because_of_a_cancellation_ends_what_runs_in_the_backgroun
         async with world.auth() as auth:
             await federate(auth, world.token())
             world.clock.advance(HOUR - 200)
-            world.wire.before[GET_CREDENTIALS] = Door()
+            world.transport.before[GET_CREDENTIALS] = Gate()
             await auth.fetch_auth_session()
             running = auth._session.context.background._running
             assert len(running) == 1
@@ -602,7 +602,7 @@ async def test_a_user_pool_session_without_a_federation_does_not_touch_the_store
         async def tokens(self):
             return UserPoolTokens(world.token())
 
-    world.store = DooredStore(MemoryStore())
+    world.store = GatedStore(MemoryStore())
     async with world.auth(user_pool=Pool()) as auth:
         for _ in range(3):
             assert (await auth.fetch_auth_session()).is_signed_in

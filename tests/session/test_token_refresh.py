@@ -179,7 +179,7 @@ async def test_a_new_token_that_cognito_refuses_is_a_fault_of_the_source(world, 
 
 async def test_an_outage_after_the_source_answered_expires_nothing(world, source, auth):
     world.fake.advance(2 * HOUR)
-    world.wire.cut = True
+    world.transport.cut = True
     session = await auth.fetch_auth_session()
     assert session.is_signed_in
     assert isinstance(session.credentials_result.error, NetworkError)

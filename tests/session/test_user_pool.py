@@ -148,7 +148,7 @@ async def test_what_the_user_pool_raises_sits_in_all_four_fields(world, users, a
 
 async def test_an_outage_leaves_the_tokens_readable(world, users, auth):
     users.subject = "alice"
-    world.wire.cut = True
+    world.transport.cut = True
     session = await auth.fetch_auth_session()
     assert isinstance(session.credentials_result.error, NetworkError)
     assert session.user_sub == "alice"
@@ -158,7 +158,7 @@ async def test_an_outage_leaves_the_tokens_readable(world, users, auth):
 async def test_an_outage_leaves_good_credentials_in_use(world, users, auth):
     users.subject = "alice"
     first = await auth.fetch_auth_session()
-    world.wire.cut = True
+    world.transport.cut = True
     session = await auth.fetch_auth_session(force_refresh=True)
     assert session.credentials == first.credentials
     assert isinstance(session.renewal_error, NetworkError)

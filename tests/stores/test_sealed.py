@@ -118,7 +118,7 @@ async def test_a_record_moved_to_another_name_counts_as_absent(store, backend):
     assert (await store.read(ELSE)).data == b"two"
 
 
-class Shelf(MemoryStore):
+class SettingAsideStore(MemoryStore):
     """A backend that can set aside."""
 
     def __init__(self):
@@ -132,7 +132,7 @@ class Shelf(MemoryStore):
 
 
 async def test_a_backend_that_can_sets_the_damaged_record_aside(caplog):
-    backend = Shelf()
+    backend = SettingAsideStore()
     store = Sealed(backend, key=KEY)
     await store.compare_and_set(NAME, CANARY, expected=None)
     version = await damage(backend)

@@ -1,9 +1,9 @@
 """A world of many users: one clock, one fake Cognito whose calls are counted, one store."""
 
 from amplify_federation import AuthProvider, AuthSettings, FederatedUsers, IdentityPool
-from tests.session.kit import BOTH, GET_CREDENTIALS, DooredStore, World
+from tests.session.kit import BOTH, GET_CREDENTIALS, GatedStore, World
 
-__all__ = ["BOTH", "GET_CREDENTIALS", "DooredStore", "UsersWorld"]
+__all__ = ["BOTH", "GET_CREDENTIALS", "GatedStore", "UsersWorld"]
 
 
 class UsersWorld(World):

@@ -23,8 +23,8 @@ from amplify_federation import (
 from amplify_federation._model.values import Secret
 from amplify_federation._users.bearer_sessions import lease_name, record_name
 from amplify_federation.testing import ManualClock
-from tests.session.kit import GET_ID, Door, federate
-from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
+from tests.session.kit import GET_ID, Gate, federate
+from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
 
 GOOGLE, FACEBOOK, APPLE = AuthProvider.GOOGLE, AuthProvider.FACEBOOK, AuthProvider.APPLE
 USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
@@ -61,7 +61,7 @@ async def test_a_thousand_requests_with_one_token_make_one_federation(world):
 
 async def test_a_cancelled_leader_leaves_the_federation_to_another_request(world):
     users, token = world.users(), world.token()
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     sessions = []
 
     async def request():
@@ -70,12 +70,12 @@ async def test_a_cancelled_leader_leaves_the_federation_to_another_request(world
     async with anyio.create_task_group() as tasks:
         async with anyio.create_task_group() as leader:
             leader.start_soon(request)
-            await door.arrived.wait()
+            await gate.arrived.wait()
             for _ in range(3):
                 tasks.start_soon(request)
             await anyio.wait_all_tasks_blocked()
             leader.cancel_scope.cancel()
-        door.open()
+        gate.open()
     assert len(sessions) == 3
     assert world.calls() == BOTH
 
@@ -103,7 +103,7 @@ async def test_a_token_is_known_at_its_provider_alone(world):
 
 
 async def test_refused_tokens_take_no_leases_of_their_own(world):
-    class Counting(DooredStore):
+    class Counting(GatedStore):
         def lock(self, name, *, timeout):
             names.add(name)
             return super().lock(name, timeout=timeout)
@@ -240,10 +240,10 @@ async def test_an_outage_is_not_remembered_as_a_refusal(world, code, error):
 
 async def test_no_network_is_raised_and_not_remembered(world):
     users, token = world.users(max_attempts=1), world.token()
-    world.wire.cut = True
+    world.transport.cut = True
     with pytest.raises(NetworkError):
         await users.session_for(token, GOOGLE)
-    world.wire.cut = False
+    world.transport.cut = False
     assert (await users.session_for(token, GOOGLE)).is_signed_in
 
 
@@ -321,7 +321,7 @@ async def test_a_dropped_session_comes_back_from_the_store(world):
 
 
 async def test_a_store_that_lost_its_records_costs_a_federation_and_no_user(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
     first = await users.session_for(token, GOOGLE)
     store.inner = MemoryStore()
@@ -333,7 +333,7 @@ async def test_a_store_that_lost_its_records_costs_a_federation_and_no_user(worl
 
 async def test_a_bearer_whose_record_is_lost_never_becomes_a_guest(world):
     world.allow_guests()
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(pool=world.pool(guest_access=True)), world.token(lifetime=600)
     await users.session_for(token, GOOGLE)
     store.inner = MemoryStore()
@@ -344,7 +344,7 @@ async def test_a_bearer_whose_record_is_lost_never_becomes_a_guest(world):
 
 
 async def test_memory_serves_on_while_the_store_is_down_then_says_so(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token(lifetime=100_000)
     first = await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
@@ -360,7 +360,7 @@ async def test_memory_serves_on_while_the_store_is_down_then_says_so(world):
 
 
 async def test_a_store_that_is_down_is_asked_twice_a_second_at_most(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
@@ -372,8 +372,8 @@ async def test_a_store_that_is_down_is_asked_twice_a_second_at_most(world):
 
 
 async def test_a_federation_that_takes_too_long_is_a_timeout(world):
-    store = world.store = DooredStore(MemoryStore())
-    store.before_read = Door()
+    store = world.store = GatedStore(MemoryStore())
+    store.before_read = Gate()
     users = world.users(timeout=0.01)
     with pytest.raises(CallTimeoutError):
         await users.session_for(world.token(), GOOGLE)
@@ -491,7 +491,7 @@ def test_what_are_no_providers_of_bearer_tokens_is_refused(world, providers):
 
 async def held_up(world, users, tokens, operation):
     """Ask with all tokens at once while Cognito is slow; return how many calls it was asked."""
-    door = world.wire.before[operation] = Door()
+    gate = world.transport.before[operation] = Gate()
     served = []
 
     async def ask(token):
@@ -501,9 +501,9 @@ async def held_up(world, users, tokens, operation):
         for token in tokens:
             tasks.start_soon(ask, token)
         await anyio.wait_all_tasks_blocked()
-        waiting = door.guests
-        del world.wire.before[operation]
-        door.open()
+        waiting = gate.waiters
+        del world.transport.before[operation]
+        gate.open()
     assert len(set(served)) == len(tokens)
     return waiting
 
@@ -526,7 +526,7 @@ async def test_renewals_are_bounded_too(world):
 
 async def test_who_waits_in_line_for_too_long_is_told_so(world):
     users = world.users(max_federations=1, timeout=0.6)
-    world.wire.before[GET_ID] = Door()
+    world.transport.before[GET_ID] = Gate()
     errors = []
 
     async def ask(subject):
@@ -544,7 +544,7 @@ async def test_who_waits_in_line_for_too_long_is_told_so(world):
     (one, two) = (error for error in errors if isinstance(error, StoreLockedError))
     assert "1 sessions are at Cognito" in one.message
     assert "max_federations" in two.recovery_suggestion
-    del world.wire.before[GET_ID]
+    del world.transport.before[GET_ID]
     assert (await users.session_for(world.token("d"), GOOGLE)).is_signed_in
 
 
@@ -553,14 +553,14 @@ async def test_known_tokens_are_served_while_all_places_are_taken(world):
     known, stored = world.token("known"), world.token("stored")
     await users.session_for(known, GOOGLE)
     await others.session_for(stored, GOOGLE)
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     async with anyio.create_task_group() as tasks:
         for subject in "ab":
             tasks.start_soon(users.session_for, world.token(subject), GOOGLE)
-        await door.arrived.wait()
+        await gate.arrived.wait()
         for token in (known, stored):
             assert (await users.session_for(token, GOOGLE)).is_signed_in
-        door.open()
+        gate.open()
 
 
 DESCRIPTORS = Path("/proc/self/fd")
@@ -575,15 +575,15 @@ async def test_tokens_that_wait_cost_no_descriptor(world, tmp_path):
     store = EncryptedFileStore(tmp_path, key=bytes(32))
     users = world.users(store=store, max_federations=4)
     before = descriptors()
-    door = world.wire.before[GET_ID] = Door()
+    gate = world.transport.before[GET_ID] = Gate()
     async with anyio.create_task_group() as tasks:
         for number in range(100):
             tasks.start_soon(users.session_for, world.token(f"u{number}"), GOOGLE)
-        await door.arrived.wait()
-        while door.guests < 4:  # noqa: ASYNC110  # threads make the lease files
+        await gate.arrived.wait()
+        while gate.waiters < 4:  # noqa: ASYNC110  # threads make the lease files
             await anyio.sleep(0.01)
         assert descriptors() <= before + 4 + 8
-        door.open()
+        gate.open()
     assert len(world.calls()) == 200
 
 

@@ -19,8 +19,8 @@ from amplify_federation._session.session import Session
 from amplify_federation._users.bearer_sessions import BearerSessions, record_name
 from amplify_federation._users.session_cache import CachedSession, SessionCache
 from amplify_federation.testing import ManualClock
-from tests.session.kit import Door
-from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
+from tests.session.kit import Gate
+from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
 
 GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
 ALMOST_AN_HOUR = 3_400.0  # seconds: in the window in which one caller renews early
@@ -34,7 +34,7 @@ def kept_of(world, users, token, provider=GOOGLE):
 def stored(request, world):
     """A world whose store shares its records with cached sessions, or does not."""
     if request.param == "elsewhere":
-        world.store = DooredStore(MemoryStore())
+        world.store = GatedStore(MemoryStore())
     return world
 
 
@@ -181,7 +181,7 @@ async def test_a_session_from_the_future_is_not_shown(stored):
 
 
 async def test_a_session_stays_loaded_while_its_store_is_in_trouble(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
@@ -196,11 +196,11 @@ async def test_a_session_stays_loaded_while_its_store_is_in_trouble(world):
 
 
 async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(timeout=0.05), world.token()
     first = await users.session_for(token, GOOGLE)
     world.clock.advance(1)
-    store.before_read = Door()
+    store.before_read = Gate()
     reads = store.reads
     session = await users.session_for(token, GOOGLE)
     assert session.credentials == first.credentials
@@ -209,7 +209,7 @@ async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(worl
 
 
 async def test_a_store_that_has_nothing_new_loads_no_session(world, monkeypatch):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     monkeypatch.setattr(BearerSessions, "_loaded", None)
@@ -222,7 +222,7 @@ async def test_a_store_that_has_nothing_new_loads_no_session(world, monkeypatch)
 
 
 async def test_a_store_in_trouble_is_asked_once_by_the_request_that_learns_of_it(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     store.failure = StoreUnavailableError("down")
@@ -233,21 +233,21 @@ async def test_a_store_in_trouble_is_asked_once_by_the_request_that_learns_of_it
 
 
 async def test_a_session_that_is_loaded_by_two_requests_is_one(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
     await users.session_for(token, GOOGLE)
     world.clock.advance(1)
     users._bearers._loaded(users._bearers.bearer(Secret(token), GOOGLE))
-    door = store.before_read = Door()
+    gate = store.before_read = Gate()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(users.session_for, token, GOOGLE)
-        await door.arrived.wait()
+        await gate.arrived.wait()
         session = kept_of(world, users, token)
         tasks.start_soon(users.session_for, token, GOOGLE)
         await anyio.wait_all_tasks_blocked()
         assert kept_of(world, users, token) is session
         store.before_read = None
-        door.open()
+        gate.open()
     assert isinstance(kept_of(world, users, token), CachedSession)
 
 
@@ -262,14 +262,14 @@ async def test_a_session_compacted_while_somebody_refers_to_it_is_loaded_as_itse
 
 
 async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(world):
-    store = world.store = DooredStore(MemoryStore())
+    store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
     first = await users.session_for(token, GOOGLE)
     world.clock.advance(1)
-    door = store.before_read = Door()
+    gate = store.before_read = Gate()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(users.session_for, token, GOOGLE)
-        await door.arrived.wait()
+        await gate.arrived.wait()
         tasks.cancel_scope.cancel()
     store.before_read = None
     assert await users.session_for(token, GOOGLE) == first
@@ -277,7 +277,7 @@ async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(world):
 
 
 async def test_nothing_refers_to_a_dropped_bearer(world):
-    users, token = world.users(max_users=1, store=DooredStore(world.store)), world.token("alice")
+    users, token = world.users(max_users=1, store=GatedStore(world.store)), world.token("alice")
     await users.session_for(token, GOOGLE)
     dropped = kept_of(world, users, token)
     await users.session_for(world.token("bob"), GOOGLE)

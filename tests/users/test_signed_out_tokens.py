@@ -58,10 +58,10 @@ async def test_signing_out_twice_or_what_cognito_refuses_is_nothing_to_do(world)
 
 async def test_a_token_that_cannot_be_judged_is_not_signed_out_and_says_so(world):
     users, token = world.users(max_attempts=1), world.token()
-    world.wire.cut = True
+    world.transport.cut = True
     with pytest.raises(NetworkError):
         await users.sign_out(token, GOOGLE)
-    world.wire.cut = False
+    world.transport.cut = False
     await users.session_for(token, GOOGLE)
 
 
