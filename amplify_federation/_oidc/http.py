@@ -75,7 +75,7 @@ class ProviderHttp:
         return await self._send("POST", url, form)
 
     async def _send(self, method: str, url: str, form: Form | None) -> ProviderAnswer:
-        host = urlsplit(url).hostname or ""
+        host = urlsplit(url).netloc.rpartition("@")[2]  # and port
         request = self._request_class(
             method,
             url,

@@ -3,6 +3,7 @@
 import click
 
 from amplify_federation import AuthProvider, FederationResult
+from amplify_federation.cli.client_settings import PROVIDER_VARIABLE
 from amplify_federation.cli.options import NAMES, ProviderType, Target, run, target_options
 from amplify_federation.cli.output import (
     json_option,
@@ -29,7 +30,8 @@ from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
     "--provider",
     required=True,
     type=ProviderType(),
-    help=f"Who issued the token: {NAMES}.",
+    envvar=PROVIDER_VARIABLE,
+    help=f"Issuer of the token: {NAMES}.  [default: the variable {PROVIDER_VARIABLE}]",
 )
 @click.option(
     "--token-file",

@@ -48,7 +48,7 @@ _NO_REFRESH = (
 
 
 @frozen
-class _Way:
+class _Flow:
     """How a user is brought to the provider."""
 
     device: bool
@@ -130,7 +130,8 @@ def command(  # noqa: PLR0913  # the options of the command
 
     Without a browser on this machine, as over SSH, a code is shown to enter on another device,
     where the provider offers that. The redirect URI to register is http://127.0.0.1/ with any
-    port, or that of --port. A user who was signed in before stays so if anything fails.
+    port, or that of --port (for a Cognito user pool http://localhost:PORT/, with --port). The
+    session before stays if anything fails.
 
     The configuration file (--config) may have the provider and the client: as Amplify writes those
     of a user pool, or in a section `amplify_federation` with `provider` and `client_id`.
@@ -142,8 +143,8 @@ def command(  # noqa: PLR0913  # the options of the command
     settings = resolved(options, target.config)
     issuer = issuer_of(str(settings.provider))
     secret = client_secret(client_secret_file)
-    way = _Way(device, not no_browser, port, seconds)
-    signed, result = run(lambda: _login(target, settings, issuer, secret, way), doing=None)
+    flow = _Flow(device, not no_browser, port, seconds)
+    signed, result = run(lambda: _login(target, settings, issuer, secret, flow), doing=None)
     _report(target, signed, result)
 
 
@@ -152,17 +153,17 @@ async def _login(
     settings: ClientSettings,
     issuer: str,
     secret: Callable[[], str | None],
-    way: _Way,
+    flow: _Flow,
 ) -> tuple[SignIn, FederationResult]:
-    with _Progress() as telling:
-        telling.of("Reading the session")
+    with _Progress() as progress_shown:
+        progress_shown.begin("Reading the session")
         async with target.open() as auth:  # first: a bad key or folder is told before the sign-in
-            telling.of("Asking the provider")
+            progress_shown.begin("Asking the provider")
 
             async def tell(prompt: SignInPrompt) -> None:
-                telling.end()
-                await _show(prompt, browser=way.browser)
-                telling.of("Waiting for you to sign in", patience=_AT_ONCE)
+                progress_shown.end()
+                await _show(prompt, browser=flow.browser)
+                progress_shown.begin("Waiting for you to sign in", patience=_AT_ONCE)
 
             signed = await sign_in(
                 issuer=issuer,
@@ -170,12 +171,12 @@ async def _login(
                 client_secret=secret(),
                 scope=settings.scope,
                 discovery_url=settings.discovery_url,
-                device=True if way.device else None if way.browser else False,
-                redirect_port=way.port,
-                timeout=way.seconds,
+                device=True if flow.device else None if flow.browser else False,
+                redirect_port=flow.port,
+                timeout=flow.seconds,
                 prompt=tell,
             )
-            telling.of("Asking Cognito")
+            progress_shown.begin("Asking Cognito")
             result = await auth.federate_to_identity_pool(
                 signed.id_token, signed.provider, refresh_grant=signed.refresh_grant
             )
@@ -186,7 +187,7 @@ class _Progress:
     """Says what is being done, one thing after another."""
 
     def __init__(self) -> None:
-        self._telling: AbstractContextManager[None] = nullcontext()
+        self._shown: AbstractContextManager[None] = nullcontext()
 
     def __enter__(self) -> Self:
         return self
@@ -194,14 +195,14 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def of(self, doing: str, *, patience: float = 1.0) -> None:
+    def begin(self, doing: str, *, patience: float = 1.0) -> None:
         self.end()
-        self._telling = progress(doing, patience=patience)
-        self._telling.__enter__()
+        self._shown = progress(doing, patience=patience)
+        self._shown.__enter__()
 
     def end(self) -> None:
-        telling, self._telling = self._telling, nullcontext()
-        telling.__exit__(None, None, None)
+        shown, self._shown = self._shown, nullcontext()
+        shown.__exit__(None, None, None)
 
 
 async def _show(prompt: SignInPrompt, *, browser: bool) -> None:

@@ -148,7 +148,7 @@ def target_options(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def run(work: Callable[[], Awaitable[T]], *, doing: str | None) -> T:
-    """Run asynchronous work to its end, with a sign of life if it takes long.
+    """Run asynchronous work to its end, with a line of progress if it takes long.
 
     `doing`: what is being done; `None` if the work says so itself.
     """

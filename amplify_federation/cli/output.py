@@ -120,13 +120,13 @@ def progress(doing: str, *, patience: float = PATIENCE) -> Generator[None]:
         return
     over = threading.Event()
     # A thread, so that it needs no event loop and a blocked one cannot stop it.
-    teller = threading.Thread(target=_tell, args=(doing, patience, over), daemon=True)
-    teller.start()
+    thread = threading.Thread(target=_tell, args=(doing, patience, over), daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        teller.join()
+        thread.join()
 
 
 def _tell(doing: str, patience: float, over: threading.Event) -> None:

@@ -23,6 +23,12 @@ def test_a_token_in_the_environment_is_traded(command, token):
     assert done.code == 0, done
 
 
+def test_the_provider_may_stand_in_the_environment(command, token):
+    named = {"AMPLIFY_FEDERATION_TOKEN": token, "AMPLIFY_FEDERATION_PROVIDER": "google"}
+    done = command("federate", env=named)
+    assert done.code == 0, done
+
+
 def test_json_tells_the_identity_and_no_secret(command, token, fake):
     done = command("federate", "--provider", "google", "--token-file", "-", "--json", stdin=token)
     told = done.json
