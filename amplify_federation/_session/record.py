@@ -84,7 +84,7 @@ def decode_grant(data: bytes) -> Grant | None:
     try:
         # The bytes are our own: `json.loads` would look for their encoding first.
         members: Members = _decoder.decode(data.decode(errors="surrogatepass"))
-        return _grant(members["grant"])
+        return None if members["state"] == "expired" else _grant(members["grant"])
     except _UNREADABLE:
         return None
 

@@ -5,6 +5,7 @@ neither in memory nor in descriptors, tasks or files.
 """
 
 import gc
+import logging
 import os
 import random
 import sys
@@ -100,6 +101,8 @@ class Life:
 
 
 async def test_a_long_life_leaves_nothing_behind(tmp_path, monkeypatch):
+    # pytest keeps every record that a test logs, some 2 kB each, and every outage logs one.
+    monkeypatch.setattr(logging.getLogger("amplify_federation"), "disabled", True)
     clock = ManualClock()
     fake = FakeCognito(clock=clock)
     settings = AuthSettings(clock=clock)
