@@ -22,7 +22,7 @@ from amplify_federation import (
 )
 from tests.session.kit import federate
 from tests.users.conftest import *  # noqa: F403  # fixtures
-from tests.users.kit import BOTH, GET_CREDENTIALS, DooredStore
+from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
 
 GOOGLE, APPLE = AuthProvider.GOOGLE, AuthProvider.APPLE
 USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
@@ -219,7 +219,7 @@ def test_a_malformed_user_id_is_refused(world, user_id):
 @pytest.fixture(params=["memory", "elsewhere"])
 def stored(request, world):
     if request.param == "elsewhere":
-        world.store = DooredStore(world.store)
+        world.store = GatedStore(world.store)
     return world
 
 
@@ -291,11 +291,11 @@ async def test_a_refused_token_and_no_network_sit_in_the_fields(world):
     refused = await users.bearer(world.token(forged=True), GOOGLE).fetch_auth_session()
     assert isinstance(refused.credentials_result.error, NotAuthorizedError)
     assert not refused.is_signed_in
-    world.wire.cut = True
+    world.transport.cut = True
     bearer = users.bearer(world.token(), GOOGLE)
     offline = await bearer.fetch_auth_session()
     assert isinstance(offline.credentials_result.error, NetworkError)
-    world.wire.cut = False
+    world.transport.cut = False
     assert (await bearer.fetch_auth_session()).is_signed_in
 
 
