@@ -1,6 +1,7 @@
 """`python -m benchmarks [QUESTION ...] [--quick]`: measure, print, write JSON, draw.
 
 Without a question all are asked. `--quick` is a smoke test: under a minute, nothing is judged.
+`--publish` writes the figures into `benchmarks/README.md` and the README, and the pictures there.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.rig.plots import draw
 from benchmarks.rig.report import Answer, Plan, machine, write_json
+from benchmarks.rig.tables import DOCUMENT, FIGURES, README, publish
 
 QUESTIONS = (
     "throughput",
@@ -33,6 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("question", nargs="*", help=f"one of {', '.join(QUESTIONS)}; or all")
     parser.add_argument("--quick", action="store_true", help="a smoke test of under a minute")
     parser.add_argument("--rounds", type=int, default=0, help="alternating rounds; 5 by default")
+    parser.add_argument("--publish", action="store_true", help="write the documents anew")
     parser.add_argument("--out", type=Path, default=Path("benchmarks", "results"))
     chosen = parser.parse_args(arguments)
     strange = set(chosen.question) - set(QUESTIONS)
@@ -51,13 +54,14 @@ def main(arguments: list[str] | None = None) -> None:
     write_json(plan.out / "results.json", answers, details)
     for file in (plan.out / "results.json", *draw(answers, plan.out)):
         print(file)
+    if chosen.publish:
+        publish(plan.out / "results.json", FIGURES, DOCUMENT, README)
 
 
 def _show(answer: Answer, plan: Plan) -> None:
     print("", *answer.lines(), sep="\n")
-    if not plan.quick:
-        for goal in answer.goals:
-            print(*goal.verdicts(answer), sep="\n")
+    if not plan.quick and answer.goals:
+        print(*answer.verdicts(), sep="\n")
 
 
 if __name__ == "__main__":

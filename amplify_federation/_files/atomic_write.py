@@ -69,7 +69,9 @@ def try_writing(path: AnyPath, size: int) -> None:
             view = view[os.write(descriptor, view) :]
     finally:
         os.close(descriptor)
-        os.unlink(temp)
+        # Another process may have taken it for a dead one's, whose lock is not held either.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temp)
 
 
 def rename(source: AnyPath, target: AnyPath) -> None:

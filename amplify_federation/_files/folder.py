@@ -302,12 +302,13 @@ def _remove_rest(temp: str) -> None:
     """Remove the temporary file of a dead process: one without a locked lock file."""
     from amplify_federation._files import atomic_write, lock  # noqa: PLC0415 - seldom is there one
 
-    held = lock.try_lock(lock.lock_of(temp.rsplit(".", 2)[0]))
+    record = temp.rsplit(".", 2)[0]
+    held = lock.try_lock(lock.lock_of(record))
     if held is not None:
         try:
             atomic_write.remove_files(temp)
         finally:
-            held.release()
+            held.release(remove=not os.path.lexists(record))
 
 
 def _signature(status: os.stat_result) -> Signature:

@@ -91,6 +91,10 @@ class Answer:
         ]
         return [f"{self.question} [{self.unit}; x: times {self.reference}]", *shown, *self.notes]
 
+    def verdicts(self) -> list[str]:
+        """Return one line for each goal and column that has figures."""
+        return [line for goal in self.goals for line in goal.verdicts(self)]
+
     def _cell(self, row: str, column: str) -> str:
         middle = self.median(row, column)
         if middle is None:
@@ -99,7 +103,7 @@ class Answer:
         spread = (max(figures) - min(figures)) / 2 / middle * 100 if middle else 0
         theirs = self.median(self.reference, column)
         ratio = f" {middle / theirs:.2f}x" if theirs else ""
-        return f"{_shown(middle)} ±{spread:.0f}%{ratio}"
+        return f"{shown(middle)} ±{spread:.0f}%{ratio}"
 
 
 def machine() -> dict[str, Any]:
@@ -123,6 +127,7 @@ def write_json(path: Path, answers: dict[str, Answer], details: dict[str, Any]) 
                 "unit": answer.unit,
                 "reference": answer.reference,
                 "samples": answer.samples,
+                "verdicts": answer.verdicts(),
             }
             for name, answer in answers.items()
         },
@@ -137,7 +142,8 @@ def in_turns(rows: list[str], rounds: int, measure: Callable[[str], None]) -> No
             measure(row)
 
 
-def _shown(figure: float) -> str:
+def shown(figure: float) -> str:
+    """Return a figure with three digits that count."""
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 

@@ -219,6 +219,21 @@ def test_what_a_dead_process_left_goes_with_the_next_processs_first_write(folder
     assert not temp.exists()
 
 
+def test_a_trial_that_another_process_sweeps_is_no_fault_of_the_disk(folder, monkeypatch):
+    write = os.write
+
+    def swept_meanwhile(descriptor, data):
+        another(folder).sweep()
+        return write(descriptor, data)
+
+    folder.replace(NAME, b"one")
+    before = names_in(folder.path)
+    monkeypatch.setattr(os, "write", swept_meanwhile)
+    folder.try_writing()
+    monkeypatch.undo()
+    assert names_in(folder.path) == before
+
+
 def test_what_a_living_process_is_writing_stays(folder):
     path = file_of(folder)
     temp = Path(f"{path}.0123456789abcdef.tmp")
