@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from amplify_federation import (
+    AuthProvider,
     CallTimeoutError,
     InvalidStateError,
     NotAuthorizedError,
@@ -14,6 +15,7 @@ from amplify_federation import (
 )
 from amplify_federation.cli.exit_codes import MEANINGS, ExitCode, advice_for, exit_code_of
 
+GOOGLE = AuthProvider.GOOGLE
 CODES = {
     "AuthError": 1,
     "ValidationError": 2,
@@ -80,3 +82,48 @@ def test_an_errors_own_special_advice_stands():
     error = NotAuthorizedError("a message", recovery_suggestion="Add the provider.")
     assert advice_for(error) == "Add the provider."
     assert advice_for(UnsafePermissionsError("a message")) == UnsafePermissionsError.recovery
+
+
+def named_in(advice):
+    """Return the commands that an advice names, one for each way to sign in."""
+    return re.findall(r"amplify-federation ((?:[\w-]+)(?: (?:--[\w-]+|NAME|FILE))*)", advice)
+
+
+def sign_in_as_told(command, done, token, file):
+    """Sign in by the command in what was printed, with a token of one's own."""
+    (told,) = [each for each in named_in(done.stderr) if each.startswith("federate")]
+    file.write_text(token)
+    arguments = told.replace("NAME", "google").replace("FILE", str(file)).split()
+    assert command(*arguments).code == 0
+    assert command("credentials", "--format", "json").code == 0
+
+
+def test_the_advice_to_who_is_signed_out_signs_in(command, token, tmp_path):
+    done = command("credentials", "--format", "json")
+    assert done.code == ExitCode.SIGNED_OUT
+    assert "login" in named_in(done.stderr)
+    sign_in_as_told(command, done, token, tmp_path / "token")
+
+
+def test_the_advice_at_the_end_of_a_session_signs_in_again(command, fake, token, tmp_path):
+    old = fake.issue_token(GOOGLE, "alice", lifetime=60)
+    assert command("federate", "--provider", "google", "--token-file", "-", stdin=old).code == 0
+    fake.advance(4_000)
+    done = command("session", "--refresh")
+    assert done.code == ExitCode.EXPIRED
+    sign_in_as_told(command, done, fake.issue_token(GOOGLE, "alice"), tmp_path / "token")
+
+
+def test_the_advice_on_a_refused_token_signs_in_with_a_new_one(command, fake, token, tmp_path):
+    old = fake.issue_token(GOOGLE, "alice", lifetime=-3_600)
+    done = command("federate", "--provider", "google", "--token-file", "-", stdin=old)
+    assert done.code == ExitCode.REFUSED
+    sign_in_as_told(command, done, token, tmp_path / "token")
+
+
+@pytest.mark.parametrize("kind", [CallTimeoutError, InvalidStateError])
+def test_a_command_that_advice_names_runs_and_says_how_it_stands(kind, signed_in):
+    (told,) = named_in(advice_for(kind("a message")))
+    done = signed_in(told)
+    assert done.code == ExitCode.OK, done
+    assert "federated" in done.stdout.lower()
