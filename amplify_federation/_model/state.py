@@ -1,10 +1,14 @@
 """What a session can be: signed out, federated or expired. How it becomes so is the machine's."""
 
+from typing import TYPE_CHECKING
+
 from attrs import evolve, frozen
 
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
+
+if TYPE_CHECKING:  # few sessions have one
+    from amplify_federation._model.refresh_grant import RefreshGrant
 
 
 @frozen
@@ -17,7 +21,7 @@ class Login:
     provider: AuthProvider
     token: Secret | None = None
     subject: SubjectDigest | None = None
-    refresh_grant: RefreshGrant | None = None
+    refresh_grant: "RefreshGrant | None" = None
 
     def without_token(self) -> "Login":
         """Return the same login with its token gone."""

@@ -23,16 +23,18 @@ This file owns the schema (version 1), a JSON object:
 import base64
 import json
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import evolve
 
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.results import AuthEvent, AuthEventKind
 from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut, State
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation.errors import AuthError, SessionFileCorruptError, SessionFormatTooNewError
+
+if TYPE_CHECKING:  # few sessions have one
+    from amplify_federation._model.refresh_grant import RefreshGrant
 
 SCHEMA = 1
 Members = dict[str, Any]
@@ -176,7 +178,7 @@ def _login_members(login: Login) -> Members:
     return members
 
 
-def _refresh_grant_members(grant: RefreshGrant) -> Members:
+def _refresh_grant_members(grant: "RefreshGrant") -> Members:
     members: Members = {
         "issuer": grant.issuer,
         "client_id": grant.client_id,
@@ -198,8 +200,15 @@ def _login(members: Members) -> Login:
         AuthProvider(members["provider"]),
         None if token is None else Secret(token),
         None if subject is None else SubjectDigest(_bytes(subject[0]), _bytes(subject[1])),
-        None if grant is None else RefreshGrant(**{name: grant.get(name) for name in _GRANT}),
+        None if grant is None else _refresh_grant(grant),
     )
+
+
+def _refresh_grant(members: Members) -> "RefreshGrant":
+    from amplify_federation._model.refresh_grant import RefreshGrant  # noqa: PLC0415 - as above
+
+    given: dict[str, Any] = {name: members.get(name) for name in _GRANT}
+    return RefreshGrant(**given)
 
 
 def _text(value: bytes) -> str:

@@ -34,7 +34,7 @@ async def main():
         assert session.credentials.secret_access_key
 {loop}.run(main{call})
 assert "httpx" not in sys.modules
-assert "amplify_federation._http.lean" not in sys.modules
+assert "amplify_federation._http.pool" not in sys.modules
 """
 _COMMAND = """
 import sys
