@@ -24,7 +24,6 @@ from amplify_federation.pool import IdentityPool
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
 
     from amplify_federation._async.broadcast import EventStream
     from amplify_federation._model.refresh_grant import RefreshGrant
@@ -110,12 +109,7 @@ class FederatedAuth:
         await self._session.load()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

@@ -4,7 +4,6 @@ This file owns how the parts are put together, and for how long records are kept
 """
 
 import secrets
-from types import TracebackType
 from typing import Final, Self
 
 from amplify_federation._crypto.keys import KeySource, as_key_source, redacted_key
@@ -63,12 +62,7 @@ class RedisStore(Sealed):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
     def keeping(self, seconds: float) -> Sealed:
