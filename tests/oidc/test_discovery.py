@@ -38,7 +38,7 @@ async def test_the_document_is_below_the_issuer(document):
     metadata, asked = await discovered(document)
     assert asked == f"{ISSUER}/.well-known/openid-configuration"
     assert metadata.token_endpoint == document["token_endpoint"]
-    assert "offline_access" in metadata.scopes
+    assert "email" in metadata.scopes
     assert metadata.names_itself
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import frozen
 
+from amplify_federation import AuthProvider
 from amplify_federation.testing._http.messages import Request, Response
 from amplify_federation.testing._openid.clients import LOOPBACK, Clients, ErrorCode, OAuthError
 from amplify_federation.testing._openid.grants import DEVICE_GRANT, DEVICE_LIFE, Grant, Grants
@@ -109,6 +110,8 @@ class OpenIdProvider:
         if settings.device_interval is not None:
             grants.append(DEVICE_GRANT)
             device["device_authorization_endpoint"] = f"{base}/device_authorization"
+        # Google has no such scope, and refuses it: it is asked by `access_type=offline` instead.
+        offline = [] if login_key == AuthProvider.GOOGLE.login_key else ["offline_access"]
         methods = ["client_secret_basic", "client_secret_post"] if settings.client_secrets else []
         return {
             "issuer": issuer,
@@ -124,7 +127,7 @@ class OpenIdProvider:
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": grants,
-            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "scopes_supported": ["openid", "profile", "email", *offline],
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["none", *methods],
             "authorization_response_iss_parameter_supported": True,
