@@ -30,7 +30,7 @@ _HEADER = re.compile(r"\[([^\]]+)\]")
 _OPTION = re.compile(r"([\w.-]+)[ \t]*[=:]", re.ASCII)
 _SECRET = re.compile(r"(?i)^([-+ ]?\s*[\w.-]*(?:secret|token|access_key)[\w.-]*\s*[=:]).*")
 # What AWS tools take before `credential_process`, or what makes no sense beside it.
-_RIVALS = frozenset(
+_CONFLICTING = frozenset(
     {
         "aws_access_key_id",
         "aws_secret_access_key",
@@ -113,8 +113,8 @@ def _confirm(
     if not wants_json():
         for line in _diff(path, before, edit.text):
             click.echo(line, err=True)
-    if edit.rivals and not overwrite:
-        message = f"The profile {profile} gets its credentials by {', '.join(edit.rivals)}."
+    if edit.conflicts and not overwrite:
+        message = f"The profile {profile} gets its credentials by {', '.join(edit.conflicts)}."
         if yes or wants_json():
             message += " Give --overwrite to change it, or another --profile."
             raise click.UsageError(message)
@@ -223,7 +223,7 @@ class Edit:
     """A file as it is to be, and the profile's other ways to credentials, which are taken out."""
 
     text: str
-    rivals: tuple[str, ...]
+    conflicts: tuple[str, ...]
 
 
 def edited(before: str, profile: str, process: str, region: str) -> Edit:
@@ -236,7 +236,7 @@ def edited(before: str, profile: str, process: str, region: str) -> Edit:
     end = "\r\n" if before.count("\r\n") * 2 > before.count("\n") else "\n"
     section = "default" if profile == "default" else f"profile {profile}"
     place = _place_of(lines, profile)
-    rivals: list[str] = []
+    conflicts: list[str] = []
     if place is None:
         if lines and not lines[-1].endswith(("\n", "\r")):
             lines[-1] += end
@@ -247,7 +247,7 @@ def edited(before: str, profile: str, process: str, region: str) -> Edit:
         head, *rest = lines[place]
         if not head.endswith(("\n", "\r")):
             head += end
-        kept, rivals = _without_rivals(rest, process)
+        kept, conflicts = _without_conflicts(rest, process)
         told = any(_option_of(line) == "region" for line in rest)
         added = [] if told else [f"region = {region}{end}"]
         if f"credential_process = {process}" not in (line.rstrip("\r\n") for line in kept):
@@ -255,7 +255,7 @@ def edited(before: str, profile: str, process: str, region: str) -> Edit:
         lines[place] = [head, *added, *kept]
     text = "".join(lines)
     _check(old, _parsed(text), section, process)
-    return Edit(text, tuple(rivals))
+    return Edit(text, tuple(conflicts))
 
 
 def _place_of(lines: list[str], profile: str) -> slice | None:
@@ -271,10 +271,10 @@ def _place_of(lines: list[str], profile: str) -> slice | None:
     return None if begin is None else slice(begin, len(lines))
 
 
-def _without_rivals(lines: list[str], process: str) -> tuple[list[str], list[str]]:
+def _without_conflicts(lines: list[str], process: str) -> tuple[list[str], list[str]]:
     """Return the lines without other ways to credentials, and the names of these."""
     kept: list[str] = []
-    rivals: list[str] = []
+    conflicts: list[str] = []
     dropping = False  # the lines that go on from one that was dropped
     for line in lines:
         name = _option_of(line)
@@ -282,14 +282,14 @@ def _without_rivals(lines: list[str], process: str) -> tuple[list[str], list[str
             value = line.partition("=")[2].strip()
             ours = name == "credential_process" and "amplify-federation" in value
             same = name == "credential_process" and value == process
-            dropping = name in _RIVALS or (name == "credential_process" and not same)
+            dropping = name in _CONFLICTING or (name == "credential_process" and not same)
             if dropping and not ours:
-                rivals.append(name)
+                conflicts.append(name)
         elif not line[:1].isspace() or not line.strip():
             dropping = False
         if not dropping:
             kept.append(line)
-    return kept, rivals
+    return kept, conflicts
 
 
 def _option_of(line: str) -> str | None:

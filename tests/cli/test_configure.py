@@ -136,7 +136,7 @@ def test_editing_twice_is_editing_once(before, profile):
     once = edited(before, profile, PROCESS, "us-east-1").text
     assert edited(once, profile, PROCESS, "us-east-1").text == once
     changed = edited(once, profile, f"{PROCESS}2", "us-east-1")
-    assert changed.rivals == ()
+    assert changed.conflicts == ()
     assert changed.text == once.replace(PROCESS, f"{PROCESS}2") or PROCESS + "2" in changed.text
 
 
