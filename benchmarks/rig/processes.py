@@ -47,6 +47,16 @@ def milliseconds(code: str, environment: dict[str, str]) -> tuple[float, float |
     return wall, (usage.ru_utime + usage.ru_stime) * 1e3 if usage else None
 
 
+def compiled_once() -> dict[str, str]:
+    """Return the environment of processes whose modules are compiled by the first run alone.
+
+    For all rows alike, as pip compiles what it installs, and never into the source tree.
+    """
+    surroundings = {**os.environ, "PYTHONPYCACHEPREFIX": _bytecode()}
+    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)
+    return surroundings
+
+
 def time_processes(
     answer: Answer, plan: Plan, codes: dict[str, str], environment: dict[str, str] | None = None
 ) -> Answer:
@@ -55,9 +65,7 @@ def time_processes(
     CPU time is the steadier figure on a machine that has more to do.
     """
     repeats = 1 if plan.quick else 5
-    # Compiled once by the first run, for all rows alike, and never into the source tree.
-    surroundings = {**os.environ, **(environment or {}), "PYTHONPYCACHEPREFIX": _bytecode()}
-    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)
+    surroundings = {**compiled_once(), **(environment or {})}
     for code in codes.values():
         milliseconds(code, surroundings)
 
