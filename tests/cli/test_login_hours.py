@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from amplify_federation import AuthProvider
+from tests.chromium import Chromium
 from tests.cli.person import SigningIn
 from tests.documents import blocks_of
 from tests.integrations.recording_s3 import RecordingS3
-from tests.oidc.browser import CHROMIUM, Browser
 
 pytest.importorskip("authlib", reason="needs Authlib: pip install 'amplify-federation[login]'")
 PERSON = Path(__file__).with_name("person.py")
@@ -82,16 +82,15 @@ export TEST_SECONDS_LATER=7200
     assert "eyJ" not in done.stdout + done.stderr
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_a_user_signs_in_with_a_real_browser(command, fake, url, tmp_path):
     pool = fake.create_identity_pool({AuthProvider.GOOGLE: ["terminal-client"]})
     discovery = f"{url}/accounts.google.com/.well-known/openid-configuration"
     arguments = ("--provider", "google", "--client-id", "terminal-client", "--pool", pool)
     with (
         SigningIn(command, "--no-browser", "--discovery-url", discovery, *arguments) as signing_in,
-        Browser(tmp_path / "chromium") as browser,
+        Chromium(tmp_path / "chromium", scripts=True) as browser,
     ):
-        browser.open(signing_in.until(r"http://127\.0\.0\.1:\d+/\S*authorize\S*"))
+        browser.navigate(signing_in.until(r"http://127\.0\.0\.1:\d+/\S*authorize\S*"))
         browser.wait_for("document.querySelector('button[value=allow]') !== null")
         browser.script("document.querySelector('button[value=allow]').click()")
         browser.wait_for("document.title == 'You are signed in'")

@@ -5,7 +5,7 @@ import pytest
 
 from amplify_federation import sign_in
 from amplify_federation.testing import FakeCognito
-from tests.oidc.browser import CHROMIUM, Browser
+from tests.chromium import Chromium
 from tests.oidc.kit import CLIENT, GOOGLE, ISSUER
 
 
@@ -14,16 +14,16 @@ def anyio_backend():
     return "asyncio"  # one browser is enough
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 async def test_a_person_signs_in_in_a_real_browser(tmp_path):
     """The page is shown, its button pressed, the redirect served, and the outcome shown."""
+    browser = Chromium(tmp_path, scripts=True)
     fake = FakeCognito()
     fake.create_identity_pool({GOOGLE: [CLIENT]})
     texts = []
 
     def act(url):
-        with Browser(tmp_path) as browser:
-            browser.open(url)
+        with browser:
+            browser.navigate(url)
             browser.wait_for("document.querySelector('button[value=allow]') !== null")
             browser.script("document.querySelector('button[value=allow]').click()")
             texts.append(

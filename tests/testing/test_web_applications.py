@@ -16,7 +16,7 @@ import pytest
 from amplify_federation import AuthProvider
 from amplify_federation.testing import DEFAULT_CLIENT_ID, FakeCognito
 from amplify_federation.testing._openid.grants import DEVICE_GRANT
-from tests.testing.chromium import Chromium
+from tests.chromium import Chromium
 
 GOOGLE = AuthProvider.GOOGLE
 LABEL = "User (pick one, or type any name)"

@@ -1,4 +1,4 @@
-"""A headless Chromium without JavaScript, used by keyboard, and read as a screen reader reads it.
+"""A headless Chromium: used by keyboard and read as a screen reader reads it, or driven by scripts.
 
 It is driven over the pipe of the Chrome DevTools Protocol, which needs no library.
 """
@@ -7,14 +7,17 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
+_PATIENCE = 60.0  # seconds of real time until a page that does not come is a failure
+
 
 class Chromium:
-    """One page of a browser whose scripts are switched off."""
+    """One page of a browser, whose scripts are switched off unless `scripts`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, scripts=False):
         program = shutil.which("chromium") or shutil.which("google-chrome")
         if program is None:
             pytest.skip("Chromium is not installed")
@@ -28,7 +31,7 @@ class Chromium:
                 "bash", "-c", f'exec "$0" "$@" 3<&{read_end} 4>&{write_end}', program,
                 "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
                 "--disable-dev-shm-usage", "--disable-component-update", "--disable-sync",
-                "--disable-background-networking", "--remote-debugging-pipe",
+                "--disable-background-networking", "--no-proxy-server", "--remote-debugging-pipe",
                 f"--user-data-dir={folder}", "about:blank",
             ],
             pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -41,7 +44,7 @@ class Chromium:
         self._session = attached["sessionId"]
         self.send("Page.enable")
         self.send("Accessibility.enable")
-        self.send("Emulation.setScriptExecutionDisabled", value=True)
+        self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
 
     def __enter__(self):
         return self
@@ -77,6 +80,24 @@ class Chromium:
             self._buffer += more
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
+
+    def navigate(self, url):
+        """Go to a page, and do not wait for it."""
+        self.send("Page.navigate", url=url)
+
+    def script(self, text):
+        """Return what a script on the page gives."""
+        return self.send("Runtime.evaluate", expression=text).get("result", {}).get("value")
+
+    def wait_for(self, text):
+        """Wait until a script gives something true, and return it."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            value = self.script(text)
+            if value:
+                return value
+            time.sleep(0.02)
+        raise AssertionError(self.script("document.documentElement.outerHTML"))
 
     def open(self, url):
         """Open a page whose first field takes the focus, which it does after it is loaded."""
