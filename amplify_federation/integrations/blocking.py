@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from inspect import isawaitable
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
 import anyio
@@ -54,12 +53,7 @@ class _Blocking(Generic[T]):
         self._loop.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -7,37 +7,32 @@ event loop, such as the thread in which a blocking s3fs runs, a signature asks t
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
 from typing import Any, Never
 
 from aiobotocore.credentials import AioCredentials  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from aiobotocore.session import AioSession  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # the same
 
-from amplify_federation import AWSCredentials, InvalidStateError
-from amplify_federation.integrations.boto.refreshing_credentials import METHOD, read_only
+from amplify_federation import InvalidStateError
+from amplify_federation.integrations.boto.refreshing_credentials import (
+    METHOD,
+    LiveCredentials,
+    read_only,
+)
 from amplify_federation.integrations.live_session import LiveSession
 from amplify_federation.integrations.thread_access import ThreadAccess
 
 
-class AioRefreshingCredentials(AioCredentials):  # type: ignore[misc]  # no types: Any
+class AioRefreshingCredentials(LiveCredentials, AioCredentials):  # type: ignore[misc]  # no types: Any
     """Credentials that ask the live session, each time."""
 
     def __init__(self, session: LiveSession) -> None:  # not super's: there is no key to keep yet
         self.method = METHOD
         self.account_id = None
         self._session = session
-        self._last: tuple[AWSCredentials, Any] | None = None
         try:
             self._access: ThreadAccess | None = ThreadAccess(session)
         except InvalidStateError:
             self._access = None  # made before there is a loop: its first signature has one
-
-    def __repr__(self) -> str:
-        return "<AioRefreshingCredentials>"
-
-    def __reduce__(self) -> Never:
-        message = "Credentials of a live session stay in its process."
-        raise TypeError(message)
 
     async def get_frozen_credentials(self) -> Any:  # noqa: ANN401  # botocore's named tuple
         """Return the live credentials; raise what stands in their place."""
@@ -48,17 +43,7 @@ class AioRefreshingCredentials(AioCredentials):  # type: ignore[misc]  # no type
             credentials = (await self._session.fetch_auth_session()).credentials
         else:
             credentials = await access.credentials_in_other_loop()
-        last = self._last
-        if last is None or last[0] is not credentials:
-            last = self._last = (credentials, read_only(credentials))
-        return last[1]
-
-    @property
-    def expiration(self) -> datetime | None:
-        """When the credentials that were last signed with end, in UTC; None before the first."""
-        return None if self._last is None else self._last[0].expiration
-
-    _expiry_time = expiration  # the attribute of botocore's `RefreshableCredentials`
+        return self._frozen(credentials)
 
 
 class AioRefreshingSession(AioSession):  # type: ignore[misc]  # the same

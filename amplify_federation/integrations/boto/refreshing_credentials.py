@@ -24,25 +24,20 @@ def read_only(credentials: AWSCredentials) -> ReadOnlyCredentials:
     )
 
 
-class RefreshingCredentials(Credentials):
-    """Credentials that ask the live session, each time."""
+class LiveCredentials:
+    """What credentials of a live session have in common, on botocore's side and aiobotocore's."""
 
-    def __init__(self, session: LiveSession) -> None:  # not super's: there is no key to keep yet
-        self.method = METHOD
-        self.account_id = None
-        self._access = ThreadAccess(session)
-        self._last: tuple[AWSCredentials, ReadOnlyCredentials] | None = None
+    _last: tuple[AWSCredentials, ReadOnlyCredentials] | None = None
 
     def __repr__(self) -> str:
-        return "<RefreshingCredentials>"
+        return f"<{type(self).__name__}>"
 
     def __reduce__(self) -> Never:
         message = "Credentials of a live session stay in its process."
         raise TypeError(message)
 
-    def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return the live credentials; raise what stands in their place."""
-        credentials = self._access.credentials()
+    def _frozen(self, credentials: AWSCredentials) -> ReadOnlyCredentials:
+        """Return the session's credentials as signers take them, made once for each renewal."""
         last = self._last
         if last is None or last[0] is not credentials:
             last = self._last = (credentials, read_only(credentials))
@@ -55,6 +50,19 @@ class RefreshingCredentials(Credentials):
 
     # For libraries that read the attribute of botocore's `RefreshableCredentials`, as polars does.
     _expiry_time = expiration
+
+
+class RefreshingCredentials(LiveCredentials, Credentials):
+    """Credentials that ask the live session, each time."""
+
+    def __init__(self, session: LiveSession) -> None:  # not super's: there is no key to keep yet
+        self.method = METHOD
+        self.account_id = None
+        self._access = ThreadAccess(session)
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Return the live credentials; raise what stands in their place."""
+        return self._frozen(self._access.credentials())
 
     # For code that reads these one by one. Two of them may straddle a renewal, as botocore warns.
     @property
