@@ -187,6 +187,8 @@ class PoolAdministration:
         will do (RFC 8252). A client in `client_secrets` must authenticate, another must send a PKCE
         challenge. `audience`, `lifetime` (seconds) and `claims` are those of the ID tokens, as
         for `issue_token`; on the sign-in page a person may choose claims and lifetime, too.
+        `refresh_tokens`: clients that ask as this provider wants (Google: `access_type=offline`;
+        others: the scope `offline_access`; Apple and Cognito user pools: always) are given one.
         `device_interval`: seconds between polls of a device, `None` for a provider without the
         device flow. `signed_in`: a user who is signed in there already and allows whatever is
         asked; the page is shown only to a client that wants a new sign-in (`prompt=login`).

@@ -45,6 +45,7 @@ def starlette_application(discovery):
         "google",
         client_id=DEFAULT_CLIENT_ID,
         server_metadata_url=discovery,
+        authorize_params={"access_type": "offline"},  # for a refresh token, at Google
         client_kwargs={"scope": "openid email", "code_challenge_method": "S256"},
     )
 

@@ -15,8 +15,12 @@ from urllib.parse import unquote_plus, urlsplit
 
 from attrs import field, frozen
 
+from amplify_federation import AuthProvider
+from amplify_federation.testing._openid.issuers import is_user_pool
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _ANY_LOOPBACK = ("http://127.0.0.1/", "http://[::1]/", "http://localhost/")
+OFFLINE_ACCESS = "offline_access"  # the scope of OpenID Connect Core 1.0, section 11
 
 
 class ErrorCode(StrEnum):
@@ -62,6 +66,26 @@ class ProviderSettings:
     refresh_tokens: bool = True
     device_interval: float | None = 5.0
     signed_in: str | None = None
+
+
+def has_offline_scope(login_key: str) -> bool:
+    """Return whether a provider has the scope `offline_access`.
+
+    Google, Apple and Cognito user pools do not list it in their discovery documents.
+    """
+    without = {AuthProvider.GOOGLE.login_key, AuthProvider.APPLE.login_key}
+    return login_key not in without and not is_user_pool(login_key)
+
+
+def wants_refresh_token(login_key: str, asked: Mapping[str, str]) -> bool:
+    """Return whether an authorization request asks for a refresh token, as its provider wants.
+
+    Google wants `access_type=offline`, others the scope `offline_access`; Apple and Cognito user
+    pools give a refresh token with each sign-in.
+    """
+    if has_offline_scope(login_key):
+        return OFFLINE_ACCESS in asked.get("scope", "").split()
+    return login_key != AuthProvider.GOOGLE.login_key or asked.get("access_type") == "offline"
 
 
 class Clients:

@@ -25,7 +25,8 @@ _USER_CODE = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628, 6.1: no vowels, no digits
 class Grant:
     """What a user allowed a client. All tokens of one sign-in have one `family`.
 
-    `claims` and `lifetime` (seconds) are those that were chosen on the sign-in page.
+    `claims` and `lifetime` (seconds) are those that were chosen on the sign-in page. `offline`: the
+    client asked for a refresh token.
     """
 
     login_key: str
@@ -36,6 +37,7 @@ class Grant:
     nonce: str | None = None
     claims: Mapping[str, Any] = field(factory=dict[str, Any])
     lifetime: float | None = None
+    offline: bool = False
     family: str = field(factory=lambda: secrets.token_hex(8))
 
 
@@ -54,6 +56,7 @@ class _Device:
     scope: str
     user_code: str
     expires: float
+    offline: bool
     polled: float = float("-inf")
     grant: Grant | None = None
     denied: bool = False
@@ -101,12 +104,16 @@ class Grants:
 
     # -- the device flow
 
-    def start_device(self, login_key: str, client_id: str, scope: str) -> tuple[str, str]:
+    def start_device(
+        self, login_key: str, client_id: str, scope: str, *, offline: bool
+    ) -> tuple[str, str]:
         """Return a device code, and the user code that a person types."""
         half = ["".join(secrets.choice(_USER_CODE) for _ in range(4)) for _ in range(2)]
         device_code, user_code = secrets.token_urlsafe(24), "-".join(half)
         expires = self._clock.time() + DEVICE_LIFE
-        self._devices[device_code] = _Device(login_key, client_id, scope, user_code, expires)
+        self._devices[device_code] = _Device(
+            login_key, client_id, scope, user_code, expires, offline
+        )
         return device_code, user_code
 
     def decide_device(self, login_key: str, user_code: str, user: str | None) -> bool:
@@ -123,7 +130,9 @@ class Grants:
         if user is None:
             device.denied = True
         else:
-            device.grant = Grant(login_key, device.client_id, user, device.scope, int(now))
+            device.grant = Grant(
+                login_key, device.client_id, user, device.scope, int(now), offline=device.offline
+            )
         return True
 
     def poll(self, login_key: str, client_id: str, code: str) -> Grant:
@@ -163,7 +172,7 @@ class Grants:
             "scope": grant.scope,
             "id_token": self._issuers.issue(order),
         }
-        if settings.refresh_tokens:
+        if settings.refresh_tokens and grant.offline:
             refresh = secrets.token_urlsafe(24)
             self._refresh[refresh] = (grant, False)
             tokens["refresh_token"] = refresh

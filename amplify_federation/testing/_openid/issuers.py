@@ -140,6 +140,11 @@ def is_opaque(login_key: str) -> bool:
     return login_key in OPAQUE or login_key.startswith("arn:")
 
 
+def is_user_pool(login_key: str) -> bool:
+    """Return whether this is the login key of a Cognito user pool."""
+    return login_key.startswith("cognito-idp.")
+
+
 @frozen
 class TokenOrder:
     """What a token shall say. `lifetime` in seconds; claims that are `None` are left out."""
@@ -193,7 +198,7 @@ class Issuers:
             "exp": int(now + order.lifetime),
             "jti": str(uuid.uuid4()),
         }
-        if order.login_key.startswith("cognito-idp."):
+        if is_user_pool(order.login_key):
             claims |= {"token_use": "id", "cognito:username": order.subject, "auth_time": now}
         claims |= order.claims
         return {name: value for name, value in claims.items() if value is not None}

@@ -13,9 +13,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import frozen
 
-from amplify_federation import AuthProvider
 from amplify_federation.testing._http.messages import Request, Response
-from amplify_federation.testing._openid.clients import LOOPBACK, Clients, ErrorCode, OAuthError
+from amplify_federation.testing._openid.clients import (
+    LOOPBACK,
+    OFFLINE_ACCESS,
+    Clients,
+    ErrorCode,
+    OAuthError,
+    has_offline_scope,
+    wants_refresh_token,
+)
 from amplify_federation.testing._openid.grants import DEVICE_GRANT, DEVICE_LIFE, Grant, Grants
 from amplify_federation.testing._openid.issuers import Issuers, Jwt, is_opaque, signing_key
 from amplify_federation.testing._openid.pages import device_page, message_page, sign_in_page
@@ -110,8 +117,7 @@ class OpenIdProvider:
         if settings.device_interval is not None:
             grants.append(DEVICE_GRANT)
             device["device_authorization_endpoint"] = f"{base}/device_authorization"
-        # Google has no such scope, and refuses it: it is asked by `access_type=offline` instead.
-        offline = [] if login_key == AuthProvider.GOOGLE.login_key else ["offline_access"]
+        offline = [OFFLINE_ACCESS] if has_offline_scope(login_key) else []
         methods = ["client_secret_basic", "client_secret_post"] if settings.client_secrets else []
         return {
             "issuer": issuer,
@@ -183,6 +189,9 @@ class OpenIdProvider:
             raise OAuthError(ErrorCode.REQUEST_NOT_SUPPORTED, "Request objects are not supported.")
         if "openid" not in asked.get("scope", "").split():
             raise OAuthError(ErrorCode.INVALID_SCOPE, "The scope must have `openid`.")
+        if OFFLINE_ACCESS in asked["scope"].split() and not has_offline_scope(login_key):
+            message = f"This provider has no scope `{OFFLINE_ACCESS}`."
+            raise OAuthError(ErrorCode.INVALID_SCOPE, message)
         if "code_challenge" in asked and asked.get("code_challenge_method") != "S256":
             raise OAuthError(ErrorCode.INVALID_REQUEST, "`code_challenge_method` must be S256.")
         if public and "code_challenge" not in asked:
@@ -212,7 +221,15 @@ class OpenIdProvider:
             return _html(again, 400)
         now = int(self._clock.time())
         return Grant(
-            login_key, client_id, typed["user"], scope, now, asked.get("nonce"), claims, lifetime
+            login_key,
+            client_id,
+            typed["user"],
+            scope,
+            now,
+            asked.get("nonce"),
+            claims,
+            lifetime,
+            wants_refresh_token(login_key, asked),
         )
 
     def _device(self, address: Address, request: Request) -> Response:
@@ -263,8 +280,10 @@ class OpenIdProvider:
         if interval is None:
             raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, "There is no device flow here.", 404)
         client_id = self.clients.authenticated(address.login_key, request.headers, form)
+        # Google's devices get a refresh token without a word.
+        offline = wants_refresh_token(address.login_key, {"access_type": "offline", **form})
         device_code, user_code = self._grants.start_device(
-            address.login_key, client_id, form.get("scope", "openid")
+            address.login_key, client_id, form.get("scope", "openid"), offline=offline
         )
         page = f"{address.base}/device"
         return _json(

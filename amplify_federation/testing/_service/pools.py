@@ -7,6 +7,7 @@ from typing import Any, cast
 from attrs import evolve, field, frozen
 
 from amplify_federation import AuthProvider
+from amplify_federation.testing._openid.issuers import is_user_pool
 from amplify_federation.testing._service.errors import no_pool
 
 DEFAULT_CLIENT_ID = "test-client"
@@ -21,9 +22,9 @@ def _role(name: str) -> str:
 
 @frozen
 class PoolRoles:
-    """The role ARNs of a pool; `None` is a pool whose role was forgotten.
+    """The role ARNs of a pool; `None` stands for a role that was not set.
 
-    TokenRefresher such a pool for credentials is InvalidIdentityPoolConfigurationException.
+    A role that is asked for and not there is InvalidIdentityPoolConfigurationException.
     """
 
     authenticated: str | None = _role("Cognito_TestAuth_Role")
@@ -56,7 +57,6 @@ _SOCIAL = frozenset(
         AuthProvider.TWITTER,
     )
 )
-_USER_POOL = "cognito-idp."
 _OIDC_ARN = ":oidc-provider/"
 
 
@@ -135,12 +135,14 @@ class Pool:
                 "ServerSideTokenCheck": (key, client) in self.checked_clients,
             }
             for key, ids in keys.items()
-            if key.startswith(_USER_POOL)
+            if is_user_pool(key)
             for client in ids
         ]
         social = {key: ";".join(ids) for key, ids in keys.items() if key in _SOCIAL}
         others = keys.keys() - social.keys() - {AuthProvider.DEVELOPER.login_key}
-        issuers = [key for key in sorted(others) if not key.startswith((_USER_POOL, "arn:"))]
+        issuers = [
+            key for key in sorted(others) if not (is_user_pool(key) or key.startswith("arn:"))
+        ]
         shown = {
             "IdentityPoolId": self.id,
             "IdentityPoolName": self.name,

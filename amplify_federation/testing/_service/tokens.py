@@ -16,6 +16,7 @@ from amplify_federation.testing._openid.issuers import (
     Jwt,
     OpaqueToken,
     is_opaque,
+    is_user_pool,
     signing_key,
 )
 from amplify_federation.testing._service import errors
@@ -77,9 +78,8 @@ class TokenChecks:
         jwt = self._jwt(key, token, malformed=errors.TOKEN_MALFORMED)
         audiences = {ANY_CLIENT} | strings_in(jwt.claims, "aud") | strings_in(jwt.claims, "azp")
         if not audiences & client_ids:
-            user_pool = key.startswith("cognito-idp.")
             raise not_authorized(
-                errors.UNSUPPORTED_PROVIDER if user_pool else errors.TOKEN_AUDIENCE
+                errors.UNSUPPORTED_PROVIDER if is_user_pool(key) else errors.TOKEN_AUDIENCE
             )
         self._expect_unexpired(jwt.claims["exp"], grace=GRACE)
         return Login(key, jwt.claims["sub"], jwt.claims)

@@ -17,6 +17,7 @@ const pages = {
     const location = openid.buildAuthorizationUrl(config, {
       redirect_uri: `${base}/callback`,
       scope: "openid email",
+      access_type: "offline", // for a refresh token, at Google
       code_challenge: await openid.calculatePKCECodeChallenge(verifier),
       code_challenge_method: "S256",
       state,

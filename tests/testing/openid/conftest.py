@@ -21,6 +21,7 @@ ASKED = {
     "redirect_uri": REDIRECT,
     "response_type": "code",
     "scope": "openid",
+    "access_type": "offline",
     "state": "s&1",
     "nonce": "n-1",
     "code_challenge": CHALLENGE,
@@ -31,10 +32,13 @@ ASKED = {
 class Browser:
     """Signs in on the provider's pages, and speaks to its endpoints."""
 
-    def __init__(self, client, url):
-        self.client, self.base = client, f"{url}/{GOOGLE.login_key}"
+    def __init__(self, client, url, provider=GOOGLE):
+        self.client, self.url, self.base = client, url, f"{url}/{provider.login_key}"
         discovery = client.get(f"{self.base}/.well-known/openid-configuration")
         self.metadata = discovery.json()
+
+    def at(self, provider):
+        return Browser(self.client, self.url, provider)
 
     def form(self, **changed):
         asked = {k: v for k, v in {**ASKED, **changed}.items() if v is not None}

@@ -42,14 +42,47 @@ def test_refresh_tokens_rotate_and_the_old_one_ends_the_family(browser):
     assert browser.refresh(second).json()["error"] == "invalid_grant"
 
 
+OTHER = AuthProvider.oidc("login.example.com")
+USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
+UNASKED = {"scope": "openid", "access_type": None}
+OFFLINE_SCOPE = {"scope": "openid offline_access", "access_type": None}
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked", "given"),
+    [
+        (GOOGLE, UNASKED, False),
+        (GOOGLE, {"access_type": "online"}, False),
+        (GOOGLE, {"access_type": "offline"}, True),
+        (OTHER, {"access_type": "offline"}, False),
+        (OTHER, OFFLINE_SCOPE, True),
+        (AuthProvider.APPLE, UNASKED, True),
+        (USER_POOL, UNASKED, True),
+    ],
+    ids=str,
+)
+def test_a_refresh_token_is_asked_for_in_the_providers_own_way(browser, provider, asked, given):
+    there = browser.at(provider)
+    tokens = there.redeem(there.decide(**asked)["code"]).json()
+    assert ("refresh_token" in tokens) == given
+
+
+@pytest.mark.parametrize("provider", [GOOGLE, AuthProvider.APPLE, USER_POOL], ids=str)
+def test_a_provider_without_the_scope_offline_access_refuses_it(fake, browser, provider):
+    assert "offline_access" not in fake.discovery_document(provider)["scopes_supported"]
+    there = browser.at(provider)
+    back = there.parameters_of(there.form(**OFFLINE_SCOPE))
+    assert back["error"] == "invalid_scope"
+
+
 class Device:
     """A device that waits for its user."""
 
-    def __init__(self, browser):
+    def __init__(self, browser, scope="openid"):
         self.browser = browser
         self.started = browser.client.post(
             browser.metadata["device_authorization_endpoint"],
-            data={"client_id": DEFAULT_CLIENT_ID, "scope": "openid"},
+            data={"client_id": DEFAULT_CLIENT_ID, "scope": scope},
         ).json()
 
     def poll(self):
@@ -85,3 +118,16 @@ def test_a_device_hears_of_a_denial_and_of_its_end(browser, clock):
     assert denied.poll().json()["error"] == "access_denied"
     clock.advance(600)
     assert late.poll().json()["error"] == "expired_token"
+
+
+@pytest.mark.parametrize(
+    ("provider", "scope", "given"),
+    [(GOOGLE, "openid", True), (OTHER, "openid", False), (OTHER, "openid offline_access", True)],
+    ids=str,
+)
+def test_a_device_asks_for_a_refresh_token_by_scope_where_there_is_one(
+    browser, provider, scope, given
+):
+    device = Device(browser.at(provider), scope)
+    device.decide("allow")
+    assert ("refresh_token" in device.poll().json()) == given
