@@ -1,6 +1,7 @@
 """The wheel is what users install: whole, typed for their checkers, and of a bearable size."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,7 @@ def wheel(tmp_path_factory):
     """Build the wheel from a copy of what is committed to."""
     pytest.importorskip("build")
     pytest.importorskip("hatchling")
+    pytest.importorskip("hatch_fancy_pypi_readme")
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -98,6 +100,7 @@ def test_the_wheel_says_what_it_is(wheel):
     required = [each for each in said.get_all("Requires-Dist") if "extra ==" not in each]
     names = sorted(each.partition(">")[0].partition("<")[0].strip() for each in required)
     assert names == ["anyio", "attrs", "cryptography", "filelock", "httpx", "platformdirs"]
+    assert not re.search(r"\]\((?!https?:)", said.get_payload())  # an index has no such pages
     pytest.importorskip("twine")
     status, report = run(
         sys.executable, "-m", "twine", "check", "--strict", wheel, cwd=wheel.parent
@@ -128,13 +131,116 @@ def test_a_checker_sees_the_types_of_the_wheel(checker, installed):
     assert "int" in said
 
 
+PROGRAM = """\
+import asyncio
+import os
+import subprocess
+
+import httpx
+from amplify_federation import AuthProvider, FederatedAuth, MemoryStore
+from amplify_federation.testing import FakeCognito
+
+
+async def main():
+    fake = FakeCognito()
+    pool, token = fake.create_identity_pool(), fake.issue_token(AuthProvider.GOOGLE, "alice")
+    client = httpx.AsyncClient(transport=fake.transport)
+    async with FederatedAuth(pool, store=MemoryStore(), http_client=client) as auth:
+        await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+        credentials = (await auth.fetch_auth_session()).credentials
+        await use(fake, auth, credentials.access_key_id)
+
+
+async def use(fake, auth, key_id):
+{use}
+
+
+asyncio.run(main())
+"""
+# What each extra is for, in an environment that has it and no other; none for the empty name.
+USES = {
+    "": """
+    assert fake.read_session_token(auth.state.credentials.session_token).access_key_id == key_id""",
+    "boto": """
+    from amplify_federation.integrations.boto import presign
+
+    assert key_id in (await presign(auth, "https://bucket.s3.us-west-2.amazonaws.com/key")).url""",
+    "cli": """
+    subprocess.run(["bin/amplify-federation", "demo"], check=True)""",
+    "crt": """
+    from amplify_federation.integrations.crt import crt_credentials
+
+    provider = crt_credentials(auth)
+    given = await asyncio.to_thread(lambda: provider.get_credentials().result())
+    assert given.access_key_id == key_id""",
+    "data": """
+    from amplify_federation.integrations.data import s3_file_system
+
+    s3 = await s3_file_system(auth, asynchronous=True).set_session()
+    assert (await s3._request_signer._credentials.get_frozen_credentials()).access_key == key_id""",
+    "developer": """
+    from amplify_federation.integrations.developer_identities import DeveloperIdentities
+
+    os.environ |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "key"}
+    async with DeveloperIdentities(auth.pool, "login.example.app") as identities:
+        assert identities""",
+    "fast": """
+    import httptools
+
+    assert httptools.HttpResponseParser""",
+    "keyring": """
+    from amplify_federation import EncryptedFileStore, KeyringKey
+
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+    assert EncryptedFileStore("sessions", key=KeyringKey())""",
+    "login": """
+    from amplify_federation import NetworkError, sign_in
+
+    try:
+        await sign_in(issuer="https://127.0.0.1:1", client_id="web")
+    except NetworkError:
+        return
+    raise AssertionError""",
+    "redis": """
+    from amplify_federation import StoreUnavailableError
+    from amplify_federation.stores.redis import RedisStore
+
+    try:
+        async with RedisStore("redis://127.0.0.1:1", key=bytes(32)) as store:
+            await store.read("name")
+    except StoreUnavailableError:
+        return
+    raise AssertionError""",
+    "smithy": """
+    from amplify_federation.integrations.smithy import identity_resolver
+
+    identity = await identity_resolver(auth).get_identity(properties={})
+    assert identity.access_key_id == key_id""",
+    "starlette": """
+    from amplify_federation.integrations.starlette import BearerSession
+
+    assert BearerSession(AuthProvider.GOOGLE)""",
+    "testing": """
+    with fake.serve() as url:
+        asked = await asyncio.to_thread(httpx.get, f"{url}/accounts.google.com/authorize")
+    assert asked.status_code == 400  # no client is named""",
+}
+
+
+def test_each_extra_has_a_program_that_uses_it():
+    assert USES.keys() - {""} == EXTRAS.keys() - {"dev", "bench"}
+
+
 if LONG:  # each extra is downloaded
 
-    @pytest.mark.parametrize("extra", [each for each in EXTRAS if each not in {"dev", "bench"}])
-    def test_the_wheel_installs_with_each_extra(extra, wheel, tmp_path):
+    @pytest.mark.parametrize("extra", USES)
+    def test_the_wheel_serves_with_each_extra_alone(extra, wheel, tmp_path):
+        if extra == "smithy" and sys.version_info < (3, 12):
+            pytest.skip("smithy-python needs Python 3.12")
         venv.create(tmp_path, symlinks=True, with_pip=True)
-        python = tmp_path / "bin" / "python"
-        status, said = run(python, "-m", "pip", "install", "-q", f"{wheel}[{extra}]", cwd=tmp_path)
-        assert status == 0, said
-        status, said = run(python, "-m", "pip", "check", cwd=tmp_path)
-        assert status == 0, said
+        python, wanted = tmp_path / "bin" / "python", f"{wheel}[{extra}]" if extra else wheel
+        program = tmp_path / "program.py"
+        program.write_text(PROGRAM.format(use=USES[extra]), encoding="utf-8")
+        for command in (["-m", "pip", "install", "-q", wanted], ["-m", "pip", "check"], [program]):
+            status, said = run(python, *command, cwd=tmp_path)
+            assert status == 0, said

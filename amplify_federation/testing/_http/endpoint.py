@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from email.utils import formatdate
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from amplify_federation.testing._http.faults import Fault, Faults, Quotas
 from amplify_federation.testing._http.messages import (
@@ -23,9 +23,9 @@ from amplify_federation.testing._http.messages import (
 )
 from amplify_federation.testing._openid.clients import OAuthError
 from amplify_federation.testing._openid.provider import Address, OpenIdProvider
-from amplify_federation.testing._service import errors, validation
-from amplify_federation.testing._service.administrators import AdministratorOperations
-from amplify_federation.testing._service.errors import ServiceRefusal, no_identity, no_pool
+from amplify_federation.testing._service import errors
+from amplify_federation.testing._service.dispatch import Dispatch
+from amplify_federation.testing._service.errors import ServiceRefusal
 from amplify_federation.testing._service.model import OPERATIONS
 from amplify_federation.testing._service.operations import Operations
 from amplify_federation.testing._service.validation import decode
@@ -165,9 +165,9 @@ class Endpoint:
         if not OPERATIONS[operation].signed:
             return region
         if self._check_signatures:
-            signed_for = check_signature(request.headers)
+            signed_region = check_signature(request.headers)
             # A loopback address is no region's: the caller's own stands in the signature.
-            return region or signed_for.region
+            return region or signed_region
         return region
 
     def _success(self, output: dict[str, Any]) -> Response:
@@ -236,15 +236,8 @@ _SERVICE = "cognito-identity"
 _SCOPE = re.compile(r"[A-Za-z0-9]+/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request", re.ASCII)
 
 
-@frozen
-class SignedFor:
-    """What the scope of a signature names."""
-
-    region: str
-
-
-def check_signature(headers: Mapping[str, str]) -> SignedFor:
-    """Return the scope of a request's signature, or refuse the request.
+def check_signature(headers: Mapping[str, str]) -> str:
+    """Return the region in the scope of a request's signature, or refuse the request.
 
     Refuses with MissingAuthenticationTokenException without one, IncompleteSignatureException if
     a part is missing, InvalidSignatureException for another service or no hexadecimal digest.
@@ -273,46 +266,4 @@ def check_signature(headers: Mapping[str, str]) -> SignedFor:
         raise ServiceRefusal(errors.INVALID_SIGNATURE, message)
     if not re.fullmatch(r"[0-9a-f]{64}", given["Signature"]):
         raise ServiceRefusal(errors.INVALID_SIGNATURE, errors.SIGNATURE_MISMATCH)
-    return SignedFor(scope[2])
-
-
-_REGIONAL = frozenset({"CreateIdentityPool", "ListIdentityPools"})
-
-
-class Dispatch:
-    """Cognito Identity: an operation and its input in, its output out, or a `ServiceRefusal`."""
-
-    def __init__(self, operations: Operations) -> None:
-        administrators = AdministratorOperations(operations.pools, operations.directory)
-        self.clock = operations.clock
-        self._methods: Mapping[str, Any] = {
-            name: getattr(operations, snake(name), None) or getattr(administrators, snake(name))
-            for name in OPERATIONS
-        }
-
-    def perform(
-        self, operation: str, given: dict[str, Any], region: str | None, default_region: str
-    ) -> dict[str, Any]:
-        """Return the output of an operation, or raise `ServiceRefusal`.
-
-        `region` is the one whose endpoint was asked, if the host or the signature tells; it knows
-        its own pools. `default_region` is where a pool is made and looked for otherwise.
-        """
-        validation.validate(operation, given)
-        _expect_region(given, region)
-        method = self._methods[operation]
-        if operation in _REGIONAL:
-            return dict(method(given, region or default_region))
-        return dict(method(given))
-
-
-def snake(name: str) -> str:
-    """Return the method's name of an operation."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-
-
-def _expect_region(given: dict[str, Any], region: str | None) -> None:
-    pool_id: str | None = given.get("IdentityPoolId")
-    asked_for: str | None = pool_id or given.get("IdentityId")
-    if region is not None and asked_for and asked_for.partition(":")[0] != region:
-        raise no_pool(asked_for) if pool_id else no_identity(asked_for)
+    return scope[2]

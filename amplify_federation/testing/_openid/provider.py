@@ -9,7 +9,7 @@ host (in process), or under a path of the loopback server:
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from attrs import frozen
 
@@ -25,7 +25,15 @@ from amplify_federation.testing._openid.clients import (
 )
 from amplify_federation.testing._openid.grants import DEVICE_GRANT, DEVICE_LIFE, Grant, Grants
 from amplify_federation.testing._openid.issuers import Issuers, Jwt, is_opaque, signing_key
-from amplify_federation.testing._openid.pages import device_page, message_page, sign_in_page
+from amplify_federation.testing._openid.responses import (
+    device_page,
+    html_response,
+    json_response,
+    message_page,
+    redirect_response,
+    refusal_page,
+    sign_in_page,
+)
 from amplify_federation.testing.clock import ServerClock
 
 _WELL_KNOWN = "/.well-known"
@@ -38,7 +46,6 @@ ENDPOINTS = frozenset(
     }
 )  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"
-_NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 # What the sign-in page adds to the parameters of the client.
 _DECISION = ("decision", "user", "token_claims", "token_lifetime")
 
@@ -101,7 +108,7 @@ class OpenIdProvider:
             return self._endpoints[address.endpoint](address, request)
         except OAuthError as refused:
             body = {"error": refused.error, "error_description": refused.description}
-            return _json(body, refused.status)
+            return json_response(body, refused.status)
 
     # -- discovery
 
@@ -144,10 +151,10 @@ class OpenIdProvider:
         return {"keys": [signing_key(login_key).jwk]}
 
     def _discovery(self, address: Address, _: Request) -> Response:
-        return _json(self.discovery_document(address.login_key, address.base), store=True)
+        return json_response(self.discovery_document(address.login_key, address.base), store=True)
 
     def _keys(self, address: Address, _: Request) -> Response:
-        return _json(self.jwks(address.login_key), store=True)
+        return json_response(self.jwks(address.login_key), store=True)
 
     # -- the browser
 
@@ -158,9 +165,9 @@ class OpenIdProvider:
         login_key = address.login_key
         client_id, redirect_uri = asked.get("client_id", ""), asked.get("redirect_uri", "")
         if self.clients.redirect_uris(login_key, client_id) is None:
-            return _refusal_page(f"There is no client {client_id!r} at this provider.")
+            return refusal_page(f"There is no client {client_id!r} at this provider.")
         if not self.clients.may_redirect(login_key, client_id, redirect_uri):
-            return _refusal_page(f"{redirect_uri!r} is not a redirect URI of {client_id!r}.")
+            return refusal_page(f"{redirect_uri!r} is not a redirect URI of {client_id!r}.")
         typed = {name: asked.pop(name, "").strip() for name in _DECISION}
         answer = {"state": asked.get("state"), "iss": f"https://{login_key}"}
         try:
@@ -173,11 +180,11 @@ class OpenIdProvider:
             grant = self._decided(login_key, asked, typed)
         except OAuthError as refused:
             told = {"error": refused.error, "error_description": refused.description}
-            return _redirect(redirect_uri, {**told, **answer})
+            return redirect_response(redirect_uri, {**told, **answer})
         if isinstance(grant, Response):
             return grant
         code = self._grants.code_for(grant, redirect_uri, asked.get("code_challenge"))
-        return _redirect(redirect_uri, {"code": code, **answer})
+        return redirect_response(redirect_uri, {"code": code, **answer})
 
     def _expect_lawful(self, login_key: str, asked: Mapping[str, str]) -> None:
         public = self.clients.is_public(login_key, asked["client_id"])
@@ -211,14 +218,14 @@ class OpenIdProvider:
             if "none" in prompt:
                 raise OAuthError(ErrorCode.LOGIN_REQUIRED, "Nobody is signed in.")
             hint = {"user": asked["login_hint"]} if asked.get("login_hint") else None
-            return _html(sign_in_page(login_key, client_id, users, asked, typed=hint))
+            return html_response(sign_in_page(login_key, client_id, users, asked, typed=hint))
         try:
             claims = _claims_typed(typed["token_claims"])
             lifetime = int(typed["token_lifetime"]) if typed["token_lifetime"] else None
         except ValueError as wrong:
             text = f"The token cannot say this: {wrong}."
             again = sign_in_page(login_key, client_id, users, asked, typed=typed, mistake=text)
-            return _html(again, 400)
+            return html_response(again, 400)
         now = int(self._clock.time())
         return Grant(
             login_key,
@@ -237,25 +244,25 @@ class OpenIdProvider:
         login_key, user_code = address.login_key, asked.get("user_code", "").strip().upper()
         if request.method != "POST":
             users = self.clients.settings(login_key).users
-            return _html(device_page(login_key, user_code, users))
+            return html_response(device_page(login_key, user_code, users))
         user = asked.get("user", "").strip() if asked.get("decision") == "allow" else ""
         if not self._grants.decide_device(login_key, user_code, user or None):
-            return _refusal_page("No device waits for this code.")
+            return refusal_page("No device waits for this code.")
         if not user:
-            return _html(message_page("Denied", "The device gets nothing. Close this page."))
-        return _html(message_page("Connected", "Go back to your device. Close this page."))
+            return html_response(message_page("Denied", "The device gets nothing."))
+        return html_response(message_page("Connected", "Go back to your device."))
 
     def _logout(self, address: Address, request: Request) -> Response:
         asked = _parameters(request)
         target = asked.get("post_logout_redirect_uri")
         hint = Jwt.parse(asked.get("id_token_hint", ""))
         if target is None:
-            return _html(message_page("Signed out", "You are signed out. Close this page."))
+            return html_response(message_page("Signed out", "You are signed out. Close this page."))
         if hint is None or not signing_key(address.login_key).verifies(hint):
-            return _refusal_page("`post_logout_redirect_uri` needs a valid `id_token_hint`.")
+            return refusal_page("`post_logout_redirect_uri` needs a valid `id_token_hint`.")
         if not self.clients.may_redirect(address.login_key, str(hint.claims.get("aud")), target):
-            return _refusal_page(f"{target!r} is not a redirect URI of this client.")
-        return _redirect(target, {"state": asked.get("state")})
+            return refusal_page(f"{target!r} is not a redirect URI of this client.")
+        return redirect_response(target, {"state": asked.get("state")})
 
     # -- the client
 
@@ -272,7 +279,7 @@ class OpenIdProvider:
             grant = self._grants.poll(login_key, client_id, form.get("device_code", ""))
         else:
             raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, f"{grant_type!r} is not supported.")
-        return _json(self._grants.tokens_of(grant))
+        return json_response(self._grants.tokens_of(grant))
 
     def _device_authorization(self, address: Address, request: Request) -> Response:
         form = _form(request)
@@ -286,7 +293,7 @@ class OpenIdProvider:
             address.login_key, client_id, form.get("scope", "openid"), offline=offline
         )
         page = f"{address.base}/device"
-        return _json(
+        return json_response(
             {
                 "device_code": device_code,
                 "user_code": user_code,
@@ -301,16 +308,16 @@ class OpenIdProvider:
         form = _form(request)
         client_id = self.clients.authenticated(address.login_key, request.headers, form)
         self._grants.revoke(client_id, form.get("token", ""))
-        return _json({})
+        return json_response({})
 
     def _userinfo(self, address: Address, request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         claims = self._grants.claims_of_user(address.login_key, token)
         if scheme.lower() != "bearer" or claims is None:
-            answer = _json({"error": ErrorCode.INVALID_TOKEN}, 401)
+            answer = json_response({"error": ErrorCode.INVALID_TOKEN}, 401)
             answer.headers["www-authenticate"] = 'Bearer error="invalid_token"'
             return answer
-        return _json(claims)
+        return json_response(claims)
 
 
 def _claims_typed(text: str) -> dict[str, Any]:
@@ -332,34 +339,3 @@ def _form(request: Request) -> dict[str, str]:
     if request.method != "POST" or media_type != _FORM:
         raise OAuthError(ErrorCode.INVALID_REQUEST, f"POST a form: {_FORM}.")
     return _parameters(request)
-
-
-def _redirect(uri: str, parameters: Mapping[str, str | None]) -> Response:
-    query = {name: value for name, value in parameters.items() if value is not None}
-    separator = "&" if urlsplit(uri).query else "?"
-    location = f"{uri}{separator}{urlencode(query)}" if query else uri
-    return _response(302, "text/plain", b"", location=location)
-
-
-def _html(body: bytes, status: int = 200) -> Response:
-    answer = _response(status, "text/html; charset=utf-8", body)
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    answer.headers["content-security-policy"] = policy
-    return answer
-
-
-def _refusal_page(text: str) -> Response:
-    return _html(message_page("This cannot be done", text), 400)
-
-
-def _json(document: Mapping[str, object], status: int = 200, *, store: bool = False) -> Response:
-    body = json.dumps(document, separators=(",", ":")).encode()
-    answer = _response(status, "application/json", body)
-    if store:
-        del answer.headers["cache-control"]
-    return answer
-
-
-def _response(status: int, content_type: str, body: bytes, **headers: str) -> Response:
-    length = {"content-type": content_type, "content-length": str(len(body))}
-    return Response(status, {**length, **_NO_STORE, **headers}, body)

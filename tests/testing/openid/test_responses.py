@@ -1,4 +1,4 @@
-from amplify_federation.testing._openid.pages import message_page, sign_in_page
+from amplify_federation.testing._openid.responses import message_page, sign_in_page
 
 
 def test_texts_are_shown_and_never_taken_for_html():

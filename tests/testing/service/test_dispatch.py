@@ -6,7 +6,7 @@ import pytest
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito, ManualClock
-from amplify_federation.testing._http.endpoint import snake
+from amplify_federation.testing._service.dispatch import snake
 from amplify_federation.testing._service.model import OPERATIONS
 
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")

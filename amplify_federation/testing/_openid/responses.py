@@ -1,12 +1,17 @@
-"""The pages that people see at an embedded OpenID provider: plain HTML, without any script.
+"""The responses of an embedded OpenID provider: HTML pages without scripts, redirects, JSON.
 
-Every field has a label, a mistake is announced (`role="alert"`) and belongs to its field, and the
-order of the source is the order of the keyboard.
+On a page every field has a label, a mistake is announced (`role="alert"`) and belongs to its field,
+and the order of the source is the order of the keyboard.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from html import escape
+from urllib.parse import urlencode, urlsplit
 
+from amplify_federation.testing._http.messages import Response
+
+_NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 _STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem;"
     "color:#1b1b1b;background:#fafafa}input,textarea,button{font:inherit;padding:.5rem;width:100%;"
@@ -95,3 +100,40 @@ def _hidden(values: Mapping[str, str]) -> str:
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in values.items()
     )
+
+
+def redirect_response(uri: str, parameters: Mapping[str, str | None]) -> Response:
+    """Return a redirect; parameters that are `None` are left out."""
+    query = {name: value for name, value in parameters.items() if value is not None}
+    separator = "&" if urlsplit(uri).query else "?"
+    location = f"{uri}{separator}{urlencode(query)}" if query else uri
+    return _response(302, "text/plain", b"", location=location)
+
+
+def html_response(body: bytes, status: int = 200) -> Response:
+    """Return a page that may load nothing and stand in no frame."""
+    answer = _response(status, "text/html; charset=utf-8", body)
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    answer.headers["content-security-policy"] = policy
+    return answer
+
+
+def refusal_page(text: str) -> Response:
+    """Return the page of a request that must not be sent back to its client."""
+    return html_response(message_page("This cannot be done", text), 400)
+
+
+def json_response(
+    document: Mapping[str, object], status: int = 200, *, store: bool = False
+) -> Response:
+    """Return a JSON document; `store`: whether a client may keep it."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    answer = _response(status, "application/json", body)
+    if store:
+        del answer.headers["cache-control"]
+    return answer
+
+
+def _response(status: int, content_type: str, body: bytes, **headers: str) -> Response:
+    length = {"content-type": content_type, "content-length": str(len(body))}
+    return Response(status, {**length, **_NO_STORE, **headers}, body)
