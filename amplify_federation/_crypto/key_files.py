@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
 from amplify_federation._crypto.keys import (
     KEY_SIZE,
@@ -17,8 +19,8 @@ from amplify_federation._crypto.keys import (
     key_as_text,
     key_from_text,
 )
-from amplify_federation._files import checks
-from amplify_federation._files.checks import AnyPath
+from amplify_federation._files import atomic_write, file_checks, lock
+from amplify_federation._files.file_checks import AnyPath
 from amplify_federation.errors import (
     ConfigurationError,
     SessionFileCorruptError,
@@ -84,9 +86,7 @@ class KeyFile:
         if self._key is None:
             self._key = self._read()
         if self._key is None and self._create:
-            from anyio.to_thread import run_sync  # noqa: PLC0415 - a key is made once
-
-            self._key = await run_sync(made_key, self._location)
+            self._key = await anyio.to_thread.run_sync(made_key, self._location)
         return SealingKey(self._found(self._key))
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
@@ -185,7 +185,7 @@ def read_key(path: AnyPath, *, mounted: bool = False) -> MasterKey | None:
 
 
 def _key_text(path: AnyPath, *, mounted: bool) -> MasterKey | None:
-    read = checks.read_mounted if mounted else checks.read_file
+    read = file_checks.read_mounted if mounted else file_checks.read_file
     try:
         found = read(path, _LARGEST_KEY_FILE)
     except SessionFileCorruptError:  # too large
@@ -210,8 +210,6 @@ def make_once(
     Blocks, for up to 5 s while another process makes it. Where the frames of an error's traceback
     would hold the key, `write` returns the error without one.
     """
-    from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
-
     with lock.hold_blocking(lock_path, timeout=_PATIENCE):
         if (key := read()) is not None:
             return key
@@ -223,8 +221,6 @@ def make_once(
 
 
 def _written(path: AnyPath, key: MasterKey) -> StoreError | None:
-    from amplify_federation._files import atomic_write  # noqa: PLC0415 - readers need none
-
     try:
         atomic_write.replace_file(path, key_as_text(key))
     except StoreError as error:

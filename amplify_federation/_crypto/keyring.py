@@ -21,7 +21,7 @@ from amplify_federation._crypto.keys import (
     key_as_text,
     key_from_text,
 )
-from amplify_federation._files import directories
+from amplify_federation._files import folder_checks
 from amplify_federation.errors import (
     AuthError,
     ConfigurationError,
@@ -113,9 +113,9 @@ def _lock_path() -> str:
     """Return the lock file for making the key. A keyring has no lock of its own."""
     from platformdirs import user_state_dir  # noqa: PLC0415 - needed here alone
 
-    folder = directories.real_folder(user_state_dir(_SERVICE, appauthor=False))
-    directories.make_folder(folder)
-    directories.folder_identity(folder)
+    folder = folder_checks.real_folder(user_state_dir(_SERVICE, appauthor=False))
+    folder_checks.make_folder(folder)
+    folder_checks.folder_identity(folder)
     return os.path.join(folder, "keyring.lock")  # noqa: PTH118 - as in `_files`
 
 

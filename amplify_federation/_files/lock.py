@@ -1,13 +1,15 @@
 """One lock file, owned by one process at a time, waited for without blocking the event loop.
 
 The kernel's lock (flock; LockFileEx on Windows) belongs to the open file, so it ends with its
-owner, however that dies. A file system that has no such lock is told as `StoreUnavailableError`.
+owner, however that dies. On a file system without such locks, taking one raises
+`StoreUnavailableError`.
 
-A forked child shares the open files of its parent, so it would keep the lock of a parent that died.
-Therefore a child closes at once every lock of its parent, and no fork falls between the opening of
-a lock file and the moment from which that is known.
+A forked child shares the open files of its parent, and would keep the lock of a parent that died.
+Therefore a child closes at once every lock of its parent, and no fork happens between the opening
+of a lock file and its entry in the set that the child looks at.
 
-The lock file names the process that owns it, for the message of a timeout; a fault of that is none.
+The lock file names the process that owns it, for the message of a timeout. Failing to write or to
+read that name is no error.
 """
 
 import contextlib
@@ -15,15 +17,14 @@ import logging
 import os
 import stat
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
 from threading import RLock
 from typing import Final
 
 import anyio
 
-from amplify_federation._files import checks
-from amplify_federation._files.checks import AnyPath
+from amplify_federation._files import file_checks
+from amplify_federation._files.file_checks import AnyPath
 from amplify_federation.errors import StoreLockedError
 
 _logger = logging.getLogger("amplify_federation")
@@ -31,7 +32,6 @@ _FIRST_PAUSE: Final = 0.001  # seconds; a write takes about one millisecond
 _LONGEST_PAUSE: Final = 0.02
 _OWNER_OFFSET: Final = 1  # bytes; Windows locks the first one against all readers
 _OWNER_SIZE: Final = 20
-_KERNEL_LOCKS: Final = "/proc/locks"  # Linux; see proc_locks(5)
 _fork_guard: Final = RLock()  # re-entered where a signal's handler forks
 _locks: Final[set["FileLock"]] = set()
 
@@ -66,36 +66,13 @@ class FileLock:
             self._descriptor = None
 
 
-def take(path: str, opened: Callable[[str], int]) -> FileLock | None:
-    """Lock a lock file, opened by `opened`, if it is free. Raises `OSError`."""
-    from filelock import lock_descriptor  # noqa: PLC0415 - heavy
-
-    with _fork_guard:
-        descriptor = opened(path)
-        free = False
-        try:
-            # A lock file that was removed meanwhile locks nothing: the next process makes another.
-            free = lock_descriptor(descriptor, blocking=False) and _has_name(descriptor)
-        finally:
-            if not free:
-                os.close(descriptor)
-        if not free:
-            return None
-        taken = FileLock(path, descriptor)
-        _locks.add(taken)
-    return taken
-
-
-def _has_name(descriptor: int) -> bool:
-    return os.fstat(descriptor).st_nlink > 0
-
-
-@checks.as_store_errors
+@file_checks.as_store_errors
 def _unlock(path: str, descriptor: int) -> None:  # noqa: ARG001 - the path is for the error
-    from filelock import unlock_descriptor  # noqa: PLC0415 - heavy
+    from filelock import unlock_descriptor  # noqa: PLC0415 - as in `try_lock`
 
     try:
-        unlock_descriptor(descriptor)  # by name: a child between fork and exec has it open too
+        # Closing is not enough: a child between fork and exec has the file open, too.
+        unlock_descriptor(descriptor)
     finally:
         os.close(descriptor)
 
@@ -113,27 +90,44 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+# Taking a lock
+
+
 def lock_of(path: AnyPath) -> str:
     """Return the lock file of a file."""
     return f"{os.fspath(path)}.lock"
 
 
-@asynccontextmanager
-async def hold(path: AnyPath, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - the deadline is part of the error's message, and 0 means one try
-    """Hold the lock of a path, waiting at most `timeout` seconds; 0 tries once.
+@file_checks.as_store_errors
+def try_lock(path: AnyPath) -> FileLock | None:
+    """Take the lock if it is free. Does not wait."""
+    # 15 % of a restart, which takes no lock.
+    from filelock import lock_descriptor  # noqa: PLC0415 - as said
+
+    path = os.fspath(path)
+    with _fork_guard:
+        descriptor = _opened(path)
+        free = False
+        try:
+            # A lock file that was removed meanwhile locks nothing: the next process makes another.
+            free = lock_descriptor(descriptor, blocking=False) and os.fstat(descriptor).st_nlink > 0
+        finally:
+            if not free:
+                os.close(descriptor)
+        if not free:
+            return None
+        taken = FileLock(path, descriptor)
+        _locks.add(taken)
+        _write_owner(descriptor)
+    return taken
+
+
+@contextlib.contextmanager
+def hold_blocking(path: AnyPath, *, timeout: float) -> Generator[None]:
+    """Hold the lock, waiting in a worker thread for at most `timeout` seconds; 0 tries once.
 
     Raises `StoreLockedError` naming the owner when the time is over.
     """
-    taken = await acquired(path, timeout=timeout)
-    try:
-        yield
-    finally:
-        taken.release()
-
-
-@contextmanager
-def hold_blocking(path: AnyPath, *, timeout: float) -> Generator[None]:
-    """Hold the lock as `hold` does, in a worker thread."""
     deadline = time.monotonic() + timeout
     pauses = _pauses()
     while (taken := try_lock(path)) is None:
@@ -146,27 +140,22 @@ def hold_blocking(path: AnyPath, *, timeout: float) -> Generator[None]:
         taken.release()
 
 
-async def acquired(path: AnyPath, *, timeout: float) -> FileLock:  # noqa: ASYNC109 - as above
-    """Take the lock as `hold` does; a wait is logged as `lock_waited`."""
-    began = anyio.current_time()
-    waited, pauses = False, _pauses()
-    while (taken := try_lock(path)) is None:
+async def acquire(path: AnyPath, *, timeout: float) -> FileLock:  # noqa: ASYNC109 - the deadline is part of the error's message, and 0 means one try
+    """Take the lock, waiting for at most `timeout` seconds; 0 tries once.
+
+    A wait is logged as `lock_waited`. Raises `StoreLockedError` naming the owner when the time is
+    over.
+    """
+    if (taken := try_lock(path)) is not None:
+        return taken
+    began, pauses = anyio.current_time(), _pauses()
+    while taken is None:
         left = began + timeout - anyio.current_time()
         if left <= 0:
             raise _locked(path, timeout)
-        waited = True
         await anyio.sleep(min(next(pauses), left))
-    if waited:
-        _log_wait(path, anyio.current_time() - began)
-    return taken
-
-
-@checks.as_store_errors
-def try_lock(path: AnyPath) -> FileLock | None:
-    """Take the lock if it is free. Does not wait."""
-    taken = take(os.fspath(path), _opened)
-    if taken is not None:
-        _write_owner(path)
+        taken = try_lock(path)
+    _log_wait(path, anyio.current_time() - began)
     return taken
 
 
@@ -181,49 +170,12 @@ def _log_wait(path: AnyPath, seconds: float) -> None:
 
 def _pauses() -> Generator[float]:
     """Yield the pauses between tries: random, else the longest waiter would lose most often."""
-    from random import uniform  # noqa: PLC0415 - waits are rare
+    from random import uniform  # noqa: PLC0415 - 0.6 % of a restart, which waits for no lock
 
     pause = _FIRST_PAUSE
     while True:
         yield pause * uniform(0.5, 1)  # noqa: S311 - no secret depends on it
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _opened(path: str) -> int:
-    """Open the lock file, made if need be, and checked."""
-    flags = os.O_RDWR | checks.SAFE_FLAGS
-    descriptor, made = _open_or_make(path, flags)
-    try:
-        if made:
-            checks.own_only(descriptor)
-        checks.check_own(path, descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _open_or_make(path: str, flags: int) -> tuple[int, bool]:
-    while True:
-        with contextlib.suppress(FileExistsError):
-            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
-        with contextlib.suppress(FileNotFoundError):  # removed by its last owner
-            return _open_existing(path, flags), False
-
-
-def _open_existing(path: str, flags: int) -> int:
-    try:
-        return os.open(path, flags)
-    except PermissionError:
-        _mend_unfinished(path)
-        return os.open(path, flags)
-
-
-def _mend_unfinished(path: str) -> None:
-    """Set the mode of a lock file if its process, under an odd umask, did not do so (yet)."""
-    status = os.lstat(path)
-    if stat.S_ISREG(status.st_mode) and not status.st_mode & 0o777 & ~0o600:
-        os.chmod(path, 0o600)
 
 
 def _locked(path: AnyPath, timeout: float) -> StoreLockedError:
@@ -233,49 +185,68 @@ def _locked(path: AnyPath, timeout: float) -> StoreLockedError:
     return StoreLockedError(message)
 
 
-def _write_owner(path: AnyPath) -> None:
-    """Write this process into the lock file that it holds."""
+# Opening a lock file
+
+
+def _opened(path: str) -> int:
+    """Open the lock file, made if need be, and checked."""
+    descriptor, made = _open_or_make(path, os.O_RDWR | file_checks.SAFE_FLAGS)
+    try:
+        if made:
+            file_checks.own_only(descriptor)
+        file_checks.check_own(path, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open_or_make(path: str, flags: int) -> tuple[int, bool]:
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return _open_existing(path, flags), False
+        with contextlib.suppress(FileExistsError):  # another process made it meanwhile
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+
+
+def _open_existing(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags)
+    except PermissionError:
+        _repair_unfinished(path)
+        return os.open(path, flags)
+
+
+def _repair_unfinished(path: str) -> None:
+    """Set the mode of a lock file whose process, under an odd umask, has not done so (yet)."""
+    status = os.lstat(path)
+    if stat.S_ISREG(status.st_mode) and not status.st_mode & 0o777 & ~0o600:
+        os.chmod(path, 0o600)
+
+
+# The owner
+
+
+def _write_owner(descriptor: int) -> None:
+    """Write this process into its lock file, unless the file names it already."""
     mine = f"{os.getpid():<{_OWNER_SIZE}}".encode()
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | checks.SAFE_FLAGS)
-        try:
-            if _read_owner(descriptor) != mine:
-                os.lseek(descriptor, _OWNER_OFFSET, os.SEEK_SET)
-                os.write(descriptor, mine)
-        finally:
-            os.close(descriptor)
+        if _read_owner(descriptor) != mine:
+            os.lseek(descriptor, _OWNER_OFFSET, os.SEEK_SET)
+            os.write(descriptor, mine)
 
 
 def owner_of(path: AnyPath) -> int | None:
     """Return the process that owns the lock, if it is known."""
     with contextlib.suppress(OSError, ValueError):
-        descriptor = os.open(path, os.O_RDONLY | checks.SAFE_FLAGS)
+        descriptor = os.open(path, os.O_RDONLY | file_checks.SAFE_FLAGS)
         try:
             return int(_read_owner(descriptor))
         finally:
             os.close(descriptor)
-    # Until 4.0 filelock empties the file at each try.
-    with contextlib.suppress(OSError, ValueError):
-        return _owner_by_kernel(path)
     return None
 
 
 def _read_owner(descriptor: int) -> bytes:
     os.lseek(descriptor, _OWNER_OFFSET, os.SEEK_SET)
     return os.read(descriptor, _OWNER_SIZE)
-
-
-def _owner_by_kernel(path: AnyPath) -> int | None:
-    file = f":{os.stat(path).st_ino}"
-    with open(_KERNEL_LOCKS, encoding="ascii") as lines:
-        return _owner_in(lines, file)
-
-
-def _owner_in(lines: Iterable[str], file: str) -> int | None:
-    for line in lines:
-        match line.split():
-            case [_, "FLOCK", _, _, pid, where, *_] if where.endswith(file):
-                return int(pid)
-            case _:
-                pass
-    return None

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from amplify_federation._crypto.kdf import Derivation
 from amplify_federation._crypto.key_files import EnvironmentKey, KeyFile
 from amplify_federation._crypto.keys import KeySource, MasterKey, SealingKey, redacted_key
-from amplify_federation._files.directories import no_home
+from amplify_federation._files.folder_checks import no_home
 from amplify_federation.errors import ConfigurationError, SessionKeyError
-from amplify_federation.stores.folder import FolderStore
+from amplify_federation.stores._file_records import FileRecords
 from amplify_federation.stores.sealed import Sealed
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class EncryptedFileStore(Sealed):
     ) -> None:
         given = None if key is None else redacted_key(key)
         del key  # no frame of a traceback may hold it
-        self._files = FolderStore(default_folder() if path is None else _checked_path(path))
+        self._files = FileRecords(default_folder() if path is None else _checked_path(path))
         super().__init__(self._files, key=_DefaultKey(self._files) if given is None else given)
 
     def __repr__(self) -> str:
@@ -66,7 +66,7 @@ class EncryptedFileStore(Sealed):
             StoreConflictError: others wrote a session all the time.
         """
         done = await self.reseal_each(_records(self._files))
-        bearers = FolderStore(self._files.location, keep=BEARERS_LIFE)
+        bearers = FileRecords(self._files.location, keep=BEARERS_LIFE)
         return done + await Sealed(bearers, key=self._keys).reseal_each(_records(bearers))
 
     async def names(self) -> list[str | None]:
@@ -87,10 +87,10 @@ class EncryptedFileStore(Sealed):
 
         They have files of their own. `FederatedUsers` keeps the sessions of bearer tokens in one.
         """
-        return Sealed(FolderStore(self._files.location, keep=seconds), key=self._keys)
+        return Sealed(FileRecords(self._files.location, keep=seconds), key=self._keys)
 
 
-async def _records(files: FolderStore) -> AsyncGenerator[bytes]:
+async def _records(files: FileRecords) -> AsyncGenerator[bytes]:
     for record in await files.records():
         yield record
 
@@ -98,7 +98,7 @@ async def _records(files: FolderStore) -> AsyncGenerator[bytes]:
 class _DefaultKey:
     """The key in the environment, else a key file in the folder."""
 
-    def __init__(self, store: FolderStore) -> None:
+    def __init__(self, store: FileRecords) -> None:
         self._store = store
         self._source: KeySource | None = None
 
@@ -118,13 +118,13 @@ class _DefaultKey:
         if source.is_read or os.path.lexists(path) or not self._store.has_records():
             return
         message = f"The key file {path} is missing, and sessions that it sealed stand beside it."
-        folder = os.path.dirname(path)  # noqa: PTH120 - see `checks.AnyPath`
+        folder = os.path.dirname(path)  # noqa: PTH120 - see `file_checks.AnyPath`
         advice = f"Restore {path}, or give up these sessions: remove {folder}/*.session."
         raise SessionKeyError(message, recovery_suggestion=advice)
 
     def _chosen(self) -> KeySource:
         if self._source is None:
-            path = os.path.join(self._store.location, KEY_NAME)  # noqa: PTH118 - see `checks.AnyPath`
+            path = os.path.join(self._store.location, KEY_NAME)  # noqa: PTH118 - see `file_checks.AnyPath`
             given = EnvironmentKey.is_set()
             self._source = EnvironmentKey() if given else KeyFile(path, create=True)
         return self._source

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from amplify_federation._files import folder as rooms
+from amplify_federation._files import folder as folder_module
 from amplify_federation._files import lock
-from amplify_federation._files.folder import Folder, lease_of
+from amplify_federation._files.folder import Folder
 from amplify_federation.errors import (
     SessionFileCorruptError,
     StoreUnavailableError,
@@ -51,7 +51,7 @@ def aged(path):
 def later(monkeypatch):
     """Let the clock run ahead, so that what is on the disk is old."""
     real = time.time_ns
-    monkeypatch.setattr(rooms.time, "time_ns", lambda: real() + 10**10)
+    monkeypatch.setattr(folder_module.time, "time_ns", lambda: real() + 10**10)
 
 
 def test_constructing_touches_nothing(tmp_path):
@@ -64,7 +64,7 @@ def test_constructing_touches_nothing(tmp_path):
 
 def test_a_record_is_kept_under_a_version_that_is_its_digest(folder):
     version = folder.replace(NAME, b"one")
-    assert folder.read(NAME) == rooms.Kept(version, b"one")
+    assert folder.read(NAME) == folder_module.StoredBytes(version, b"one")
     assert folder.replace(NAME, b"two") != version
     assert another(folder).read(NAME).data == b"two"
 
@@ -131,7 +131,7 @@ def test_an_unchanged_record_costs_one_stat(folder, later, monkeypatch):
     first = folder.read(NAME)
     real, calls = os.lstat, []
     with monkeypatch.context() as patch:
-        patch.setattr(rooms.checks, "read_file", lambda *_: pytest.fail("it was read"))
+        patch.setattr(folder_module.file_checks, "read_file", lambda *_: pytest.fail("it was read"))
         patch.setattr(os, "lstat", lambda path: calls.append(path) or real(path))
         again = folder.read(NAME)
     assert again is first
@@ -209,12 +209,19 @@ def test_removing_takes_what_was_set_aside_along(folder):
     assert folder.read(NAME) is None
 
 
-def test_what_a_dead_process_left_goes_with_the_next_processs_first_write(folder):
+def test_the_next_process_sweeps_once_an_hour(folder, monkeypatch):
     folder.replace(NAME, b"one")
     temp = Path(f"{file_of(folder)}.0123456789abcdef.tmp")
     temp.write_bytes(b"half")
     opened = another(folder)
     assert opened.read(NAME).data == b"one"
+    opened.sweep()
+    assert not temp.exists()
+    temp.write_bytes(b"half")
+    opened.sweep()
+    assert temp.exists()
+    now = time.monotonic() + 3_601
+    monkeypatch.setattr(folder_module.time, "monotonic", lambda: now)
     opened.sweep()
     assert not temp.exists()
 
@@ -232,26 +239,6 @@ def test_a_trial_that_another_process_sweeps_is_no_fault_of_the_disk(folder, mon
     folder.try_writing()
     monkeypatch.undo()
     assert names_in(folder.path) == before
-
-
-def test_what_a_living_process_is_writing_stays(folder):
-    path = file_of(folder)
-    temp = Path(f"{path}.0123456789abcdef.tmp")
-    with lock.hold_blocking(lock.lock_of(path), timeout=0):
-        temp.write_bytes(b"half")
-        another(folder).sweep()
-        assert temp.exists()
-    another(folder).sweep()
-    assert not temp.exists()
-
-
-def test_a_lease_is_no_write_lock(folder):
-    path = file_of(folder)
-    with (
-        lock.hold_blocking(lease_of(path), timeout=0),
-        lock.hold_blocking(lock.lock_of(path), timeout=0),
-    ):
-        pass
 
 
 def test_a_folder_that_vanishes_while_it_is_made_is_told(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import anyio
+import filelock
 import pytest
 
 from amplify_federation._files import lock
@@ -27,17 +28,17 @@ def path(tmp_path):
     return tmp_path / "record.lock"
 
 
-def hold_until_told(path, told):
-    held = lock.try_lock(path)
-    told.send(held is not None)
+def own_until_told(path, told):
+    taken = lock.try_lock(path)
+    told.send(taken is not None)
     told.recv()
 
 
 @pytest.fixture
-def holder(path):
-    """Another process that holds the lock."""
+def owner(path):
+    """Another process that owns the lock."""
     ours, theirs = FORK.Pipe()
-    process = FORK.Process(target=hold_until_told, args=(path, theirs))
+    process = FORK.Process(target=own_until_told, args=(path, theirs))
     process.start()
     assert ours.poll(60)
     assert ours.recv()
@@ -49,67 +50,63 @@ def holder(path):
     theirs.close()
 
 
-async def test_one_at_a_time_holds_the_lock(path):
-    async with lock.hold(path, timeout=0):
-        with pytest.raises(StoreLockedError, match=f"process {os.getpid()} "):
-            async with lock.hold(path, timeout=0):
-                pass
-    async with lock.hold(path, timeout=0):
-        pass
+async def test_one_at_a_time_owns_the_lock(path):
+    first = await lock.acquire(path, timeout=0)
+    with pytest.raises(StoreLockedError, match=f"process {os.getpid()} "):
+        await lock.acquire(path, timeout=0)
+    first.release()
+    (await lock.acquire(path, timeout=0)).release()
 
 
-async def test_the_process_that_holds_it_is_named(path, holder):
+async def test_the_process_that_owns_it_is_named(path, owner):
     for timeout in (0, 0.05):
-        with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
-            async with lock.hold(path, timeout=timeout):
-                pass
+        with pytest.raises(StoreLockedError, match=f"process {owner.pid} "):
+            await lock.acquire(path, timeout=timeout)
 
 
-def test_a_thread_that_waits_is_told_too(path, holder):
+def test_a_thread_that_waits_is_told_too(path, owner):
     with (
-        pytest.raises(StoreLockedError, match=f"process {holder.pid} "),
+        pytest.raises(StoreLockedError, match=f"process {owner.pid} "),
         lock.hold_blocking(path, timeout=0.05),
     ):
         pass
 
 
 @posix
-async def test_a_stopped_holder_is_named(path, holder):
-    os.kill(holder.pid, signal.SIGSTOP)
-    with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
-        async with lock.hold(path, timeout=0.05):
-            pass
+async def test_a_stopped_owner_is_named(path, owner):
+    os.kill(owner.pid, signal.SIGSTOP)
+    with pytest.raises(StoreLockedError, match=f"process {owner.pid} "):
+        await lock.acquire(path, timeout=0.05)
 
 
-async def test_a_killed_holder_frees_it_at_once(path, holder):
-    holder.kill()
-    holder.join()
-    async with lock.hold(path, timeout=0):
-        pass
+def test_a_killed_owner_frees_it_at_once(path, owner):
+    owner.kill()
+    owner.join()
+    lock.try_lock(path).release()
 
 
-async def test_waiting_does_not_block_the_event_loop_and_ends_with_the_holder(path, holder):
+async def test_waiting_does_not_block_the_event_loop_and_ends_with_the_owner(path, owner):
     done = []
 
     async def wait():
-        async with lock.hold(path, timeout=30):
-            done.append("held")
+        (await lock.acquire(path, timeout=30)).release()
+        done.append("owned")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         for _ in range(100):
             await anyio.lowlevel.checkpoint()
         assert not done
-        holder.kill()
-        await anyio.to_thread.run_sync(holder.join)
-    assert done == ["held"]
+        owner.kill()
+        await anyio.to_thread.run_sync(owner.join)
+    assert done == ["owned"]
 
 
-async def test_a_holder_that_is_not_known_is_not_named(path, holder, monkeypatch):
-    monkeypatch.setattr(lock, "owner_of", lambda _: None)
+@pytest.mark.usefixtures("owner")
+async def test_an_owner_that_is_not_known_is_not_named(path):
+    path.write_bytes(b"")
     with pytest.raises(StoreLockedError, match="Another process"):
-        async with lock.hold(path, timeout=0):
-            pass
+        await lock.acquire(path, timeout=0)
 
 
 @posix
@@ -197,25 +194,17 @@ def test_a_lock_file_whose_maker_died_before_setting_its_mode_is_mended(path, mo
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_a_lock_that_cannot_be_released_is_told_without_a_chain(path, monkeypatch):
+def test_a_lock_that_cannot_be_released_is_told_without_a_chain(path, monkeypatch):
     def fail(_):
         raise OSError(5, "canary")
 
-    for hold in (lock.hold, lock.hold_blocking):
-        with monkeypatch.context() as patch:
-            patch.setattr("filelock.unlock_descriptor", fail)
-            with pytest.raises(StoreUnavailableError, match="EIO") as caught:
-                await held_once(hold(path.with_name(hold.__name__), timeout=0))
-        assert caught.value.__context__ is None
-
-
-async def held_once(holding):
-    if hasattr(holding, "__aenter__"):
-        async with holding:
-            pass
-    else:
-        with holding:
-            pass
+    monkeypatch.setattr("filelock.unlock_descriptor", fail)
+    with (
+        pytest.raises(StoreUnavailableError, match="EIO") as caught,
+        lock.hold_blocking(path, timeout=0),
+    ):
+        pass
+    assert caught.value.__context__ is None
 
 
 def increment(path, counter, times):
@@ -230,11 +219,11 @@ def test_no_update_is_lost_among_processes_that_fork_or_spawn(path, tmp_path, me
     counter = tmp_path / "counter"
     counter.write_text("0")
     context = multiprocessing.get_context(method)
-    held = lock.try_lock(path)  # and a child must not keep the parent's lock
+    taken = lock.try_lock(path)  # and a child must not keep the parent's lock
     processes = [context.Process(target=increment, args=(path, counter, 25)) for _ in range(2)]
     for process in processes:
         process.start()
-    held.release()
+    taken.release()
     increment(path, counter, 25)
     for process in processes:
         process.join(60)
@@ -244,44 +233,43 @@ def test_no_update_is_lost_among_processes_that_fork_or_spawn(path, tmp_path, me
 
 
 @posix
-def test_a_lock_file_that_is_removed_while_it_is_opened_is_made_anew(path, monkeypatch):
+def test_a_lock_file_that_comes_and_goes_while_it_is_opened_is_made(path, monkeypatch):
+    real, calls = os.open, []
+
+    def changing(file, flags, *mode):
+        calls.append(flags)
+        if len(calls) == 2:
+            os.close(real(path, os.O_CREAT | os.O_RDWR, 0o600))  # as another process does
+        if len(calls) == 3:
+            path.unlink()  # as its owner does at the end
+        return real(file, flags, *mode)
+
+    monkeypatch.setattr("os.open", changing)
     lock.try_lock(path).release()
-    os_open = os.open
-
-    def removed_after(file, flags, *arguments):
-        try:
-            return os_open(file, flags, *arguments)
-        except FileExistsError:
-            Path(file).unlink()  # as its owner does at the end
-            raise
-
-    monkeypatch.setattr("os.open", removed_after)
-    held = lock.try_lock(path)
-    assert held is not None
-    held.release()
+    assert len(calls) == 4
+    assert path.exists()
 
 
-def opened(path):
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def test_a_lock_is_held_once_and_released_once(path):
-    first = lock.take(str(path), opened)
-    assert lock.take(str(path), opened) is None
+def test_a_lock_is_taken_once_and_released_once(path):
+    first = lock.try_lock(path)
+    assert lock.try_lock(path) is None
     first.release()
-    second = lock.take(str(path), opened)
+    second = lock.try_lock(path)
     first.release()  # its descriptor's number may be the second's by now
-    assert lock.take(str(path), opened) is None
+    assert lock.try_lock(path) is None
     second.release()
 
 
-def test_a_lock_file_that_was_removed_meanwhile_is_not_held(path):
-    def removed(path):
-        descriptor = opened(path)
-        Path(path).unlink()
-        return descriptor
+@posix
+def test_a_lock_file_that_was_removed_meanwhile_is_not_taken(path, monkeypatch):
+    real = filelock.lock_descriptor
 
-    assert lock.take(str(path), removed) is None
+    def removed(descriptor, *, blocking):
+        path.unlink()  # as its last owner does
+        return real(descriptor, blocking=blocking)
+
+    monkeypatch.setattr("filelock.lock_descriptor", removed)
+    assert lock.try_lock(path) is None
 
 
 def test_a_file_system_without_locks_is_told(path, monkeypatch):
@@ -290,7 +278,7 @@ def test_a_file_system_without_locks_is_told(path, monkeypatch):
         raise OSError(38, "ENOSYS")
 
     monkeypatch.setattr("filelock.lock_descriptor", none)
-    with pytest.raises(lock.checks.StoreUnavailableError):
+    with pytest.raises(lock.file_checks.StoreUnavailableError):
         lock.try_lock(path)
     monkeypatch.undo()
     lock.try_lock(path).release()
@@ -342,58 +330,36 @@ def test_a_child_leaves_the_lock_of_a_living_parent(path):
     mine.release()
 
 
-def test_who_holds_it_is_read_from_the_file(path, monkeypatch):
-    path.write_bytes(b"")
-    lock._write_owner(path)
-    monkeypatch.setattr(lock, "_KERNEL_LOCKS", path.with_name("none"))
-    assert lock.owner_of(path) == os.getpid()
-
-
 def test_a_file_that_names_this_process_already_is_not_written_again(path, monkeypatch):
-    path.write_bytes(b"")
-    lock._write_owner(path)
+    lock.try_lock(path).release()
     monkeypatch.setattr(os, "write", lambda *_: pytest.fail("it was written"))
-    lock._write_owner(path)
-
-
-def test_the_next_holder_replaces_the_last(path):
-    path.write_bytes(b"\x00%-20d" % 4_000_000)
-    assert lock.owner_of(path) == 4_000_000
-    lock._write_owner(path)
+    lock.try_lock(path).release()
     assert lock.owner_of(path) == os.getpid()
 
 
-def test_the_kernel_knows_where_the_file_was_emptied(path, monkeypatch):
-    path.write_bytes(b"")
-    inode = path.stat().st_ino
-    table = path.with_name("locks")
-    table.write_text(
-        f"1: POSIX  ADVISORY  WRITE 11 fd:00:{inode} 0 EOF\n"
-        f"1: -> FLOCK  ADVISORY  WRITE 12 fd:00:{inode} 0 EOF\n"
-        f"2: FLOCK  ADVISORY  WRITE 13 fd:00:1{inode} 0 EOF\n"
-        f"3: FLOCK  ADVISORY  WRITE 14 fd:00:{inode} 0 EOF\n"
-    )
-    monkeypatch.setattr(lock, "_KERNEL_LOCKS", table)
-    assert lock.owner_of(path) == 14
-    table.write_text("")
+def test_the_next_owner_replaces_the_last(path):
+    path.write_bytes(b"\x00%-20d" % 4_000_000)
+    path.chmod(0o600)
+    assert lock.owner_of(path) == 4_000_000
+    lock.try_lock(path).release()
+    assert lock.owner_of(path) == os.getpid()
+
+
+def test_an_owner_that_cannot_be_written_is_no_error(path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "no space")
+
+    monkeypatch.setattr(os, "write", full)
+    lock.try_lock(path).release()
     assert lock.owner_of(path) is None
 
 
-@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux's /proc")
-def test_linux_names_a_real_holder(path):
-    with lock.hold_blocking(path, timeout=0):
-        path.write_bytes(b"")
-        assert lock.owner_of(path) in {os.getpid(), None}  # None in a namespace that hides it
-
-
 @pytest.mark.parametrize("content", [b"", b"\0", b"\0junk", b"\0" * 100])
-def test_what_names_nobody_names_nobody(path, content, monkeypatch):
-    monkeypatch.setattr(lock, "_KERNEL_LOCKS", path.with_name("none"))
+def test_a_file_that_names_no_process_names_no_owner(path, content):
     path.write_bytes(content)
     assert lock.owner_of(path) is None
 
 
-def test_no_file_is_no_fault(path):
-    lock._write_owner(path)
+def test_a_missing_file_names_no_owner(path):
     assert lock.owner_of(path) is None
     assert not path.exists()

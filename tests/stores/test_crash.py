@@ -20,7 +20,7 @@ import anyio
 import pytest
 
 from amplify_federation.errors import StoreError, StoreUnavailableError
-from amplify_federation.stores import folder as module
+from amplify_federation.stores import _file_records
 from amplify_federation.stores.file import EncryptedFileStore
 
 pytestmark = [
@@ -72,14 +72,12 @@ def check_rest(folder, allowed, monkeypatch):
     found = read(folder)
     assert found in allowed
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_WRITE_PATIENCE", 0)
+        patch.setattr(_file_records, "_WRITE_PATIENCE", 0)
+        write(folder, found or b"next")
         if found is None:
             anyio.run(clear, folder)
-        else:
-            write(folder, found)
     # The first write of a process collects the rests of the dead.
-    left = list(folder.iterdir()) if folder.exists() else []
-    assert not [path.name for path in left if path.suffix in {".tmp", ".corrupt"}]
+    assert not [path.name for path in folder.iterdir() if path.suffix in {".tmp", ".corrupt"}]
     return found
 
 

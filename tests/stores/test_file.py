@@ -23,8 +23,8 @@ from amplify_federation.errors import (
     StoreConflictError,
     UnsafePermissionsError,
 )
+from amplify_federation.stores._file_records import FileRecords
 from amplify_federation.stores.file import HOME_VARIABLE, EncryptedFileStore
-from amplify_federation.stores.folder import FolderStore
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 CANARY = b"canary-token"
@@ -64,7 +64,7 @@ def test_constructing_touches_nothing(folder, tmp_path):
 
 def test_a_store_shows_its_folder_and_nothing_else(folder):
     assert repr(EncryptedFileStore(folder, key=KEY)) == f"<EncryptedFileStore {folder}>"
-    assert repr(FolderStore(folder)) == f"<FolderStore {folder}>"
+    assert repr(FileRecords(folder)) == f"<FileRecords {folder}>"
 
 
 def test_the_folder_is_the_argument_else_the_variable_else_the_platforms(folder, monkeypatch):

@@ -4,8 +4,8 @@ from functools import cached_property
 
 import pytest
 
+from amplify_federation.stores._file_records import FileRecords
 from amplify_federation.stores.file import EncryptedFileStore
-from amplify_federation.stores.folder import FolderStore
 from amplify_federation.stores.memory import MemoryStore
 from amplify_federation.stores.sealed import Sealed
 from amplify_federation.testing import StoreContract
@@ -20,13 +20,13 @@ class TestEncryptedFileStore(StoreContract):
         return EncryptedFileStore(self.folder)
 
 
-class TestFolderStore(StoreContract):
+class TestFileRecords(StoreContract):
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):
         self.folder = tmp_path / "store"
 
     def make_store(self):
-        return FolderStore(self.folder)
+        return FileRecords(self.folder)
 
 
 class TestSealedMemory(StoreContract):

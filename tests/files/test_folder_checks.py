@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from amplify_federation._files import directories
-from amplify_federation._files.directories import folder_identity, make_folder, real_folder
+from amplify_federation._files import folder_checks
+from amplify_federation._files.folder_checks import folder_identity, make_folder, real_folder
 from amplify_federation.errors import (
     ConfigurationError,
     StoreUnavailableError,
@@ -149,7 +149,7 @@ def test_a_folder_above_that_others_write_to_is_refused(folder, bits):
     folder.parent.chmod(bits)
     with pytest.raises(UnsafePermissionsError) as caught:
         folder_identity(folder)
-    assert directories.TRUST_VARIABLE in caught.value.message
+    assert folder_checks.TRUST_VARIABLE in caught.value.message
     mended(caught.value)
     assert folder_identity(folder) is not None
 
@@ -176,15 +176,15 @@ def test_the_setting_for_arbitrary_users_leaves_folders_unchecked(folder, monkey
     folder.parent.chmod(0o777)
     folder.chmod(0o2775)
     os.chown(folder, 12345, 12345)
-    monkeypatch.setenv(directories.TRUST_VARIABLE, "1")
+    monkeypatch.setenv(folder_checks.TRUST_VARIABLE, "1")
     with pytest.raises(UnsafePermissionsError):
         folder_identity(folder)
-    monkeypatch.setenv(directories.TRUST_VARIABLE, "True")
+    monkeypatch.setenv(folder_checks.TRUST_VARIABLE, "True")
     assert folder_identity(folder) is not None
 
 
 def test_even_so_a_link_is_refused(folder, tmp_path, monkeypatch):
-    monkeypatch.setenv(directories.TRUST_VARIABLE, "true")
+    monkeypatch.setenv(folder_checks.TRUST_VARIABLE, "true")
     (tmp_path / "link").symlink_to(folder)
     with pytest.raises(UnsafePermissionsError):
         folder_identity(tmp_path / "link")

@@ -16,8 +16,8 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
-from amplify_federation.stores import folder as module
-from amplify_federation.stores.folder import FolderStore
+from amplify_federation.stores import _file_records
+from amplify_federation.stores._file_records import FileRecords
 
 NAME = "us-west-2:pool/default"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and signals are POSIX's")
@@ -25,7 +25,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and sig
 
 @pytest.fixture
 def store(tmp_path):
-    return FolderStore(tmp_path / "store")
+    return FileRecords(tmp_path / "store")
 
 
 def record_file(store):
@@ -58,7 +58,7 @@ async def test_constructing_and_reading_make_no_folder(store, tmp_path):
 
 async def test_a_write_waits_a_bounded_time_for_its_lock_and_names_the_holder(store, monkeypatch):
     await store.compare_and_set(NAME, b"one", expected=None)
-    monkeypatch.setattr(module, "_WRITE_PATIENCE", 0.05)
+    monkeypatch.setattr(_file_records, "_WRITE_PATIENCE", 0.05)
     with lock.hold_blocking(lock.lock_of(record_file(store)), timeout=0):
         with pytest.raises(StoreLockedError, match=f"process {os.getpid()} "):
             await store.compare_and_set(NAME, b"two", expected=None)
@@ -106,7 +106,7 @@ async def test_a_save_whose_task_is_cancelled_keeps_its_lock_until_it_is_whole(
     with pytest.raises(asyncio.CancelledError):
         await task
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_WRITE_PATIENCE", 0)
+        patch.setattr(_file_records, "_WRITE_PATIENCE", 0)
         with pytest.raises(StoreLockedError):
             await store.compare_and_set(NAME, b"stale", expected=first)
     assert (await store.read(NAME)).data == b"old"
@@ -178,14 +178,14 @@ async def test_a_folder_that_was_removed_is_made_again(store):
     store.path.rename(store.path.with_name("kept"))
     assert await store.read(NAME) is None
     await store.compare_and_set(NAME, b"two", expected=None)
-    assert (await FolderStore(store.path).read(NAME)).data == b"two"
+    assert (await FileRecords(store.path).read(NAME)).data == b"two"
     assert (await store.read(NAME)).data == b"two"
 
 
 async def test_a_folder_that_another_process_made_anew_is_noticed(store):
     await store.compare_and_set(NAME, b"one", expected=None)
     store.path.rename(store.path.with_name("kept"))
-    await FolderStore(store.path).compare_and_set(NAME, b"two", expected=None)
+    await FileRecords(store.path).compare_and_set(NAME, b"two", expected=None)
     assert (await store.read(NAME)).data == b"two"
 
 
@@ -196,7 +196,7 @@ async def test_a_folder_opened_to_others_is_refused_at_the_next_write(store):
     with pytest.raises(UnsafePermissionsError, match="chmod 700"):
         await store.compare_and_set(NAME, b"two", expected=version)
     with pytest.raises(UnsafePermissionsError):
-        await FolderStore(store.path).read(NAME)
+        await FileRecords(store.path).read(NAME)
 
 
 def place_link(path, elsewhere):
@@ -289,10 +289,10 @@ import sys, time
 import anyio
 from pathlib import Path
 from amplify_federation.errors import StoreConflictError
-from amplify_federation.stores.folder import FolderStore
+from amplify_federation.stores._file_records import FileRecords
 
 async def main():
-    store, waits = FolderStore(Path(sys.argv[1])), []
+    store, waits = FileRecords(Path(sys.argv[1])), []
     sys.stdin.readline()
     for _ in range(int(sys.argv[2])):
         while True:
@@ -342,7 +342,7 @@ async def test_a_stopped_writer_is_named(store, monkeypatch):
         "import sys; from pathlib import Path; from amplify_federation._files import lock\n"
         "held = lock.try_lock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
-    monkeypatch.setattr(module, "_WRITE_PATIENCE", 0.05)
+    monkeypatch.setattr(_file_records, "_WRITE_PATIENCE", 0.05)
     path = lock.lock_of(record_file(store))
     with subprocess.Popen(  # noqa: ASYNC220 - it only starts
         [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -1,17 +1,18 @@
-"""Opening and reading one file that no other user can have replaced, and the store's errors.
+"""Opening and reading one file that no other user can have replaced, and the errors of files.
 
-Every file is opened without following a link, and judged by its descriptor: a regular file, owned
-by this user, with one name, closed to group and others. Every `OSError` becomes the `StoreError`
-that it is, with the path and the errno.
+Every file is opened without following a link and checked by its descriptor: a regular file, owned
+by this user, with one name, closed to group and others. Every `OSError` becomes a `StoreError`
+with the path and the name of the errno.
 
-On Windows there is no check of owner, mode or links here: what protects the folder there is the
-access list that it inherits from the user's profile. macOS is checked like Linux.
+On Windows owner, mode and links are not checked: the folder is protected by the access list that it
+inherits from the user's profile. macOS is checked like Linux.
 
 The functions block.
 """
 
 import errno
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable
@@ -25,13 +26,13 @@ from amplify_federation.errors import (
     UnsafePermissionsError,
 )
 
-# Text within, for `pathlib` costs more to load and to call than what is done to the paths.
+# Paths are text inside: loading `pathlib` takes 3 % of a restart, and its calls are slower.
 AnyPath = str | os.PathLike[str]
 P = ParamSpec("P")
 T = TypeVar("T")
 Where = TypeVar("Where", bound=AnyPath)
 
-# What opening without following answers to a link (EMLINK on FreeBSD), a folder, a socket.
+# The errors of opening a link (EMLINK on FreeBSD), a folder or a socket with `SAFE_FLAGS`.
 _NO_FILE: Final = frozenset({errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO})
 
 
@@ -52,32 +53,30 @@ def as_store_errors(
 
 
 def store_error(path: AnyPath, error: OSError) -> StoreError:
-    """Describe an `OSError` at a path as the `StoreError` it is."""
+    """Return the `StoreError` for an `OSError` at a path."""
     number = error.errno or 0
     if number in _NO_FILE:
-        return unsafe(path, "what stands there is not a regular file", move_aside(path))
+        return unsafe(path, "it is not a regular file", move_aside(path))
     name = errno.errorcode.get(number, type(error).__name__)
     message = f"The session store cannot use {path}: {name} ({os.strerror(number)})."
     return StoreUnavailableError(message)
 
 
 def unsafe(path: AnyPath, why: str, command: str) -> UnsafePermissionsError:
-    """Describe what is unsafe about a path, and the command that mends it."""
+    """Return the error for a path that is unsafe, with the command that repairs it."""
     message = f"The session store does not trust {path}: {why}. To mend it, run: {command}"
     return UnsafePermissionsError(message)
 
 
 def move_aside(path: AnyPath) -> str:
-    """Return the command that takes a path out of the way and loses nothing."""
+    """Return the command that renames what is at a path."""
     quoted = in_shell(path)
     return f"mv {quoted} {quoted}.aside"
 
 
 def in_shell(path: AnyPath) -> str:
-    """Write a path as the commands in messages have it."""
-    from shlex import quote  # noqa: PLC0415 - for faults alone
-
-    return quote(os.fspath(path))
+    """Quote a path for a command in a message."""
+    return shlex.quote(os.fspath(path))
 
 
 WINDOWS: Final = sys.platform == "win32"
@@ -98,15 +97,15 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 def read_file(path: AnyPath, limit: int) -> tuple[bytes, os.stat_result] | None:
     """Read a file of at most `limit` bytes, with its status; `None` if there is none.
 
-    Raises `SessionFileCorruptError` if it is larger, `UnsafePermissionsError` if it is not ours
-    alone.
+    Raises `SessionFileCorruptError` if it is larger, `UnsafePermissionsError` if another user could
+    have replaced it.
     """
     return _read(path, limit, check_own)
 
 
 @as_store_errors
 def read_mounted(path: AnyPath, limit: int) -> tuple[bytes, os.stat_result] | None:
-    """Read a mounted file (a secret of an orchestrator): the one at the end of its links."""
+    """Read a mounted file, such as a secret of an orchestrator, through its links."""
     return _read(os.path.realpath(path), limit, _check_mounted)
 
 
@@ -127,7 +126,7 @@ def _read(
 
 
 def _too_large(path: AnyPath, size: int, limit: int) -> Never:
-    message = f"{path} has {size} bytes, more than the {limit} that it can have; it was not read."
+    message = f"{path} has {size} bytes, more than the limit of {limit}; it was not read."
     raise SessionFileCorruptError(message)
 
 
@@ -140,15 +139,15 @@ def _read_whole(descriptor: int, size: int) -> bytes:
 
 
 def is_trusted() -> bool:
-    """Whether the environment says that folders need no check, and modes are an orchestrator's."""
+    """Tell whether the environment turns the checks of folders off."""
     return os.environ.get(TRUST_VARIABLE, "").lower() == "true"
 
 
 def check_own(path: AnyPath, descriptor: int) -> os.stat_result:
-    """Return the status of a file that is ours; raise `UnsafePermissionsError` if it is not.
+    """Return the status of an open file that only this user can use.
 
-    Where modes are an orchestrator's (Kubernetes' fsGroup makes 0660 of 0600 at each start), a file
-    of ours is closed to others again instead.
+    Raises `UnsafePermissionsError` for any other. Where folders are trusted, a file of this user is
+    set to mode 0600 instead: Kubernetes' fsGroup makes 0660 of it at each start.
     """
     status = os.fstat(descriptor)
     if is_trusted() and not WINDOWS and status.st_mode & _OTHERS and status.st_uid == os.geteuid():
@@ -183,7 +182,7 @@ def _check_mounted(path: AnyPath, descriptor: int) -> os.stat_result:
 
 
 def check_file(path: AnyPath, status: os.stat_result) -> None:
-    """Raise `UnsafePermissionsError` unless a file's status is what ours have."""
+    """Raise `UnsafePermissionsError` unless it is the status of a private file of this user."""
     if not stat.S_ISREG(status.st_mode):
         raise unsafe(path, "it is not a regular file", move_aside(path))
     if WINDOWS:
@@ -202,14 +201,14 @@ def check_file(path: AnyPath, status: os.stat_result) -> None:
 
 
 def own_only(descriptor: int) -> None:
-    """Set mode 0600 whatever the umask took away."""
+    """Set mode 0600, whatever the umask is."""
     if not WINDOWS:
         os.fchmod(descriptor, 0o600)
 
 
 @as_store_errors
 def listed(folder: AnyPath, suffix: str) -> list[os.DirEntry[str]]:
-    """List the files of a folder whose names end so."""
+    """List the files of a folder whose names end with `suffix`, by name."""
     with os.scandir(os.fspath(folder)) as entries:
         found = [entry for entry in entries if entry.name.endswith(suffix)]
     return sorted(found, key=lambda entry: entry.name)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from amplify_federation._files import checks
-from amplify_federation._files.checks import as_store_errors, move_aside, store_error, unsafe
+from amplify_federation._files import file_checks
+from amplify_federation._files.file_checks import as_store_errors, move_aside, store_error, unsafe
 from amplify_federation.errors import (
     SessionFileCorruptError,
     StoreUnavailableError,
@@ -38,12 +38,12 @@ def mended(error):
 
 
 def test_a_file_is_read_with_its_status(path):
-    data, status = checks.read_file(path, 100)
+    data, status = file_checks.read_file(path, 100)
     assert (data, status.st_size) == (b"content", 7)
 
 
 def test_no_file_is_none(tmp_path):
-    assert checks.read_file(tmp_path / "none", 100) is None
+    assert file_checks.read_file(tmp_path / "none", 100) is None
 
 
 @posix
@@ -51,29 +51,29 @@ def test_no_file_is_none(tmp_path):
 def test_a_file_open_to_others_is_refused_with_the_command_that_mends_it(path, mode):
     path.chmod(mode)
     with pytest.raises(UnsafePermissionsError) as caught:
-        checks.read_file(path, 100)
+        file_checks.read_file(path, 100)
     assert f"{mode:04o}" in caught.value.message
     mended(caught.value)
-    assert checks.read_file(path, 100)[0] == b"content"
+    assert file_checks.read_file(path, 100)[0] == b"content"
 
 
 @posix
 def test_a_hard_link_is_refused_with_the_command_that_mends_it(path):
     os.link(path, path.with_name("twin"))
     with pytest.raises(UnsafePermissionsError) as caught:
-        checks.read_file(path, 100)
+        file_checks.read_file(path, 100)
     mended(caught.value)
-    assert checks.read_file(path, 100)[0] == b"content"
+    assert file_checks.read_file(path, 100)[0] == b"content"
 
 
 @root
 def test_a_file_of_another_user_is_refused_with_the_command_that_mends_it(path):
     os.chown(path, 12345, 12345)
     with pytest.raises(UnsafePermissionsError) as caught:
-        checks.read_file(path, 100)
+        file_checks.read_file(path, 100)
     assert "12345" in caught.value.message
     mended(caught.value)
-    assert checks.read_file(path, 100)[0] == b"content"
+    assert file_checks.read_file(path, 100)[0] == b"content"
 
 
 def place_link(path):
@@ -120,10 +120,10 @@ def test_what_is_no_regular_file_is_refused_without_waiting_or_following(path, p
     path.unlink()
     place(path)
     with pytest.raises(UnsafePermissionsError) as caught:
-        checks.read_file(path, 100)
+        file_checks.read_file(path, 100)
     assert caught.value.__context__ is None
     mended(caught.value)
-    assert checks.read_file(path, 100) is None
+    assert file_checks.read_file(path, 100) is None
     assert os.path.lexists(f"{path}.aside")
 
 
@@ -132,13 +132,13 @@ def test_a_gigabyte_is_refused_unread(path, monkeypatch):
         file.truncate(1 << 30)
     monkeypatch.setattr(os, "read", lambda *_: pytest.fail("it was read"))
     with pytest.raises(SessionFileCorruptError):
-        checks.read_file(path, 100)
+        file_checks.read_file(path, 100)
 
 
 def test_a_file_of_the_largest_size_is_read(path):
-    assert checks.read_file(path, 7)[0] == b"content"
+    assert file_checks.read_file(path, 7)[0] == b"content"
     with pytest.raises(SessionFileCorruptError):
-        checks.read_file(path, 6)
+        file_checks.read_file(path, 6)
 
 
 def test_a_fault_of_the_disk_is_named_without_a_chain(path, monkeypatch):
@@ -147,7 +147,7 @@ def test_a_fault_of_the_disk_is_named_without_a_chain(path, monkeypatch):
 
     monkeypatch.setattr(os, "read", fail)
     with pytest.raises(StoreUnavailableError) as caught:
-        checks.read_file(path, 100)
+        file_checks.read_file(path, 100)
     assert "EIO" in caught.value.message
     assert str(path) in caught.value.message
     assert caught.value.__context__ is None
@@ -161,20 +161,20 @@ def test_no_descriptor_stays_open(path):
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("no /proc")
     before = opened()
-    checks.read_file(path, 100)
+    file_checks.read_file(path, 100)
     with pytest.raises(SessionFileCorruptError):
-        checks.read_file(path, 1)
+        file_checks.read_file(path, 1)
     path.chmod(0o644)
     with pytest.raises(UnsafePermissionsError):
-        checks.read_file(path, 100)
+        file_checks.read_file(path, 100)
     assert opened() == before
 
 
 def test_files_are_listed_by_the_end_of_their_names(path):
     shutil.copy(path, path.with_name("x.session"))
-    assert [one.name for one in checks.listed(path.parent, ".session")] == ["x.session"]
+    assert [one.name for one in file_checks.listed(path.parent, ".session")] == ["x.session"]
     with pytest.raises(StoreUnavailableError, match="ENOENT"):
-        checks.listed(path.parent / "none", ".session")
+        file_checks.listed(path.parent / "none", ".session")
 
 
 PATH = Path("/some where/file")

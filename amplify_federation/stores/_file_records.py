@@ -1,9 +1,7 @@
-"""FolderStore: bytes in the files of a folder of this machine, shared by its processes.
+"""FileRecords: bytes in the files of a folder of this machine, shared by its processes.
 
-This file owns what runs on the event loop and what in a worker thread: a read is quicker than a
-hop to a thread, a write waits for the disk. What only a write needs is loaded by the first one: a
-process that merely reads its session loads no event loop's part for threads, and no lock. It must
-not know what the bytes mean.
+This file owns what runs on the event loop and what in a worker thread. A read runs on the loop: it
+is quicker than the way to a thread and back. A write runs in a thread, for it waits for the disk.
 """
 
 import logging
@@ -12,8 +10,12 @@ from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+import anyio
+
 from amplify_federation._crypto.envelope import MAX_RECORD
-from amplify_federation._files.folder import Folder, Kept, lease_of
+from amplify_federation._files import lock
+from amplify_federation._files.folder import Folder, StoredBytes
+from amplify_federation._files.removal import lease_of
 from amplify_federation.errors import SessionFileCorruptError, StoreConflictError, StoreError
 from amplify_federation.stores.protocol import Record
 
@@ -21,21 +23,19 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from amplify_federation._files.lock import FileLock
-
 T = TypeVar("T")
-_WRITE_PATIENCE: Final = 5.0  # seconds; a write holds its lock for about a millisecond
+_WRITE_PATIENCE: Final = 5.0  # seconds to wait for the lock; a write takes about a millisecond
 _logger = logging.getLogger("amplify_federation")
 
 
-class FolderStore:
+class FileRecords:
     """Keeps bytes in the files of a folder, as they are. Constructing does no I/O."""
 
     def __init__(self, path: "str | PathLike[str]", *, keep: float | None = None) -> None:
         self._folder = Folder(path, limit=MAX_RECORD, keep=keep)
 
     def __repr__(self) -> str:
-        return f"<FolderStore {self.location}>"
+        return f"<FileRecords {self.location}>"
 
     @property
     def path(self) -> "Path":
@@ -52,13 +52,13 @@ class FolderStore:
         if not self._folder.was_opened and not await self._is_open():
             return None
         try:
-            kept = self._folder.read(name)
-            if kept is None and not self._folder.is_open() and await self._is_open():
-                kept = self._folder.read(name)  # somebody removed the folder and made another
+            stored = self._folder.read(name)
+            if stored is None and not self._folder.is_open() and await self._is_open():
+                stored = self._folder.read(name)  # another process made the folder anew
         except SessionFileCorruptError as error:
             reason = error.message
         else:
-            return None if kept is None else Record(kept.version, kept.data)
+            return None if stored is None else Record(stored.version, stored.data)
         where = await self.set_aside(name, expected=None)
         _logger.warning(
             "A stored session is damaged and counts as signed out. %s",
@@ -90,25 +90,21 @@ class FolderStore:
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a write would end with; see `ChecksWriting`."""
-        # A process without descriptors loads nothing, so what a write needs is loaded now.
+        # A process that has run out of descriptors can import nothing, so import it now.
         import_module("filelock")
-        import_module("amplify_federation._files.lock")
-
         await self.make()
         await _in_thread(self._folder.try_writing)
 
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
         """Hold a lease on a name; see `SessionStore`."""
-        from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
-
         await self.make()
         record = self._folder.file_of(name)
-        held = await lock.acquired(lease_of(record), timeout=timeout)
+        taken = await lock.acquire(lease_of(record), timeout=timeout)
         try:
             yield
         finally:
-            held.release(remove=not self._folder.has(record))
+            taken.release(remove=not self._folder.has(record))
 
     def has_records(self) -> bool:
         """Tell whether there is a record of any name."""
@@ -129,12 +125,10 @@ class FolderStore:
         return self._folder.is_open() or self._folder.open()
 
     async def _write(self, name: str, work: Callable[[], T]) -> T:
-        from amplify_federation._files import lock  # noqa: PLC0415 - readers need none
-
         await self.make()
         record = self._folder.file_of(name)
-        held = await lock.acquired(lock.lock_of(record), timeout=_WRITE_PATIENCE)
-        locked = _LockedWork(held, work, self._folder, record)
+        taken = await lock.acquire(lock.lock_of(record), timeout=_WRITE_PATIENCE)
+        locked = _LockedWork(taken, work, self._folder, record)
         try:
             return await _in_thread(locked.run)
         finally:
@@ -162,24 +156,24 @@ class FolderStore:
             return None
         return self._folder.set_aside(name)
 
-    def _present(self, name: str) -> Kept | None:
+    def _present(self, name: str) -> StoredBytes | None:
         try:
             return self._folder.read(name)
-        except SessionFileCorruptError:  # too large: it counts as absent, like any damaged record
+        except SessionFileCorruptError:  # too large; it counts as absent, as a damaged record does
             self._folder.set_aside(name)
             return None
 
 
 class _LockedWork(Generic[T]):
-    """Work under a lock that is released when the work is done, even if nobody awaits it any more.
+    """Work under a lock, released when the work is done, even if it is no longer awaited.
 
-    asyncio's own `Task.cancel` ends the wait for a worker thread and not the thread.
+    asyncio's `Task.cancel` ends the wait for a worker thread, but not the thread.
     """
 
     def __init__(
-        self, held: "FileLock", work: Callable[[], T], folder: Folder, record: str
+        self, taken: lock.FileLock, work: Callable[[], T], folder: Folder, record: str
     ) -> None:
-        self._held = held
+        self._lock = taken
         self._work = work
         self._folder = folder
         self._record = record
@@ -196,20 +190,18 @@ class _LockedWork(Generic[T]):
                 self._folder.sweep()
 
     def leave(self) -> None:
-        """Release the lock if the work has not begun; it will not then."""
+        """Release the lock if the work has not begun, and prevent that it begins."""
         with suppress(IndexError):
             self._open.pop()
             self._release()
 
     def _release(self) -> None:
-        # Names are callers' choice: the lock file of a record that is not there would stay forever.
-        self._held.release(remove=not self._folder.has(self._record))
+        # Without a record its lock file goes, too: callers choose names, and files would pile up.
+        self._lock.release(remove=not self._folder.has(self._record))
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    from anyio.to_thread import run_sync  # noqa: PLC0415 - readers need none
-
-    return await run_sync(work)
+    return await anyio.to_thread.run_sync(work)
 
 
 def _conflict() -> StoreConflictError:

@@ -1,14 +1,13 @@
-"""The folder of a store: made private, and trusted only where no other user can replace it.
+"""Finding, making and checking the folder of a store: no other user may be able to replace it.
 
 As sshd does with `~/.ssh`: the folder and every folder above it must belong to this user or to
 root, and be writable by no other user. Unlike sshd, a folder above may be open to all if it is
-sticky (/tmp), for there no user can replace the files of another.
+sticky (/tmp), where no user can replace the files of another.
 
 In a container whose user is arbitrary, home folders are often writable by a group or owned by
-an unknown user. Set `AMPLIFY_FEDERATION_TRUST_DIRECTORY=true` there: the checks of folders are
-left out, those of files stay.
+an unknown user. With `AMPLIFY_FEDERATION_TRUST_DIRECTORY=true` folders are not checked; files are.
 
-Windows: folders are made and not checked; they inherit the access list of the user's profile.
+On Windows folders are made and not checked; they inherit the access list of the user's profile.
 
 The functions block.
 """
@@ -19,7 +18,7 @@ import stat
 from functools import lru_cache
 from typing import Final
 
-from amplify_federation._files.checks import (
+from amplify_federation._files.file_checks import (
     TRUST_VARIABLE,
     WINDOWS,
     AnyPath,
@@ -39,20 +38,19 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 @as_store_errors
 def real_folder(path: AnyPath) -> str:
-    """Return the folder's path with all links resolved: the real folder is what is judged.
+    """Return the folder's path with all links resolved; the checks are for that one.
 
-    systemd's `StateDirectory` under `DynamicUser` is a link, and so is many a home on another disk.
-    A link must be this user's or root's, or it could be turned to another folder of this user's.
+    systemd's `StateDirectory` under `DynamicUser` is a link, and so are many home folders. A link
+    must belong to this user or root, else its owner could point it at another folder.
     Raises `ConfigurationError` for a path below a home that this user does not have.
     """
-    # os.path and not pathlib, which costs more to load and call.
     expanded = os.path.expanduser(path)
     if os.fspath(expanded).startswith("~"):
         raise no_home()
     absolute = os.path.abspath(expanded)
     if not WINDOWS:
         if all(_is_plain_folder(folder) for folder in (absolute, *_parents(absolute))):
-            return absolute  # the usual case, quicker told than resolved
+            return absolute  # the usual case, and quicker than resolving
         _check_link(absolute)
     return os.path.realpath(absolute)
 
@@ -73,7 +71,7 @@ def _check_link(path: str) -> None:
     try:
         status = os.lstat(path)
     except OSError:
-        return  # it is to be made, or the check of the folder says what is wrong
+        return  # it is made later, or the check of the folder says what is wrong
     if stat.S_ISLNK(status.st_mode) and status.st_uid not in {0, os.geteuid()} and not is_trusted():
         why = f"it is a link of user {status.st_uid}"
         raise unsafe(path, why, f"sudo chown -h {os.geteuid()} {in_shell(path)}")
@@ -86,7 +84,7 @@ def _is_plain_folder(path: str) -> bool:
         return False
 
 
-@lru_cache(16)  # a process has one folder or two, and checks it at each write
+@lru_cache(16)  # a process has a folder or two, and checks them at each write
 def _parents(path: str) -> tuple[str, ...]:
     """Return the names of the folders above an absolute path, the nearest first."""
     above = os.path.dirname(path)
@@ -95,7 +93,7 @@ def _parents(path: str) -> tuple[str, ...]:
 
 @as_store_errors
 def folder_identity(path: AnyPath) -> tuple[int, int] | None:
-    """Check a folder; return what tells it from another of its name, `None` if there is none."""
+    """Check a folder; return its device and inode, or `None` if there is none."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -109,18 +107,18 @@ def folder_identity(path: AnyPath) -> tuple[int, int] | None:
 
 @as_store_errors
 def make_folder(path: AnyPath) -> None:
-    """Make a folder and what is missing above it, each 0700 whatever the umask."""
+    """Make a folder and the missing ones above it, each 0700 whatever the umask is."""
     for folder in (*reversed(_parents(os.fspath(path))), path):
         if not os.path.lexists(folder):
             with contextlib.suppress(FileExistsError):  # another process was faster
                 os.mkdir(folder, mode=0o700)
-                os.chmod(folder, 0o700)  # an umask such as 0177 takes the right to enter
+                os.chmod(folder, 0o700)  # an umask such as 0177 removes the right to enter
         if not WINDOWS:
-            _mend_unfinished(folder)
+            _repair_unfinished(folder)
 
 
-def _mend_unfinished(path: AnyPath) -> None:
-    """Give a new folder the mode that the umask took away, even if its process died since."""
+def _repair_unfinished(path: AnyPath) -> None:
+    """Set the mode of a new folder whose process died before it did so."""
     status = os.lstat(path)
     mode = stat.S_IMODE(status.st_mode)
     unfinished = mode & 0o777 in _UNFINISHED
