@@ -22,8 +22,8 @@ from attrs import frozen
 from click.shell_completion import CompletionItem
 
 from amplify_federation import ConfigurationError
-from amplify_federation.cli.options import Target, target_options
-from amplify_federation.cli.output import json_option, print_json, wants_json
+from amplify_federation.cli.options import Target, session_command
+from amplify_federation.cli.output import print_json, wants_json
 
 _NAME = re.compile(r"[\w.@+:/-]{1,100}", re.ASCII)
 _HEADER = re.compile(r"\[([^\]]+)\]")
@@ -61,16 +61,14 @@ def _profile_names(
     return []
 
 
-@click.command(
+@session_command(
     "configure",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation configure --pool ID --profile player\n"
-    "  amplify-federation configure --profile bob --session bob --yes\n"
-    "\b\n"
-    "  Then, with every AWS tool:\n"
-    "    aws s3 ls --profile player",
+    "amplify-federation configure --pool ID --profile player",
+    "amplify-federation configure --profile bob --session bob --yes",
+    "",
+    "Then, with every AWS tool:",
+    "  aws s3 ls --profile player",
 )
-@target_options
 @click.option(
     "--profile",
     metavar="NAME",
@@ -82,7 +80,6 @@ def _profile_names(
 @click.option("--region", help="AWS region of the profile.  [default: the pool's]")
 @click.option("--yes", is_flag=True, help="Write without asking.")
 @click.option("--overwrite", is_flag=True, help="Change a profile that gets credentials otherwise.")
-@json_option
 def command(  # the options of the command
     target: Target, *, profile: str, region: str | None, yes: bool, overwrite: bool
 ) -> None:

@@ -12,20 +12,18 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from amplify_federation import AuthSession, AWSCredentials, FederatedAuth
-from amplify_federation.cli.options import Target, run, target_options
-from amplify_federation.cli.output import json_option, utc_text, wants_json
+from amplify_federation.cli.options import Target, run, session_command
+from amplify_federation.cli.output import utc_text, wants_json
 
 
-@click.command(
+@session_command(
     "credentials",
-    epilog="\b\nExamples:\n"
-    '  eval "$(amplify-federation credentials --pool ID --format env)"\n'
-    "\b\n"
-    "  In ~/.aws/config, for every AWS tool:\n"
-    "    [profile player]\n"
-    "    credential_process = /home/you/.venv/bin/amplify-federation credentials --pool ID",
+    'eval "$(amplify-federation credentials --pool ID --format env)"',
+    "",
+    "In ~/.aws/config, for every AWS tool:",
+    "  [profile player]",
+    "  credential_process = /home/you/.venv/bin/amplify-federation credentials --pool ID",
 )
-@target_options
 @click.option(
     "--format",
     "form",
@@ -34,7 +32,6 @@ from amplify_federation.cli.output import json_option, utc_text, wants_json
     show_default=True,
     help="process: for `credential_process` in an AWS profile; env: for `eval` in a shell.",
 )
-@json_option
 def command(target: Target, *, form: str) -> None:
     """Print the session's credentials on stdout, and nothing else there.
 

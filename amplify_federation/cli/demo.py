@@ -9,6 +9,7 @@ import click
 
 from amplify_federation.cli.demo_steps import Step
 from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.options import examples
 from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
 
 _INTRODUCTION = """\
@@ -21,7 +22,7 @@ left.
 @click.command(
     "demo",
     short_help="Show the whole life of a session, without AWS.",
-    epilog="\b\nExamples:\n  amplify-federation demo\n  amplify-federation demo --json",
+    epilog=examples("amplify-federation demo", "amplify-federation demo --json"),
 )
 @json_option
 def command() -> None:

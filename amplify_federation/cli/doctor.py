@@ -33,23 +33,20 @@ from amplify_federation.cli.checks import (
     wrong,
 )
 from amplify_federation.cli.exit_codes import SIGN_IN, ExitCode
-from amplify_federation.cli.options import Target, run, target_options
-from amplify_federation.cli.output import json_option, print_json, remaining, wants_json
+from amplify_federation.cli.options import Target, run, session_command
+from amplify_federation.cli.output import print_json, remaining, wants_json
 from amplify_federation.cli.whoami import stored_state
 
 _COLOURS = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.WRONG: "red"}
 
 
-@click.command(
+@session_command(
     "doctor",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation doctor --pool ID\n"
-    "  amplify-federation doctor --config amplify_outputs.json --json\n"
-    "  amplify-federation doctor --store redis://redis.internal:6379/0",
+    "amplify-federation doctor --pool ID",
+    "amplify-federation doctor --config amplify_outputs.json --json",
+    "amplify-federation doctor --store redis://redis.internal:6379/0",
 )
-@target_options
 @click.option("--offline", is_flag=True, help="Do not ask the network.")
-@json_option
 def command(target: Target, *, offline: bool) -> None:
     """Check what a session needs, and say what to do where something is wrong.
 

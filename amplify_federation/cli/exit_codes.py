@@ -2,25 +2,7 @@
 
 from enum import IntEnum
 
-from amplify_federation import (
-    AuthError,
-    CallTimeoutError,
-    ConfigurationError,
-    ExternalServiceError,
-    InternalServiceError,
-    InvalidAccountTypeError,
-    InvalidStateError,
-    MalformedResponseError,
-    NetworkError,
-    NotAuthorizedError,
-    ServiceError,
-    SessionExpiredError,
-    SignedOutError,
-    StoreError,
-    TooManyRequestsError,
-    UnknownServiceError,
-    ValidationError,
-)
+from amplify_federation import AuthError, errors
 
 
 class ExitCode(IntEnum):
@@ -57,20 +39,20 @@ MEANINGS = {
 
 # The first row that fits decides, so the special stands before the general.
 _BY_ERROR: tuple[tuple[type[AuthError], ExitCode], ...] = (
-    (ValidationError, ExitCode.USAGE),
-    (ConfigurationError, ExitCode.CONFIGURATION),
-    (InvalidAccountTypeError, ExitCode.CONFIGURATION),
-    (SignedOutError, ExitCode.SIGNED_OUT),
-    (SessionExpiredError, ExitCode.EXPIRED),
-    (InvalidStateError, ExitCode.CONFLICT),
-    (TooManyRequestsError, ExitCode.UNAVAILABLE),
-    (InternalServiceError, ExitCode.UNAVAILABLE),
-    (ExternalServiceError, ExitCode.UNAVAILABLE),
-    (MalformedResponseError, ExitCode.UNAVAILABLE),
-    (UnknownServiceError, ExitCode.UNAVAILABLE),
-    (ServiceError, ExitCode.REFUSED),
-    (NetworkError, ExitCode.NETWORK),
-    (StoreError, ExitCode.STORE),
+    (errors.ValidationError, ExitCode.USAGE),
+    (errors.ConfigurationError, ExitCode.CONFIGURATION),
+    (errors.InvalidAccountTypeError, ExitCode.CONFIGURATION),
+    (errors.SignedOutError, ExitCode.SIGNED_OUT),
+    (errors.SessionExpiredError, ExitCode.EXPIRED),
+    (errors.InvalidStateError, ExitCode.CONFLICT),
+    (errors.TooManyRequestsError, ExitCode.UNAVAILABLE),
+    (errors.InternalServiceError, ExitCode.UNAVAILABLE),
+    (errors.ExternalServiceError, ExitCode.UNAVAILABLE),
+    (errors.MalformedResponseError, ExitCode.UNAVAILABLE),
+    (errors.UnknownServiceError, ExitCode.UNAVAILABLE),
+    (errors.ServiceError, ExitCode.REFUSED),
+    (errors.NetworkError, ExitCode.NETWORK),
+    (errors.StoreError, ExitCode.STORE),
 )
 
 
@@ -89,11 +71,11 @@ SIGN_IN = (
 # An error's own advice names calls of the library. These classes get the command in its place,
 # where the error carries the advice of its class; a special one says more than a class can.
 _COMMANDS: tuple[tuple[type[AuthError], str], ...] = (
-    (SignedOutError, f"Sign in: {SIGN_IN}"),
-    (SessionExpiredError, f"Sign in again: {SIGN_IN}"),
-    (NotAuthorizedError, f"Sign in again, for a new token: {SIGN_IN}"),
-    (CallTimeoutError, "Try again; if it happens again, run: amplify-federation doctor"),
-    (InvalidStateError, "See who is signed in: amplify-federation session"),
+    (errors.SignedOutError, f"Sign in: {SIGN_IN}"),
+    (errors.SessionExpiredError, f"Sign in again: {SIGN_IN}"),
+    (errors.NotAuthorizedError, f"Sign in again, for a new token: {SIGN_IN}"),
+    (errors.CallTimeoutError, "Try again; if it happens again, run: amplify-federation doctor"),
+    (errors.InvalidStateError, "See who is signed in: amplify-federation session"),
 )
 # What special advice calls by the library's names, and the option for it.
 _OPTIONS = (

@@ -30,6 +30,7 @@ from amplify_federation.cli.fake_control import (
     Control,
     call_line,
 )
+from amplify_federation.cli.options import examples
 from amplify_federation.cli.output import json_option, print_json, wants_json
 
 if TYPE_CHECKING:
@@ -81,12 +82,13 @@ class _Group(click.Group):
     commands=COMMANDS,
     invoke_without_command=True,
     short_help="Serve an embedded Cognito, to try things without AWS.",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito -- python -m asyncio\n"
-    "  amplify-federation fake-cognito > fake.env &\n"
-    "  . ./fake.env\n"
-    "  amplify-federation login\n"
-    "  amplify-federation fake-cognito token --user bob > token.txt",
+    epilog=examples(
+        "amplify-federation fake-cognito -- python -m asyncio",
+        "amplify-federation fake-cognito > fake.env &",
+        ". ./fake.env",
+        "amplify-federation login",
+        "amplify-federation fake-cognito token --user bob > token.txt",
+    ),
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port.  [default: a free one]"

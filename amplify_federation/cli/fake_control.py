@@ -14,6 +14,7 @@ import click
 from attrs import field, frozen
 
 from amplify_federation import ConfigurationError, NetworkError
+from amplify_federation.cli.options import examples
 from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
 
 CONTROL_URL = "AMPLIFY_FEDERATION_CONTROL_URL"
@@ -111,11 +112,14 @@ def _given(**arguments: object) -> dict[str, object]:
     return {name: value for name, value in arguments.items() if value not in (None, (), {}, False)}
 
 
-def _print_answer(told: dict[str, Any]) -> None:
+def _print_answer(told: dict[str, Any], line: str | None = None) -> None:
+    """Print an answer as JSON; without `--json` as `line` with its members, or as two columns."""
     if wants_json():
         print_json(told)
-    else:
+    elif line is None:
         print_pairs((name, str(value)) for name, value in told.items())
+    else:
+        click.echo(line.format_map(told))
 
 
 _provider_option = click.option(
@@ -142,9 +146,10 @@ def _with_claim_options(command: Any) -> Any:  # noqa: ANN401  # click's decorat
 
 
 @click.command(
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito token --user bob > token.txt\n"
-    "  amplify-federation fake-cognito token --user bob --expired --claim groups='[\"a\"]'"
+    epilog=examples(
+        "amplify-federation fake-cognito token --user bob > token.txt",
+        "amplify-federation fake-cognito token --user bob --expired --claim groups='[\"a\"]'",
+    )
 )
 @click.option("--user", default="alice", show_default=True, help="The token's `sub`.")
 @_provider_option
@@ -177,17 +182,14 @@ def token(  # noqa: PLR0913  # the options of the command
         forged=forged,
     )
     body = {"provider": provider, "subject": user, **order}
-    told = Control.from_env().ask("POST", "tokens", body)
-    if wants_json():
-        print_json(told)
-    else:
-        click.echo(told["token"])
+    _print_answer(Control.from_env().ask("POST", "tokens", body), "{token}")
 
 
 @click.command(
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito pool --provider google=web --provider apple\n"
-    "  amplify-federation fake-cognito pool --guests"
+    epilog=examples(
+        "amplify-federation fake-cognito pool --provider google=web --provider apple",
+        "amplify-federation fake-cognito pool --guests",
+    )
 )
 @click.option(
     "--provider",
@@ -207,17 +209,14 @@ def pool(*, providers: tuple[str, ...], guests: bool, classic_flow: bool, name: 
         provider, _, client_id = each.partition("=")
         clients.setdefault(provider, []).append(client_id or DEFAULT_CLIENT_ID)
     body = _given(providers=clients, guest_access=guests, classic_flow=classic_flow, name=name)
-    told = Control.from_env().ask("POST", "pools", body)
-    if wants_json():
-        print_json(told)
-    else:
-        click.echo(told["identity_pool_id"])
+    _print_answer(Control.from_env().ask("POST", "pools", body), "{identity_pool_id}")
 
 
 @click.command(
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito provider --user alice --user carol --lifetime 5m\n"
-    "  amplify-federation fake-cognito provider --provider login.example.com --client app=URL"
+    epilog=examples(
+        "amplify-federation fake-cognito provider --user alice --user carol --lifetime 5m",
+        "amplify-federation fake-cognito provider --provider login.example.com --client app=URL",
+    )
 )
 @_provider_option
 @click.option("--user", "users", multiple=True, help="A user of the sign-in page. Again.")
@@ -261,17 +260,14 @@ def provider(  # noqa: PLR0913  # the options of the command
     if no_refresh_tokens:
         body["refresh_tokens"] = False
     path = f"providers/{quote(provider, safe='')}"
-    told = Control.from_env().ask("PUT", path, body)
-    if wants_json():
-        print_json(told)
-    else:
-        click.echo(f"Set. Its issuer is {told['issuer']}.")
+    _print_answer(Control.from_env().ask("PUT", path, body), "Set. Its issuer is {issuer}.")
 
 
 @click.command(
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito clock --advance 2h\n"
-    "  amplify-federation fake-cognito clock --skew 90"
+    epilog=examples(
+        "amplify-federation fake-cognito clock --advance 2h",
+        "amplify-federation fake-cognito clock --skew 90",
+    )
 )
 @click.option("--advance", type=Duration(), help="Let time pass, for the server alone.")
 @click.option("--skew", type=Duration(), help="How far its clock is ahead of this machine's.")
@@ -283,10 +279,11 @@ def clock(*, advance: float | None, skew: float | None) -> None:
 
 
 @click.command(
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito fault TooManyRequestsException --operation GetId --times 2\n"
-    "  amplify-federation fake-cognito fault --operation token --cut-connection\n"
-    "  amplify-federation fake-cognito fault --clear"
+    epilog=examples(
+        "amplify-federation fake-cognito fault TooManyRequestsException --operation GetId",
+        "amplify-federation fake-cognito fault --operation token --cut-connection",
+        "amplify-federation fake-cognito fault --clear",
+    )
 )
 @click.argument("code", required=False)
 @click.option("--operation", help="Such as GetId, or an endpoint of a provider, such as token.")
@@ -311,9 +308,10 @@ def fault(*, clear: bool, times: int, **options: object) -> None:
 
 
 @click.command(
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito quota GetId=25 GetCredentialsForIdentity=200\n"
-    "  amplify-federation fake-cognito quota"
+    epilog=examples(
+        "amplify-federation fake-cognito quota GetId=25 GetCredentialsForIdentity=200",
+        "amplify-federation fake-cognito quota",
+    )
 )
 @click.argument("quotas", nargs=-1, metavar="[OPERATION=CALLS_A_SECOND]...")
 @json_option
@@ -332,10 +330,11 @@ def quota(*, quotas: tuple[str, ...]) -> None:
 
 
 @click.command(
-    epilog="\b\nExamples:\n"
-    "  amplify-federation fake-cognito calls\n"
-    "  amplify-federation fake-cognito calls --providers --json\n"
-    "  amplify-federation fake-cognito calls --clear"
+    epilog=examples(
+        "amplify-federation fake-cognito calls",
+        "amplify-federation fake-cognito calls --providers --json",
+        "amplify-federation fake-cognito calls --clear",
+    )
 )
 @click.option("--providers", is_flag=True, help="Those to the embedded OpenID providers.")
 @click.option("--clear", is_flag=True, help="Forget them after they are printed.")

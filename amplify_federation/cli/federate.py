@@ -4,9 +4,8 @@ import click
 
 from amplify_federation import AuthProvider, FederationResult
 from amplify_federation.cli.client_settings import PROVIDER_VARIABLE
-from amplify_federation.cli.options import NAMES, ProviderType, Target, run, target_options
+from amplify_federation.cli.options import NAMES, ProviderType, Target, run, session_command
 from amplify_federation.cli.output import (
-    json_option,
     masked_key_id,
     print_json,
     print_pairs,
@@ -17,15 +16,13 @@ from amplify_federation.cli.output import (
 from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
 
 
-@click.command(
+@session_command(
     "federate",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation federate --pool ID --provider google --token-file token.txt\n"
-    "  get-token | amplify-federation federate --provider google --token-file -\n"
-    "  AMPLIFY_FEDERATION_TOKEN=... amplify-federation federate \\\n"
-    "      --provider oidc:https://issuer.example.com",
+    "amplify-federation federate --pool ID --provider google --token-file token.txt",
+    "get-token | amplify-federation federate --provider google --token-file -",
+    "AMPLIFY_FEDERATION_TOKEN=... amplify-federation federate \\",
+    "    --provider oidc:https://issuer.example.com",
 )
-@target_options
 @click.option(
     "--provider",
     required=True,
@@ -44,7 +41,6 @@ from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
     metavar="ID",
     help="Identity id to federate with, where your backend or a guest session gave one.",
 )
-@json_option
 def command(
     target: Target, *, provider: AuthProvider, token_file: str | None, identity_id: str | None
 ) -> None:

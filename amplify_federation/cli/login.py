@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
 import click
@@ -11,10 +11,8 @@ from attrs import frozen
 
 from amplify_federation import (
     FederationResult,
-    Revocation,
     SignIn,
     SignInPrompt,
-    SignOutResult,
     sign_in,
 )
 from amplify_federation.cli.client_settings import (
@@ -27,10 +25,8 @@ from amplify_federation.cli.client_settings import (
     issuer_of,
     resolved,
 )
-from amplify_federation.cli.exit_codes import ExitCode
-from amplify_federation.cli.options import Target, run, target_options
+from amplify_federation.cli.options import Target, run, session_command
 from amplify_federation.cli.output import (
-    json_option,
     masked_key_id,
     print_json,
     print_pairs,
@@ -57,18 +53,16 @@ class _Flow:
     seconds: float
 
 
-@click.command(
+@session_command(
     "login",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation login --pool ID --provider google --client-id ID\n"
-    "  amplify-federation login --provider oidc:https://issuer.example.com --client-id ID\n"
-    "  amplify-federation login --device\n"
-    "\b\n"
-    "  With AMPLIFY_FEDERATION_POOL_ID, AMPLIFY_FEDERATION_PROVIDER and\n"
-    "  AMPLIFY_FEDERATION_CLIENT_ID, or a configuration file that has them:\n"
-    "    amplify-federation login",
+    "amplify-federation login --pool ID --provider google --client-id ID",
+    "amplify-federation login --provider oidc:https://issuer.example.com --client-id ID",
+    "amplify-federation login --device",
+    "",
+    "With AMPLIFY_FEDERATION_POOL_ID, AMPLIFY_FEDERATION_PROVIDER and",
+    "AMPLIFY_FEDERATION_CLIENT_ID, or a configuration file that has them:",
+    "  amplify-federation login",
 )
-@target_options
 @click.option(
     "--provider",
     metavar="PROVIDER",
@@ -111,7 +105,6 @@ class _Flow:
     show_default=True,
     help="Seconds that you have for the sign-in.",
 )
-@json_option
 def command(  # noqa: PLR0913  # the options of the command
     target: Target,
     *,
@@ -259,46 +252,3 @@ def _report(target: Target, signed: SignIn, result: FederationResult) -> None:
     )
     if not renews:
         click.echo(f"\n{_NO_REFRESH}", err=True)
-
-
-@click.command(
-    "logout",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation logout\n"
-    "  amplify-federation logout --session bob --local",
-)
-@target_options
-@click.option("--local", is_flag=True, help="Forget the session here; do not ask the provider.")
-@json_option
-def logout(target: Target, *, local: bool) -> None:
-    """Forget the session in every process of this machine, then have the provider revoke its
-    refresh token, where it offers that.
-
-    Nobody signed in is no error. Credentials that were handed out serve until their expiration,
-    and the provider's own page in the browser stays signed in. Exits with 8 if the session was
-    forgotten here and the provider did not revoke the token.
-    """  # noqa: D205  # click prints it all
-
-    async def work() -> SignOutResult:
-        # Not entered, which would read the record: one that no key at hand opens is cleared, too.
-        async with aclosing(target.open()) as auth:
-            return await auth.sign_out(local=local)
-
-    result = run(work, doing="Signing out")
-    failed = result.revocation is Revocation.FAILED
-    if wants_json():
-        document = {
-            "state": "signed_out",
-            "session": target.session,
-            "revocation": result.revocation.value,
-            "message": result.message,
-            "advice": result.recovery_suggestion,
-        }
-        print_json(document)
-    else:
-        click.echo("Signed out.")
-        if result.revocation is not Revocation.NOTHING_TO_REVOKE:
-            click.echo(result.message, err=failed)
-        if result.recovery_suggestion:
-            click.echo(f"  {result.recovery_suggestion}", err=failed)
-    click.get_current_context().exit(int(ExitCode.UNAVAILABLE if failed else ExitCode.OK))

@@ -1,6 +1,7 @@
 """The options that commands share: pool, store and name of the session, and the provider."""
 
 import functools
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ from amplify_federation import (
     IdentityPool,
     ValidationError,
 )
-from amplify_federation.cli.output import progress
+from amplify_federation.cli.output import json_option, progress
 
 T = TypeVar("T")
 _NO_POOL = (
@@ -83,6 +84,16 @@ class _StorePlace(click.Path):
         return super().convert(value, param, ctx)
 
 
+def _session_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return a session's name; bytes that the locale does not decode are read as UTF-8."""
+    try:
+        has_bytes = any("\udc80" <= character <= "\udcff" for character in value)
+        return os.fsencode(value).decode() if has_bytes else value
+    except UnicodeDecodeError:
+        message = "a session's name must be text in UTF-8."
+    raise click.BadParameter(message)
+
+
 def _session_names(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -97,7 +108,24 @@ def _session_names(
     return [CompletionItem(offer) for offer in offers if offer.startswith(incomplete)]
 
 
-_OPTIONS = (
+def examples(*lines: str) -> str:
+    """Return a command's examples for the end of its help, their lines as they are given.
+
+    An empty line begins a new paragraph.
+    """
+    # click leaves the lines of a paragraph that begins with \b as they are.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" if line else "\n\b" for line in lines)
+
+
+store_option = click.option(
+    "--store",
+    "folder",
+    metavar="FOLDER",
+    type=_StorePlace(path_type=Path, file_okay=False),
+    help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the user's "
+    "state folder]",
+)
+_SESSION_OPTIONS = (
     click.option(
         "--pool", "pool_id", metavar="ID", help="Identity pool id, such as us-west-2:GUID."
     ),
@@ -112,39 +140,49 @@ _OPTIONS = (
         metavar="NAME",
         default="default",
         show_default=True,
+        callback=_session_name,
         shell_complete=_session_names,
         help="Session name; one name is one user.",
     ),
-    click.option(
-        "--store",
-        "folder",
-        metavar="FOLDER",
-        type=_StorePlace(path_type=Path, file_okay=False),
-        help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the "
-        "user's state folder]",
-    ),
+    store_option,
 )
 
 
-def target_options(command: Callable[..., T]) -> Callable[..., T]:
-    """Give a command the options that name a session; it gets them as `target`."""
+def session_command(
+    name: str, *lines: str, interspersed: bool = True
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a function the command of this name for one session, with the lines as examples.
 
-    @functools.wraps(command)
-    def with_target(
-        *,
-        pool_id: str | None,
-        config: Path | None,
-        session: str,
-        folder: Path | str | None,
-        **rest: Any,  # noqa: ANN401  # the command's own options
-    ) -> T:
-        path, url = (None, folder) if isinstance(folder, str) else (folder, None)
-        return command(target=Target(pool_id, config, session, path, url), **rest)
+    The function gets the session as `target`. In the help the options that name it come first, then
+    the command's own, then `--json`. `interspersed`: whether options may follow an argument.
+    """
 
-    decorated: Callable[..., T] = with_target
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @functools.wraps(function)
+        def with_target(
+            *,
+            pool_id: str | None,
+            config: Path | None,
+            session: str,
+            folder: Path | str | None,
+            **rest: Any,  # noqa: ANN401  # the command's own options
+        ) -> None:
+            path, url = (None, folder) if isinstance(folder, str) else (folder, None)
+            function(target=Target(pool_id, config, session, path, url), **rest)
+
+        command: click.Command = click.command(
+            name,
+            epilog=examples(*lines),
+            context_settings={"allow_interspersed_args": interspersed},
+        )(with_target)
+        own, command.params = command.params, []
+        for option in _SESSION_OPTIONS:
+            option(command)
+        command.params += own
+        json_option(command)
+        return command
+
+    return decorate
 
 
 def run(work: Callable[[], Awaitable[T]], *, doing: str | None) -> T:
@@ -163,13 +201,9 @@ def run(work: Callable[[], Awaitable[T]], *, doing: str | None) -> T:
         return run_to_end(main())
 
 
-_BY_NAME = {
-    "google": AuthProvider.GOOGLE,
-    "facebook": AuthProvider.FACEBOOK,
-    "amazon": AuthProvider.AMAZON,
-    "apple": AuthProvider.APPLE,
-    "twitter": AuthProvider.TWITTER,
-    "developer": AuthProvider.DEVELOPER,
+_BY_NAME: dict[str, AuthProvider] = {
+    name: getattr(AuthProvider, name.upper())  # GOOGLE, ...
+    for name in ("google", "facebook", "amazon", "apple", "twitter", "developer")
 }
 _MAKERS = {
     "oidc": AuthProvider.oidc,

@@ -27,7 +27,7 @@ _COMMANDS = {
         "Write a profile with which AWS tools get the credentials.",
     ),
     "list": ("whoami", "list_command", "List the sessions of this machine."),
-    "logout": ("login", "logout", "Forget the session, and end it at the provider."),
+    "logout": ("session", "logout", "Forget the session, and end it at the provider."),
     "federate": ("federate", "command", "Trade a provider's token for AWS credentials."),
     "session": ("session", "command", "Show who is signed in, and for how long."),
     "credentials": ("credentials", "command", "Print the credentials, for AWS tools and scripts."),

@@ -16,8 +16,8 @@ from amplify_federation import AWSCredentials, FederatedAuth
 from amplify_federation.cli.credential_server import CredentialServer, serve_credentials
 from amplify_federation.cli.credentials import fetch_for_tools
 from amplify_federation.cli.exit_codes import ExitCode
-from amplify_federation.cli.options import Target, target_options
-from amplify_federation.cli.output import json_option, print_json, progress, wants_json
+from amplify_federation.cli.options import Target, session_command
+from amplify_federation.cli.output import print_json, progress, wants_json
 
 _NOT_FOUND = 127  # as shells have it
 _TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
@@ -50,19 +50,17 @@ _END_SIGNALS = tuple(
 _OF_TERMINALS = frozenset({"SIGINT", "SIGQUIT"})
 
 
-@click.command(
+@session_command(
     "serve",
-    context_settings={"allow_interspersed_args": False},  # what follows PROGRAM is its own
-    epilog="\b\nExamples:\n"
-    "  amplify-federation serve --pool ID -- aws s3 ls\n"
-    "  amplify-federation serve --pool ID -- python game.py\n"
-    "  amplify-federation serve --pool ID --token-variable -- node game.js\n"
-    "\b\n"
-    "  For programs that are started elsewhere:\n"
-    "    amplify-federation serve --pool ID > aws.env &\n"
-    "    . ./aws.env",
+    "amplify-federation serve --pool ID -- aws s3 ls",
+    "amplify-federation serve --pool ID -- python game.py",
+    "amplify-federation serve --pool ID --token-variable -- node game.js",
+    "",
+    "For programs that are started elsewhere:",
+    "  amplify-federation serve --pool ID > aws.env &",
+    "  . ./aws.env",
+    interspersed=False,  # what follows PROGRAM is its own
 )
-@target_options
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port.  [default: a free one]"
 )
@@ -72,7 +70,6 @@ _OF_TERMINALS = frozenset({"SIGINT", "SIGQUIT"})
     help=f"Set {_TOKEN_VARIABLE} too, for SDKs that read no token file, as JavaScript's "
     "`fromContainerMetadata`.",
 )
-@json_option
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
 def command(target: Target, *, port: int, token_variable: bool, program: Sequence[str]) -> None:
     """Serve the session's credentials on loopback, in the way that containers on AWS get theirs.
@@ -88,15 +85,12 @@ def command(target: Target, *, port: int, token_variable: bool, program: Sequenc
     _run_server(target, port, token_variable=token_variable, program=program)
 
 
-@click.command(
+@session_command(
     "exec",
-    context_settings={"allow_interspersed_args": False},  # as above
-    epilog="\b\nExamples:\n"
-    "  amplify-federation exec -- aws s3 ls\n"
-    "  amplify-federation exec --session bob -- python game.py",
+    "amplify-federation exec -- aws s3 ls",
+    "amplify-federation exec --session bob -- python game.py",
+    interspersed=False,  # as above
 )
-@target_options
-@json_option
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(target: Target, *, program: Sequence[str]) -> None:
     """Run a program with the session's credentials, renewed while it runs; exit with its code.

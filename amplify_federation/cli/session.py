@@ -1,16 +1,23 @@
-"""`session` and `clear`: look at the stored session, and forget it."""
+"""`session`, `clear` and `logout`: show the stored session, and forget it."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from attrs import frozen
 
-from amplify_federation import AuthSession, Expired, Federated, SignedOut
+from amplify_federation import (
+    AuthSession,
+    Expired,
+    Federated,
+    FederatedAuth,
+    Revocation,
+    SignedOut,
+)
 from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
-from amplify_federation.cli.options import Target, run, target_options
+from amplify_federation.cli.options import Target, run, session_command
 from amplify_federation.cli.output import (
-    json_option,
     masked_key_id,
     print_json,
     print_pairs,
@@ -19,6 +26,8 @@ from amplify_federation.cli.output import (
     utc_text,
     wants_json,
 )
+
+T = TypeVar("T")
 
 
 @frozen
@@ -29,16 +38,13 @@ class _Look:
     session: AuthSession
 
 
-@click.command(
+@session_command(
     "session",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation session --pool us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768\n"
-    "  amplify-federation session --config amplify_outputs.json --json\n"
-    "  amplify-federation session --refresh || echo 'sign in again'",
+    "amplify-federation session --pool us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768",
+    "amplify-federation session --config amplify_outputs.json --json",
+    "amplify-federation session --refresh || echo 'sign in again'",
 )
-@target_options
 @click.option("--refresh", is_flag=True, help="Renew the credentials even if they are good.")
-@json_option
 def command(target: Target, *, refresh: bool) -> None:
     """Show who is signed in, and for how long.
 
@@ -95,28 +101,67 @@ def _print(target: Target, look: _Look) -> None:
         click.echo(f"\n{error.message}\n  {advice_for(error)}", err=True)
 
 
-@click.command(
+async def _unread(target: Target, forget: Callable[[FederatedAuth], Awaitable[T]]) -> T:
+    """Forget a session by a handle that is not entered, which would read the record.
+
+    So a record that no key at hand opens is forgotten, too.
+    """
+    async with aclosing(target.open()) as auth:
+        return await forget(auth)
+
+
+@session_command(
     "clear",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation clear --pool ID\n"
-    "  amplify-federation clear --session bob",
+    "amplify-federation clear --pool ID",
+    "amplify-federation clear --session bob",
 )
-@target_options
-@json_option
 def clear(target: Target) -> None:
     """Forget the session, in every process of this machine. Needs no network.
 
     Nobody signed in is no error. Signing out at the identity provider is not done here, and
     credentials that were handed out serve until their expiration.
     """
-
-    async def work() -> None:
-        # Not entered, which would read the record: one that no key at hand opens is cleared, too.
-        async with aclosing(target.open()) as auth:
-            await auth.clear_federation_to_identity_pool()
-
-    run(work, doing="Clearing the session")
+    run(
+        lambda: _unread(target, FederatedAuth.clear_federation_to_identity_pool),
+        doing="Clearing the session",
+    )
     if wants_json():
         print_json({"state": "signed_out", "session": target.session})
     else:
         click.echo("Signed out.")
+
+
+@session_command(
+    "logout",
+    "amplify-federation logout",
+    "amplify-federation logout --session bob --local",
+)
+@click.option("--local", is_flag=True, help="Forget the session here; do not ask the provider.")
+def logout(target: Target, *, local: bool) -> None:
+    """Forget the session in every process of this machine, then have the provider revoke its
+    refresh token, where it offers that.
+
+    Nobody signed in is no error. Credentials that were handed out serve until their expiration,
+    and the provider's own page in the browser stays signed in. Exits with 8 if the session was
+    forgotten here and the provider did not revoke the token.
+    """  # noqa: D205  # click prints it all
+    result = run(
+        lambda: _unread(target, lambda auth: auth.sign_out(local=local)), doing="Signing out"
+    )
+    failed = result.revocation is Revocation.FAILED
+    if wants_json():
+        document = {
+            "state": "signed_out",
+            "session": target.session,
+            "revocation": result.revocation.value,
+            "message": result.message,
+            "advice": result.recovery_suggestion,
+        }
+        print_json(document)
+    else:
+        click.echo("Signed out.")
+        if result.revocation is not Revocation.NOTHING_TO_REVOKE:
+            click.echo(result.message, err=failed)
+        if result.recovery_suggestion:
+            click.echo(f"  {result.recovery_suggestion}", err=failed)
+    click.get_current_context().exit(int(ExitCode.UNAVAILABLE if failed else ExitCode.OK))

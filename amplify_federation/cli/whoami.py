@@ -5,6 +5,7 @@ import json
 import os
 import re
 from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -24,7 +25,7 @@ from amplify_federation import (
     SignedOutError,
 )
 from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
-from amplify_federation.cli.options import Target, run, target_options
+from amplify_federation.cli.options import Target, examples, run, session_command, store_option
 from amplify_federation.cli.output import (
     json_option,
     print_json,
@@ -52,15 +53,12 @@ class _Role:
     text: str
 
 
-@click.command(
+@session_command(
     "whoami",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation whoami\n"
-    "  amplify-federation whoami --session bob --no-network --json",
+    "amplify-federation whoami",
+    "amplify-federation whoami --session bob --no-network --json",
 )
-@target_options
 @click.option("--no-network", is_flag=True, help="Do not ask STS for the role, and renew nothing.")
-@json_option
 def command(target: Target, *, no_network: bool) -> None:
     """Show which user the session is of, at which provider, as which identity and role.
 
@@ -227,28 +225,17 @@ def _print(target: Target, state: State, credentials: AWSCredentials | None, rol
 
 @click.command(
     "list",
-    epilog="\b\nExamples:\n"
-    "  amplify-federation list\n"
-    "  amplify-federation list --store ./sessions --json",
+    epilog=examples("amplify-federation list", "amplify-federation list --store ./sessions --json"),
 )
-@click.option(
-    "--store",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(file_okay=False),
-    help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the user's "
-    "state folder]",
-)
+@store_option
 @json_option
-def list_command(folder: str | None) -> None:
+def list_command(folder: Path | None) -> None:
     """List the sessions in the folder, of every pool, with state and end of their credentials.
 
     Names and pools stand in the sealed records: without the key nothing can be listed. Asks no
     network. A record that the key at hand does not open is counted. No secret is shown.
     """
-    from pathlib import Path  # noqa: PLC0415  # few name a folder
-
-    target = Target(folder=None if folder is None else Path(folder))
+    target = Target(folder=folder)
     rows, unopened = run(lambda: _rows(target.store()), doing="Reading the sessions")
     if wants_json():
         print_json({"sessions": rows, "unopened": unopened})

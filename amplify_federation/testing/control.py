@@ -19,14 +19,7 @@ from amplify_federation.testing._http.messages import Call, Request, Response
 from amplify_federation.testing.cognito import FakeCognito
 
 _Arguments = dict[str, Any]
-_NAMED_PROVIDERS = {
-    "google": AuthProvider.GOOGLE,
-    "facebook": AuthProvider.FACEBOOK,
-    "amazon": AuthProvider.AMAZON,
-    "apple": AuthProvider.APPLE,
-    "twitter": AuthProvider.TWITTER,
-    "developer": AuthProvider.DEVELOPER,
-}
+_NAMES = frozenset({"google", "facebook", "amazon", "apple", "twitter", "developer"})
 
 
 @frozen
@@ -204,7 +197,10 @@ def shown(call: Call) -> dict[str, Any]:
 
 def provider_named(name: str) -> AuthProvider:
     """Return a provider by its constant's name in lower case, or by its login key."""
-    return _NAMED_PROVIDERS.get(name) or AuthProvider.custom(name)
+    if name in _NAMES:
+        constant: AuthProvider = getattr(AuthProvider, name.upper())  # GOOGLE, ...
+        return constant
+    return AuthProvider.custom(name)
 
 
 def _providers(given: object) -> dict[AuthProvider, list[str]] | list[AuthProvider]:
