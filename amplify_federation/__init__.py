@@ -46,14 +46,12 @@ if typing.TYPE_CHECKING:
     from amplify_federation._crypto.keyring import KeyringKey
     from amplify_federation._crypto.keys import KeyRing
     from amplify_federation._crypto.passphrase import PassphraseKey
+    from amplify_federation._model.auth_session import AuthResult, AuthSession
     from amplify_federation._model.classic_flow import ClassicFlow
+    from amplify_federation._model.events import AuthEvent, AuthEventKind
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results import (
-        AuthEvent,
-        AuthEventKind,
-        AuthResult,
-        AuthSession,
         AuthUser,
         FederationResult,
         Revocation,
@@ -152,14 +150,12 @@ __all__ = [
 
 _HOMES = {
     "_async.broadcast": ("EventStream",),
+    "_model.auth_session": ("AuthResult", "AuthSession"),
     "_model.classic_flow": ("ClassicFlow",),
+    "_model.events": ("AuthEvent", "AuthEventKind"),
     "_model.providers": ("AuthProvider",),
     "_model.refresh_grant": ("RefreshGrant",),
     "_model.results": (
-        "AuthEvent",
-        "AuthEventKind",
-        "AuthResult",
-        "AuthSession",
         "AuthUser",
         "FederationResult",
         "Revocation",

@@ -26,14 +26,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from amplify_federation._async.broadcast import EventStream
+    from amplify_federation._model.auth_session import AuthSession
+    from amplify_federation._model.events import AuthEvent
     from amplify_federation._model.refresh_grant import RefreshGrant
-    from amplify_federation._model.results import (
-        AuthEvent,
-        AuthSession,
-        AuthUser,
-        FederationResult,
-        SignOutResult,
-    )
+    from amplify_federation._model.results import AuthUser, FederationResult, SignOutResult
     from amplify_federation._model.state import State
     from amplify_federation._session.context import TokenSource, UserPool
     from amplify_federation.stores.protocol import SessionStore

@@ -12,8 +12,8 @@ from typing import Any, Self
 from amplify_federation._async.background import Background
 from amplify_federation._cognito.requests import checked_token
 from amplify_federation._http.client import CognitoClient
+from amplify_federation._model.auth_session import AuthSession
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.results import AuthSession
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.state import SignedOut, State
 from amplify_federation._model.values import Secret

@@ -1,6 +1,6 @@
 """What a session can be: signed out, federated or expired. How it becomes so is the machine's."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve, frozen
 
@@ -41,6 +41,7 @@ class Grant:
 class SignedOut:
     """Nobody is signed in; a guest's grant may be around."""
 
+    name: ClassVar[str] = "signed_out"
     guest: Grant | None = None
 
 
@@ -48,6 +49,7 @@ class SignedOut:
 class Federated:
     """A user is signed in through the logins in `linked_logins`."""
 
+    name: ClassVar[str] = "federated"
     grant: Grant
     linked_logins: tuple[Login, ...]
 
@@ -71,6 +73,7 @@ class Federated:
 class Expired:
     """The credentials are over and only a new token helps. The identity is kept."""
 
+    name: ClassVar[str] = "expired"
     identity_id: str
     linked_logins: tuple[Login, ...]
 

@@ -5,10 +5,10 @@ carries an `event` in its `extra`, and further fields; none carries a secret, a 
 id or the message of an error:
 
     event                 fields                                        level    logged by
-    federated             session, state                                INFO     repository
-    credentials_renewed   session, state                                INFO     repository
-    session_expired       session, state                                INFO     repository
-    federation_cleared    session, state                                INFO     repository
+    federated             session, state                                INFO     session
+    credentials_renewed   session, state                                INFO     session
+    session_expired       session, state                                INFO     session
+    federation_cleared    session, state                                INFO     session
     renewal               session, outcome, early, seconds              INFO, WARNING if it failed
                                                                                  renewal
     retry                 operation, error, attempt, delay              INFO

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from amplify_federation._cognito.decoding import Answer
     from amplify_federation._http.client import CognitoClient
     from amplify_federation._http.server_clock import ServerClock
+    from amplify_federation._model.events import AuthEvent
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
-    from amplify_federation._model.results import AuthEvent, TokenRequest, UserPoolTokens
+    from amplify_federation._model.results import TokenRequest, UserPoolTokens
     from amplify_federation._model.settings import AuthSettings
     from amplify_federation._model.state import Login
     from amplify_federation._session.repository import SessionRepository

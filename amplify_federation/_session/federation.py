@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from attrs import evolve
 
+import amplify_federation._model.events  # noqa: F401  # pyright: ignore[reportUnusedImport]  # as above
 from amplify_federation._async.serial_queue import SerialQueue
 from amplify_federation._cognito.flow import (
     Flow,

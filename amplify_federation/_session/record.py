@@ -1,4 +1,4 @@
-"""A session's record: its state as bytes, before they are sealed, and back; and its events. Pure.
+"""A session's record: its state as bytes, before they are sealed, and back. Pure.
 
 The token of a request (a bearer's) is transient: each request brings it, so neither store nor
 memory need keep it. An empty token marks its place in the record; none at all says that Cognito
@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attrs import evolve
 
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.results import AuthEvent, AuthEventKind
 from amplify_federation._model.state import Expired, Federated, Grant, Login, SignedOut, State
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation.errors import AuthError, SessionFileCorruptError, SessionFormatTooNewError
@@ -242,36 +241,3 @@ def _replaced(record: SessionRecord, old: Secret, new: Secret | None) -> Session
 
     logins = tuple(swapped(login) for login in state.linked_logins)
     return record._replace(state=evolve(state, linked_logins=logins))
-
-
-def name_of(state: State) -> str:
-    """Return the public name of a state."""
-    match state:
-        case SignedOut():
-            return "signed_out"
-        case Federated():
-            return "federated"
-        case Expired():
-            return "expired"
-
-
-def event_between(before: SessionRecord, after: SessionRecord) -> AuthEvent | None:
-    """Return what listeners are told of a change, or `None` if it is no concern of theirs."""
-    kind = _kind_of_change(before, after)
-    return None if kind is None else AuthEvent(kind, name_of(after.state))
-
-
-def _kind_of_change(before: SessionRecord, after: SessionRecord) -> AuthEventKind | None:
-    match before.state, after.state:
-        case Federated(old), Federated(new) if before.federation_id == after.federation_id:
-            return None if old == new else AuthEventKind.CREDENTIALS_RENEWED
-        case _, Federated():
-            return AuthEventKind.FEDERATED
-        case Expired(), Expired():
-            return None
-        case _, Expired():
-            return AuthEventKind.SESSION_EXPIRED
-        case SignedOut(), SignedOut():
-            return None
-        case _, SignedOut():
-            return AuthEventKind.FEDERATION_CLEARED

@@ -12,6 +12,7 @@ from functools import partial
 import anyio
 from attrs import frozen
 
+import amplify_federation._model.events  # pyright: ignore[reportUnusedImport]  # as above
 import amplify_federation._model.machine  # noqa: F401  # pyright: ignore[reportUnusedImport]  # as above
 from amplify_federation._async.single_flight import SingleFlight
 from amplify_federation._model.state import Federated, SignedOut

@@ -1,7 +1,7 @@
 """SessionRepository: one session's record in memory, in step with the store.
 
 The only file that assigns a state. Every change goes through `commit`: the machine says what the
-next state is, the store takes it if its record is unchanged, memory follows, listeners are told.
+next state is, the store takes it if its record is unchanged, memory follows.
 """
 
 from __future__ import annotations
@@ -31,25 +31,26 @@ from amplify_federation.stores.protocol import discards_set_aside, writes_at_onc
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from amplify_federation._async.broadcast import Broadcast
     from amplify_federation._http.server_clock import ServerClock
     from amplify_federation._model.machine import Event
-    from amplify_federation._model.results import AuthEvent
     from amplify_federation._model.values import Secret
     from amplify_federation.stores.protocol import Record, SessionStore
 
 logger = logging.getLogger("amplify_federation")
 NOTICE = 0.5  # seconds until another process's write is looked for; the promise is 1
-_TOMBSTONE_LIFE = 86_400.0  # seconds for which a cleared session's record is stored
 _NOTHING = SessionRecord(SignedOut(), generation=0, federation_id="")
 
 
 class SessionRepository:
-    """A session's record in memory, in step with the store."""
+    """A session's record in memory, in step with the store.
+
+    `changed` is called with the records before and after each change, its own and those that other
+    processes wrote; not with the first that is read.
+    """
 
     __slots__ = (
+        "_changed",
         "_clock",
-        "_events",
         "_failure",
         "_highest",
         "_loaded",
@@ -65,7 +66,11 @@ class SessionRepository:
     )  # fmt: skip
 
     def __init__(
-        self, store: SessionStore, name: str, clock: ServerClock, events: Broadcast[AuthEvent]
+        self,
+        store: SessionStore,
+        name: str,
+        clock: ServerClock,
+        changed: Callable[[SessionRecord, SessionRecord], None],
     ) -> None:
         self.name = name
         self.record = _NOTHING
@@ -74,7 +79,7 @@ class SessionRepository:
         self.transient_token: Secret | None = None  # in memory, never written
         self._store = store
         self._clock = clock
-        self._events = events
+        self._changed = changed
         self.version: str | None = None  # of the store's record
         self._highest = 0  # generation seen
         self._failure: StoreError | None = None  # of a read before this repository was made
@@ -185,6 +190,15 @@ class SessionRepository:
         elif discards_set_aside(self._store):
             await self._store.discard_set_aside(self.name)
 
+    async def delete(self, record: SessionRecord) -> None:
+        """Delete the store's record if this is it; no record is no error."""
+        await self.wait_for_write()
+        if self.record is record and self.version is not None:
+            work = partial(self._store.delete, self.name, expected=self.version)
+            await self._write_shielded(work)
+            self.version = None
+            self._set_record(_NOTHING)
+
     async def discard(self, federation_id: str) -> None:
         """Delete the record unread: one that no key at hand opens can be cleared all the same."""
         await self.wait_for_write()
@@ -228,8 +242,6 @@ class SessionRepository:
         incoming = self._decoded(found)
         if incoming is None:
             return
-        if first and await self._collect(incoming):
-            return
         if self._is_somebody_else(incoming):
             self.replaced = True
             return
@@ -243,26 +255,12 @@ class SessionRepository:
             incoming = with_transient_token(decode(found.data), self.transient_token)
         except SessionFileCorruptError:
             _warn("The record of a session makes no sense; it counts as signed out.", "corrupt")
-            # Written now, so that no read takes it for an old tombstone and deletes it.
-            return SessionRecord(SignedOut(), 0, "", self._clock.now())
+            return _NOTHING
         if incoming.generation < self._highest:
             _warn("An older record of a session was put back; it is ignored.", "rolled_back")
             return None
         self._highest = incoming.generation
         return incoming
-
-    async def _collect(self, incoming: SessionRecord) -> bool:
-        """Delete the record of a session cleared a day ago; by then all processes have read it."""
-        if incoming.state != SignedOut() or self.version is None:
-            return False
-        if self._clock.now() - incoming.written_at < _TOMBSTONE_LIFE:
-            return False
-        try:
-            await self._store.delete(self.name, expected=self.version)
-        except StoreError:
-            return False  # a later process deletes it
-        self.version = None
-        return True
 
     def _is_somebody_else(self, incoming: SessionRecord) -> bool:
         mine, theirs = self.state, incoming.state
@@ -276,17 +274,7 @@ class SessionRepository:
         before, self.record = self.record, record
         self.ahead = self._clock.monotonic() - self._clock.now()
         if not silently:
-            self._announce(before)
-
-    def _announce(self, before: SessionRecord) -> None:
-        from amplify_federation._session.record import event_between  # noqa: PLC0415 - as above
-
-        event = event_between(before, self.record)
-        if event is None:
-            return
-        told = {"event": str(event.kind), "state": event.state, "session": self.name}
-        logger.info("Session: %s.", event.kind, extra=told)
-        self._events.send(event)
+            self._changed(before, record)
 
 
 def _warn(text: str, event: str) -> None:

@@ -6,7 +6,8 @@ looked at, the state is settled, the result is shown. The path of a fresh fetch 
 
 from __future__ import annotations
 
-import os
+import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -34,26 +35,29 @@ from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
     InvalidStateError,
-    SessionFormatTooNewError,
-    SessionKeyError,
     StoreError,
 )
 from amplify_federation.stores.protocol import checks_writing
 
 if TYPE_CHECKING:
     from amplify_federation._http.client import CognitoClient
+    from amplify_federation._model.auth_session import AuthSession
+    from amplify_federation._model.events import AuthEvent
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
-    from amplify_federation._model.results import AuthEvent, AuthSession, AuthUser, FederationResult
+    from amplify_federation._model.results import AuthUser, FederationResult
     from amplify_federation._model.settings import AuthSettings
-    from amplify_federation._model.state import Login
     from amplify_federation._model.values import Secret
     from amplify_federation._session.context import UserPool
     from amplify_federation._session.federation import Federations, Linking
+    from amplify_federation._session.record import SessionRecord
     from amplify_federation._session.renewal import Renewal
     from amplify_federation._session.user_pool import UserPoolSession
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
+
+
+logger = logging.getLogger("amplify_federation")
 
 
 class Session:
@@ -82,7 +86,8 @@ class Session:
         sources: Sources = NO_SOURCES,
     ) -> None:
         events: Broadcast[AuthEvent] = Broadcast()
-        repository = SessionRepository(store, name, client.clock, events)
+        changed = partial(_announce, name, events)
+        repository = SessionRepository(store, name, client.clock, changed)
         self.context = Context(
             pool, settings, store, client, repository, events, sources.token_source
         )
@@ -168,6 +173,7 @@ class Session:
         await self._repository.refresh(now=True)
         if self._repository.version is None and checks_writing(store := self.context.store):
             await store.check_writable()  # else the key opened a record just now
+        await self._collect_tombstone()
 
     async def federate(
         self,
@@ -192,28 +198,20 @@ class Session:
         return view or await self._fetch(force=force)
 
     async def clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...] | None:
-        """Forget the federation in memory and store, without the network.
+        """Forget the federation; see `clearing.clear`."""
+        from amplify_federation._session.clearing import clear  # noqa: PLC0415 - see above
 
-        Return the refresh grants that were forgotten with it, or `None` if the record could not be
-        read. `leave_tombstone`: the store's record says so, even where there was none.
-        """
         self.check_callable()
-        grants: tuple[RefreshGrant, ...] | None = None
         self._cancel_federations()
-        with anyio.move_on_after(self.context.settings.timeout) as scope:
-            await (
-                self._repository.wait_for_write()
-            )  # what was being saved when the clear came is cleared, too
-            try:
-                await self._repository.refresh(now=True)
-            except (SessionKeyError, SessionFormatTooNewError):
-                await self._repository.discard(os.urandom(8).hex())
-            else:
-                grants = await self._clear(leave_tombstone=leave_tombstone)
-        if scope.cancelled_caught:
-            message = "The session was not cleared before the deadline; the store did not answer."
-            raise CallTimeoutError(message)
-        return grants
+        return await clear(self.context, leave_tombstone=leave_tombstone)
+
+    async def forget_guest(self) -> None:
+        """Forget the guest."""
+        from amplify_federation._session.clearing import forget_guest  # noqa: PLC0415 - see above
+
+        self.check_callable()
+        self._cancel_federations()
+        await forget_guest(self.context)
 
     async def current_user(self) -> AuthUser:
         """Return the user-pool user, or raise: a federated user is none."""
@@ -235,21 +233,6 @@ class Session:
             return  # the session's calls raise it; a listener goes on waiting
         await self.renewal.lapse_if_over()
 
-    async def forget_guest(self) -> None:
-        """Forget the guest in memory and store, without the network."""
-        self.check_callable()
-        self._cancel_federations()
-        with anyio.move_on_after(self.context.settings.timeout) as scope:
-            await self._repository.wait_for_write()
-            await self._repository.refresh(now=True)
-            if isinstance(self.state, SignedOut) and self.state.guest is not None:
-                from amplify_federation._model.machine import GuestForgotten  # noqa: PLC0415 - seldom
-
-                await self._repository.commit(GuestForgotten(), os.urandom(8).hex(), lambda: None)
-        if scope.cancelled_caught:
-            message = "The guest was not forgotten before the deadline; the store did not answer."
-            raise CallTimeoutError(message)
-
     async def close(self) -> None:
         """End the events and the work in the background; further calls are refused."""
         self._closed = True
@@ -261,7 +244,9 @@ class Session:
     async def _leave_federation(self) -> None:
         await self._repository.refresh()
         if not isinstance(self.state, SignedOut):
-            await self._clear()  # as in Amplify: a user-pool session ends a federation
+            from amplify_federation._session.clearing import end_federation  # noqa: PLC0415 - see above
+
+            await end_federation(self.context)  # as in Amplify: a user-pool session ends it
 
     async def _fetch(self, *, force: bool) -> AuthSession:
         self.check_callable()
@@ -288,20 +273,15 @@ class Session:
                 raise
             self._repository.postpone_refresh()
             return error.fresh_copy()
+        await self._collect_tombstone()
         return await self.renewal.settle(force=force)
 
-    async def _clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...]:
-        logins: tuple[Login, ...] = ()
-        if leave_tombstone or not isinstance(self.state, SignedOut):
-            from amplify_federation._model.machine import Cleared  # noqa: PLC0415 - once in a session
+    async def _collect_tombstone(self) -> None:
+        """Delete what an old clear left in the store."""
+        if isinstance(self.state, SignedOut) and self._repository.version is not None:
+            from amplify_federation._session.clearing import collect_tombstone  # noqa: PLC0415 - see above
 
-            def remember() -> None:  # of the very record that is replaced
-                nonlocal logins
-                logins = getattr(self.state, "linked_logins", ())
-
-            await self._repository.commit(Cleared(), os.urandom(8).hex(), remember)
-        await self._repository.delete_set_aside()
-        return tuple(login.refresh_grant for login in logins if login.refresh_grant is not None)
+            await collect_tombstone(self.context)
 
     def _shown(self, error: AuthError | None) -> AuthSession:
         if self._repository.replaced:
@@ -319,3 +299,17 @@ class Session:
         else:
             self._fresh.drop()
         return view
+
+
+def _announce(
+    session: str, events: Broadcast[AuthEvent], before: SessionRecord, after: SessionRecord
+) -> None:
+    """Tell listeners and the log of a session's change, if it is one for them."""
+    from amplify_federation._model.events import event_between  # noqa: PLC0415 - see above
+
+    same = before.federation_id == after.federation_id
+    event = event_between(before.state, after.state, same_federation=same)
+    if event is not None:
+        told = {"event": str(event.kind), "state": event.state, "session": session}
+        logger.info("Session: %s.", event.kind, extra=told)
+        events.send(event)

@@ -14,8 +14,9 @@ from attrs import frozen
 from amplify_federation._async.single_flight import SingleFlight
 from amplify_federation._cognito.flow import by_known_identity, by_login
 from amplify_federation._cognito.requests import checked_token
+from amplify_federation._model.auth_session import AuthResult, AuthSession
 from amplify_federation._model.claims import peek, same_subject, subject_digest
-from amplify_federation._model.results import AuthResult, AuthSession, AuthUser, UserPoolTokens
+from amplify_federation._model.results import AuthUser, UserPoolTokens
 from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
 from amplify_federation._session.context import Context, UserPool
 from amplify_federation._session.refresh_policy import Lifespan, lifespan_of

@@ -6,10 +6,10 @@ two readings of a clock. This file owns the bounds within which a view may be sh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any
 
 from amplify_federation._http.server_clock import ServerClock
-from amplify_federation._model.results import AuthResult, AuthSession
+from amplify_federation._model.auth_session import AuthResult, AuthSession
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._session.record import SessionRecord
 from amplify_federation._session.refresh_policy import MAX_CLOCK_LEAD, Lifespan
@@ -19,10 +19,6 @@ from amplify_federation.errors import (
     SessionExpiredError,
     SignedOutError,
 )
-
-if TYPE_CHECKING:
-    from amplify_federation._model.results import UserPoolTokens
-
 
 NO_USER_POOL = "Users federated to Identity Pools do not have User Pool access."
 NO_USER_POOL_ADVICE = (
@@ -53,23 +49,10 @@ def replaced_error() -> InvalidStateError:
     )
 
 
-class _NoUserPool(NamedTuple):
-    """Why there is no user-pool data, and the two results that say so.
-
-    Shared by all views: made for each session, they would weigh as much as its credentials.
-    """
-
-    error: AuthError
-    tokens: AuthResult[UserPoolTokens]
-    sub: AuthResult[str]
-
-
-def _no_user_pool(error: AuthError) -> _NoUserPool:
-    return _NoUserPool(error, AuthResult(error=error), AuthResult(error=error))
-
-
-_NO_ACCESS = _no_user_pool(no_user_pool_access())
-_SIGNED_OUT = _no_user_pool(signed_out_error())
+# Why there is no user-pool data. Shared by all views: made for each session, they would weigh as
+# much as its credentials.
+_NO_ACCESS: AuthResult[Any] = AuthResult(error=no_user_pool_access())
+_SIGNED_OUT: AuthResult[Any] = AuthResult(error=signed_out_error())
 
 
 def view_of(state: State, error: AuthError | None = None, *, usable: bool = True) -> AuthSession:
@@ -88,7 +71,7 @@ def view_of(state: State, error: AuthError | None = None, *, usable: bool = True
             user_pool = _SIGNED_OUT
             signed_in = False
             if guest is None:
-                return _failed(error or user_pool.error, user_pool, signed_in=False)
+                return _failed(error or signed_out_error(), user_pool, signed_in=False)
             grant = guest
     if error is not None and not usable:
         return _failed(error, user_pool, signed_in=signed_in)
@@ -96,8 +79,8 @@ def view_of(state: State, error: AuthError | None = None, *, usable: bool = True
         is_signed_in=signed_in,
         identity_id_result=AuthResult(grant.identity_id),
         credentials_result=AuthResult(grant.credentials),
-        user_pool_tokens_result=user_pool.tokens,
-        user_sub_result=user_pool.sub,
+        user_pool_tokens_result=user_pool,
+        user_sub_result=user_pool,
         renewal_error=error,
     )
 
@@ -107,13 +90,13 @@ def replaced_view() -> AuthSession:
     return _failed(replaced_error(), _NO_ACCESS, signed_in=False)
 
 
-def _failed(error: AuthError, user_pool: _NoUserPool, *, signed_in: bool) -> AuthSession:
+def _failed(error: AuthError, user_pool: AuthResult[Any], *, signed_in: bool) -> AuthSession:
     return AuthSession(
         is_signed_in=signed_in,
         identity_id_result=AuthResult(error=error),
         credentials_result=AuthResult(error=error),
-        user_pool_tokens_result=user_pool.tokens,
-        user_sub_result=user_pool.sub,
+        user_pool_tokens_result=user_pool,
+        user_sub_result=user_pool,
     )
 
 

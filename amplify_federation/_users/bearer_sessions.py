@@ -21,9 +21,9 @@ from attrs import evolve
 from amplify_federation._async.single_flight import KeyedSingleFlight
 from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.requests import checked_provider
+from amplify_federation._model.auth_session import AuthSession
 from amplify_federation._model.claims import peek
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.results import AuthSession
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._model.values import Secret
 from amplify_federation._session.record import decode, with_transient_token

@@ -16,7 +16,7 @@ import anyio
 from attrs import evolve, frozen
 
 from amplify_federation._http.server_clock import ServerClock
-from amplify_federation._model.results import AuthSession
+from amplify_federation._model.auth_session import AuthSession
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.state import Federated
 from amplify_federation._session.record import decode_grant

@@ -20,7 +20,7 @@ from amplify_federation import (
 )
 from amplify_federation.cli.demo_environment import USER, DemoEnvironment, demo_environment
 from amplify_federation.cli.demo_s3 import BUCKET, RESOURCE
-from amplify_federation.cli.output import masked_key_id, state_name, utc_text
+from amplify_federation.cli.output import masked_key_id, utc_text
 
 
 @frozen
@@ -57,7 +57,7 @@ class Demo:
 
     def state(self) -> str:
         """Return the name of the session's state."""
-        return state_name(self.environment.auth.state)
+        return self.environment.auth.state.name
 
     def known(self) -> FederationResult:
         """Return what the first federation gave."""

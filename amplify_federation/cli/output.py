@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from amplify_federation import AuthError, AWSCredentials, Expired, Federated, SignedOut
+from amplify_federation import AuthError, AWSCredentials
 from amplify_federation.cli.exit_codes import advice_for, exit_code_of
 
 _JSON = "amplify_federation.json"
@@ -149,17 +149,6 @@ def _tell(doing: str, patience: float, over: threading.Event) -> None:
 
 
 _MINUTE, _HOUR = 60, 3600
-
-
-def state_name(state: SignedOut | Federated | Expired) -> str:
-    """Return the state's name, as events have it."""
-    match state:
-        case SignedOut():
-            return "signed_out"
-        case Federated():
-            return "federated"
-        case Expired():
-            return "expired"
 
 
 def masked_key_id(credentials: AWSCredentials) -> str:

@@ -22,7 +22,6 @@ from amplify_federation.cli.output import (
     print_json,
     print_pairs,
     remaining,
-    state_name,
     utc_text,
     wants_json,
 )
@@ -72,7 +71,7 @@ def _document(target: Target, look: _Look) -> dict[str, Any]:
     error = session.credentials_result.error or session.renewal_error
     logins = () if isinstance(look.state, SignedOut) else look.state.logins
     return {
-        "state": state_name(look.state),
+        "state": look.state.name,
         "is_signed_in": session.is_signed_in,
         "identity_id": session.identity_id_result.value_or_none,
         "providers": [provider.login_key for provider in logins],
@@ -86,7 +85,7 @@ def _document(target: Target, look: _Look) -> dict[str, Any]:
 
 def _print(target: Target, look: _Look) -> None:
     session, credentials = look.session, look.session.credentials_result.value_or_none
-    rows = [("state", click.style(state_name(look.state), bold=True))]
+    rows = [("state", click.style(look.state.name, bold=True))]
     if not isinstance(look.state, SignedOut):
         rows.append(("provider", ", ".join(login.login_key for login in look.state.logins)))
         rows.append(("identity", look.state.identity_id))

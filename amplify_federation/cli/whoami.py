@@ -32,7 +32,6 @@ from amplify_federation.cli.output import (
     print_pairs,
     progress,
     remaining,
-    state_name,
     utc_text,
     wants_json,
 )
@@ -196,7 +195,7 @@ def _document(
 ) -> dict[str, Any]:
     logins = () if isinstance(state, SignedOut) else state.logins
     return {
-        "state": state_name(state),
+        "state": state.name,
         "user": username_of(state),
         "providers": [each.login_key for each in logins],
         "identity_id": None if isinstance(state, SignedOut) else state.identity_id,
@@ -209,7 +208,7 @@ def _document(
 
 
 def _print(target: Target, state: State, credentials: AWSCredentials | None, role: _Role) -> None:
-    rows = [("state", click.style(state_name(state), bold=True))]
+    rows = [("state", click.style(state.name, bold=True))]
     if not isinstance(state, SignedOut):
         rows += [
             ("user", username_of(state) or _NO_TOKEN),
@@ -270,7 +269,7 @@ async def _rows(store: EncryptedFileStore) -> tuple[list[dict[str, Any]], int]:
         rows.append(
             {
                 "session": session,
-                "state": state_name(state),
+                "state": state.name,
                 "providers": [each.login_key for each in state.logins],
                 "expiration": None if until is None else utc_text(until),
                 "pool": pool,

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from amplify_federation import AWSCredentials, Expired, SignedOut, SignedOutError
+from amplify_federation import AWSCredentials, SignedOutError
 from amplify_federation.cli.output import (
     duration,
     json_option,
@@ -17,7 +17,6 @@ from amplify_federation.cli.output import (
     print_pairs,
     progress,
     remaining,
-    state_name,
     utc_text,
     wants_json,
     wrapped,
@@ -120,11 +119,6 @@ def test_with_json_nothing_is_told():
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CREDENTIALS = AWSCredentials("ASIAIOSFODNN7EXAMPLE", "secret", "token", NOON)
-
-
-def test_a_state_has_the_name_that_events_have():
-    assert state_name(SignedOut()) == "signed_out"
-    assert state_name(Expired("us-west-2:0", ())) == "expired"
 
 
 def test_an_access_key_id_is_shown_short():

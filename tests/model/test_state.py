@@ -36,3 +36,8 @@ def test_no_state_shows_a_token():
     logins = (login(token="made-up-token"),)
     for state in (Federated(grant(), logins), Expired(ALICE, logins)):
         assert "made-up" not in repr(state)
+
+
+def test_each_state_has_the_name_that_events_have():
+    states = (SignedOut(), Federated(grant(), LOGINS), Expired(ALICE, LOGINS))
+    assert [state.name for state in states] == ["signed_out", "federated", "expired"]

@@ -140,23 +140,3 @@ async def test_a_listener_does_not_ask_again_and_again_while_the_network_is_down
         world.clock.advance(31)
         await session.notice()
         assert isinstance(restarted.state, Expired)
-
-
-async def test_a_guest_is_forgotten_when_told_and_not_by_a_clear(world):
-    world.allow_guests()
-    async with world.guest_auth() as auth:
-        first = (await auth.fetch_auth_session()).identity_id
-        await auth.clear_federation_to_identity_pool()
-        assert (await auth.fetch_auth_session()).identity_id == first
-        await auth.forget_guest()
-        assert auth.state == SignedOut()
-        assert (await auth.fetch_auth_session()).identity_id != first
-    async with world.guest_auth() as restarted:
-        assert (await restarted.fetch_auth_session()).identity_id != first
-
-
-async def test_forgetting_a_guest_leaves_a_federation_alone(world):
-    async with world.auth() as auth:
-        await federate(auth, world.token())
-        await auth.forget_guest()
-        assert isinstance(auth.state, Federated)

@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amplify_federation import (
-    AuthEvent,
-    AuthEventKind,
     AuthProvider,
     AWSCredentials,
     Expired,
@@ -25,8 +23,6 @@ from amplify_federation._session.record import (
     decode,
     decode_grant,
     encode,
-    event_between,
-    name_of,
     with_transient_token,
     without_transient_token,
 )
@@ -175,58 +171,3 @@ def test_a_record_is_read_as_it_was_written_whether_or_not_its_token_is_lent(rec
     assert (
         with_transient_token(decode(encode(without_transient_token(record, lent))), lent) == record
     )
-
-
-def grant(key="key"):
-    return Grant(
-        "id", AWSCredentials(key, "secret", "token", datetime(2030, 1, 1, tzinfo=UTC)), 0.0
-    )
-
-
-LOGINS = (Login(AuthProvider.GOOGLE),)
-OUT, GUEST = SignedOut(), SignedOut(grant())
-IN, RENEWED, OVER = (
-    Federated(grant(), LOGINS),
-    Federated(grant("new"), LOGINS),
-    Expired("id", LOGINS),
-)
-
-
-def record(state, federation_id="one"):
-    return SessionRecord(state, 1, federation_id)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "kind"),
-    [
-        (record(OUT), record(OUT), None),
-        (record(OUT), record(GUEST), None),
-        (record(OUT), record(IN), AuthEventKind.FEDERATED),
-        (record(OUT), record(OVER), AuthEventKind.SESSION_EXPIRED),
-        (record(IN), record(IN), None),
-        (record(IN), record(RENEWED), AuthEventKind.CREDENTIALS_RENEWED),
-        (record(IN), record(IN, "two"), AuthEventKind.FEDERATED),
-        (record(IN), record(RENEWED, "two"), AuthEventKind.FEDERATED),
-        (record(IN), record(OVER), AuthEventKind.SESSION_EXPIRED),
-        (record(IN), record(OUT, "two"), AuthEventKind.FEDERATION_CLEARED),
-        (record(OVER), record(OVER), None),
-        (record(OVER), record(IN), AuthEventKind.FEDERATED),
-        (record(OVER), record(OUT, "two"), AuthEventKind.FEDERATION_CLEARED),
-    ],
-)
-def test_a_change_is_told_as_what_it_is(before, after, kind):
-    expected = None if kind is None else AuthEvent(kind, name_of(after.state))
-    assert event_between(before, after) == expected
-
-
-def test_forgetting_a_refused_token_is_told_to_nobody():
-    login = Login(AuthProvider.GOOGLE, token=None)
-    with_token = Federated(grant(), (Login(AuthProvider.GOOGLE, token=object()),))
-    without = Federated(grant(), (login,))
-    assert event_between(record(with_token), record(without)) is None
-
-
-def test_each_state_has_its_public_name():
-    assert [name_of(state) for state in (OUT, GUEST, IN, OVER)] == [
-        "signed_out", "signed_out", "federated", "expired",
-    ]  # fmt: skip

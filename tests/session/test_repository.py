@@ -23,7 +23,6 @@ from tests.session.kit import (
 )
 
 OVER = HOUR - 5
-DAY = 86_400.0
 KEY = bytes(range(32))
 
 
@@ -282,21 +281,6 @@ async def test_a_record_that_somebody_deleted_is_a_signed_out_session(world):
 async def test_a_record_that_makes_no_sense_counts_as_signed_out(world, data):
     await world.store.compare_and_set(name_of(world), data, expected=None)
     async with world.auth() as auth:
-        assert isinstance(auth.state, SignedOut)
-        await federate(auth, world.token())
-        assert (await auth.fetch_auth_session()).is_signed_in
-
-
-async def test_a_tombstone_stays_for_a_day_and_is_collected_then(world):
-    async with world.auth() as auth:
-        await federate(auth, world.token())
-        await auth.clear_federation_to_identity_pool()
-    world.clock.advance(DAY - 1)
-    async with world.auth(store=store_of(world)):
-        assert await world.store.read(name_of(world)) is not None
-    world.clock.advance(1)
-    async with world.auth(store=store_of(world)) as auth:
-        assert await world.store.read(name_of(world)) is None
         assert isinstance(auth.state, SignedOut)
         await federate(auth, world.token())
         assert (await auth.fetch_auth_session()).is_signed_in
