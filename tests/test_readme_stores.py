@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 import amplify_federation
 from amplify_federation import AuthProvider, FederatedUsers, MemoryStore
-from amplify_federation.stores import _redis_client
+from amplify_federation.stores import _redis_url
 from amplify_federation.stores.redis import RedisStore
 from amplify_federation.testing import FakeCognito
 from tests.stores.redis_server import RedisServer, needs_redis
@@ -80,7 +80,7 @@ def test_each_url_of_the_table_is_taken(tmp_path):
 
 def test_each_option_is_named():
     options = re.search(r"Options behind a `\?`:(.*?)Others", README, re.DOTALL).group(1)
-    taken = {*_redis_client.PLAIN_OPTIONS, *_redis_client.TLS_OPTIONS}
+    taken = {*_redis_url.PLAIN_OPTIONS, *_redis_url.TLS_OPTIONS}
     assert set(re.findall(r"`(\w+)`", options)) == taken
 
 

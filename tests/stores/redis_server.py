@@ -11,8 +11,10 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
+from amplify_federation import StoreUnavailableError
 from amplify_federation.stores import _redis_client
 from amplify_federation.stores._redis_client import DEADLINE
+from amplify_federation.stores.redis import RedisStore
 
 KEY = bytes(range(32))
 PLENTY = 5.0  # seconds: far beyond the deadline of 0.3, far below a hang
@@ -114,6 +116,19 @@ def suspended(server):
         server.suspend()
         yield
         server.resume()
+
+
+async def refused(url, *secrets):
+    """Return why a Redis does not serve; nothing of it names the secrets."""
+    async with RedisStore(url, key=KEY) as store:
+        with pytest.raises(StoreUnavailableError) as caught:
+            await store.read("a")
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    for secret in secrets:
+        assert secret not in f"{error} {error.recovery_suggestion}"
+    return error
 
 
 class RedisCluster:

@@ -1,68 +1,23 @@
-"""The client of a Redis: URLs, commands to one that is away, and its errors in words."""
+"""The client of a Redis: each kind of server is served, and one that is away is told at once."""
 
-import re
-import socket
 import time
 
 import anyio
 import pytest
 
 from amplify_federation import ConfigurationError, SessionKeyError, StoreUnavailableError
-from amplify_federation.stores import _redis_client
 from amplify_federation.stores.redis import RedisStore
-from tests.fire.authority import Authority
 from tests.stores.redis_fixtures import *  # noqa: F403  # fixtures
 from tests.stores.redis_server import (
-    DEADLINE,
     KEY,
     PLENTY,
     RedisCluster,
     RedisServer,
     a_moment,
-    free_port,
     needs_redis,
+    refused,
     suspended,
 )
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "", "localhost", "http://localhost", "redis://", "redis+nothing://h", None, 7,
-        "redis://h:port", "redis+sentinel://h:26379", "redis+sentinel:///service", "redis://h,i",
-        "redis://h/zero", "redis+cluster://h/1", "unix://", "redis+unix://path",
-        "redis://:hunter2@h/0?socket_timeout=x", "redis://:hunter2@h?decode_responses=True",
-    ],
-)  # fmt: skip
-def test_an_url_that_means_no_redis_is_refused_unshown(url):
-    with pytest.raises(ConfigurationError) as caught:
-        RedisStore(url, key=KEY)
-    assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("option", "why"),
-    [
-        ("decode_responses=True", "'decode_responses' .* none that the store takes: client_name"),
-        ("protocol=3", "none that the store takes"),
-        ("no_such_option=1", "'no_such_option'"),
-        ("socket_keepalive=perhaps", "`socket_keepalive` .* has a value that is none"),
-        ("ssl_ca_certs=/etc/hosts", "`ssl_ca_certs` .* needs TLS: use rediss://"),
-    ],
-)
-@pytest.mark.parametrize("kind", ["redis://h", "redis+cluster://h", "redis+sentinel://h/name"])
-def test_an_option_that_the_store_does_not_take_is_named(kind, option, why):
-    with pytest.raises(ConfigurationError, match=why) as caught:
-        RedisStore(f"{kind}?{option}", key=KEY)
-    assert "URL" in caught.value.recovery_suggestion
-
-
-@pytest.mark.parametrize(
-    "option", ["ssl_ca_certs=/no/such/file", "ssl_cert_reqs=perhaps", "ssl_check_hostname=x"]
-)
-def test_a_tls_option_that_cannot_be_followed_is_named(option):
-    with pytest.raises(ConfigurationError, match=option.partition("=")[0]):
-        RedisStore(f"rediss://h?{option}", key=KEY)
 
 
 @needs_redis
@@ -231,147 +186,6 @@ def test_trio_is_told_to_use_asyncio():
         anyio.run(read, backend="trio")
 
 
-async def refused(url, *secrets):
-    """Return why a Redis does not serve; nothing of it names the secrets."""
-    async with RedisStore(url, key=KEY) as store:
-        with pytest.raises(StoreUnavailableError) as caught:
-            await store.read("a")
-    error = caught.value
-    assert error.__cause__ is None
-    assert error.__context__ is None
-    for secret in secrets:
-        assert secret not in f"{error} {error.recovery_suggestion}"
-    return error
-
-
-KINDS = pytest.mark.parametrize(
-    "url",
-    ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/game", "rediss+cluster://{}"],
-)
-
-
-@KINDS
-async def test_nobody_listening_is_told_by_each_client(url):
-    error = await refused(url.format(f"127.0.0.1:{free_port()}"))
-    assert "nobody listens" in error.message or "cannot be reached" in error.message
-    assert "doctor --store" in error.recovery_suggestion
-
-
-@pytest.mark.parametrize("url", ["redis://{}", "redis+cluster://{}"])
-async def test_a_host_that_is_not_found_is_told_by_each_client(url):
-    error = await refused(url.format("no-such-host.invalid"))
-    assert "host name is not found" in error.message
-
-
-@KINDS
-async def test_a_server_that_hangs_is_told_by_each_client_within_the_deadline(url, monkeypatch):
-    monkeypatch.setattr(_redis_client, "DEADLINE", DEADLINE)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        error = await refused(url.format(f"127.0.0.1:{silent.getsockname()[1]}"))
-        assert time.monotonic() - began < PLENTY
-    assert "no answer within 300 ms" in error.message
-
-
-@needs_redis
-@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
-@pytest.mark.parametrize("login", ["", ":hunter2@", "alice:hunter2@"])
-async def test_a_wrong_login_is_told_by_each_client(tmp_path, kind, login):
-    with RedisServer(tmp_path, "--requirepass", "right", "--cluster-enabled", "yes") as server:
-        error = await refused(f"{kind}://{login}127.0.0.1:{server.port}", "hunter2", "alice")
-    assert "password" in error.message
-    assert "redis://user:password@host" in error.recovery_suggestion
-
-
-@needs_redis
-async def test_a_right_login_serves_as_advised(tmp_path):
-    with RedisServer(tmp_path, "--requirepass", "ri@ht") as server:
-        url = f"redis://default:ri%40ht@127.0.0.1:{server.port}"
-        async with RedisStore(url, key=KEY) as store:
-            await store.check()
-
-
-@needs_redis
-async def test_a_password_that_is_not_asked_for_is_told(server):
-    error = await refused(f"redis://:hunter2@127.0.0.1:{server.port}", "hunter2")
-    assert "password" in error.message
-
-
-@needs_redis
-async def test_a_database_that_is_not_there_is_told(server):
-    error = await refused(f"redis://127.0.0.1:{server.port}/99")
-    assert "no such database" in error.message
-
-
-@needs_redis
-async def test_a_user_who_may_not_write_is_told(tmp_path, server):
-    assert server.ask("ACL", "SETUSER", "reader", "on", ">secret", "~*", "+get") == "+OK\r\n"
-    error = await refused(f"redis://reader:secret@127.0.0.1:{server.port}", "secret", "reader")
-    assert "may not run" in error.message
-    assert "EVAL" in error.recovery_suggestion
-    server.ask("ACL", "SETUSER", "reader", "+set", "+del", "+eval", "+scan")
-    async with RedisStore(f"redis://reader:secret@127.0.0.1:{server.port}", key=KEY) as store:
-        with pytest.raises(StoreUnavailableError, match="may not run"):
-            await store.check()  # GETRANGE and PEXPIRE are run inside the scripts
-    server.ask("ACL", "SETUSER", "reader", "+getrange", "+pexpire")
-    async with RedisStore(f"redis://reader:secret@127.0.0.1:{server.port}", key=KEY) as store:
-        await store.check()
-        await store.rotate()
-
-
-@needs_redis
-async def test_a_replica_is_told(tmp_path, server):
-    server.ask("REPLICAOF", "127.0.0.1", str(free_port()))
-    error = await refused(server.url)
-    assert "replica" in error.message
-
-
-@needs_redis
-async def test_one_server_is_told_from_a_cluster(server):
-    error = await refused(server.url.replace("redis://", "redis+cluster://"))
-    assert "it is no cluster" in error.message
-    assert "redis://" in error.recovery_suggestion
-
-
-@needs_redis
-async def test_a_name_that_the_sentinels_do_not_know_is_told(tmp_path, server):
-    configuration = tmp_path / "sentinel.conf"
-    configuration.write_text(f"sentinel monitor game 127.0.0.1 {server.port} 1\n")
-    with RedisServer(tmp_path, "--sentinel", file=configuration) as sentinel:
-        error = await refused(f"redis+sentinel://127.0.0.1:{sentinel.port}/another/0")
-    assert "know no such master" in error.message
-
-
-@needs_redis
-async def test_tls_is_spoken_and_its_troubles_are_told(tmp_path, monkeypatch):
-    authority = Authority(tmp_path)
-    signed, own = (
-        authority.server_file("localhost", self_signed=by_itself) for by_itself in (False, True)
-    )
-    for certificate in (signed, own):
-        port = free_port()
-        options = ["--tls-port", str(port), "--tls-auth-clients", "no"]
-        options += ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)]
-        with RedisServer(tmp_path, *options, "--tls-ca-cert-file", authority.path) as server:
-            error = await refused(f"rediss://localhost:{port}")
-            assert re.search(r"certificate is not trusted \(self.signed", error.message)
-            assert "?ssl_ca_certs=FILE" in error.recovery_suggestion
-            trusted = authority.path if certificate is signed else own
-            for scheme in ("rediss", "valkeys"):
-                url = f"{scheme}://localhost:{port}?ssl_ca_certs={trusted}"
-                async with RedisStore(url, key=KEY) as store:
-                    await store.check()
-            error = await refused(f"rediss://127.0.0.1:{port}?ssl_ca_certs={trusted}")
-            assert "not trusted" in error.message  # another name than the certificate's
-            error = await refused(f"redis://localhost:{port}")
-            assert "connection was closed" in error.message
-            assert "rediss://" in error.recovery_suggestion
-            monkeypatch.setattr(_redis_client, "DEADLINE", DEADLINE)
-            error = await refused(f"rediss://localhost:{server.port}")
-            assert "no answer" in error.message  # Redis waits for the end of a line
-            monkeypatch.setattr(_redis_client, "DEADLINE", PLENTY)
-
-
 @needs_redis
 async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_path):
     cluster = RedisCluster(tmp_path, "--cluster-require-full-coverage", "no")
@@ -414,13 +228,6 @@ async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_
 
 
 @needs_redis
-async def test_a_cluster_without_its_slots_is_told(tmp_path):
-    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
-        error = await refused(f"redis+cluster://127.0.0.1:{server.port}")
-    assert "cluster" in error.message
-
-
-@needs_redis
 async def test_a_check_leaves_nothing_and_tells_a_wrong_key(server):
     async with RedisStore(server.url, key=KEY) as store:
         await store.check()
@@ -430,12 +237,12 @@ async def test_a_check_leaves_nothing_and_tells_a_wrong_key(server):
             await wrong.check()
 
 
-async def test_options_that_an_older_redis_py_does_not_know_are_told():
-    def make():
+async def test_options_that_an_older_redis_py_does_not_know_are_told(monkeypatch):
+    def older(**_):
         raise TypeError
 
+    monkeypatch.setattr("redis.asyncio.RedisCluster", older)
     store = RedisStore("rediss+cluster://h?ssl_ca_path=/", key=KEY)
-    store._client._make = make
     with pytest.raises(ConfigurationError, match="redis-py cannot make a client") as caught:
         await store.read("a")
     assert caught.value.__context__ is None

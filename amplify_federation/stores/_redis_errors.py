@@ -1,0 +1,100 @@
+"""What an error of redis-py means, in words.
+
+No text of Redis or redis-py is shown: it may repeat the command, and that a sealed record.
+"""
+
+import os
+from socket import gaierror
+from typing import Final
+
+_USE_CLUSTER: Final = "Use redis+cluster:// in the URL."
+_USE_SINGLE: Final = "Use redis:// (or rediss://) in the URL."
+_PERMIT: Final = (
+    "Allow the user GET, SET, DEL, EVAL, SCAN, GETRANGE and PEXPIRE on the keys of the namespace."
+)
+_CHECK_LOGIN: Final = "Give user name and password in the URL: redis://user:password@host."
+# By how an answer of Redis, or a message of redis-py, begins.
+_ANSWERS: Final[tuple[tuple[str, str, str | None], ...]] = (
+    ("WRONGPASS", "it refuses the user name or the password", _CHECK_LOGIN),
+    ("invalid username-password", "it refuses the user name or the password", _CHECK_LOGIN),
+    ("invalid password", "it refuses the password", _CHECK_LOGIN),
+    ("AUTH", "it has no password, and was given one", "Leave the password out of the URL."),
+    ("Client sent AUTH", "it has no password, and was given one", "Leave it out of the URL."),
+    ("NOAUTH", "it wants a password", _CHECK_LOGIN),
+    ("Authentication required", "it wants a password", _CHECK_LOGIN),
+    ("NOPERM", "its user may not run what the store needs", _PERMIT),
+    ("ACL failure in script", "its user may not run what the store needs", _PERMIT),
+    ("The user executing the script", "its user may not run what the store needs", _PERMIT),
+    ("All slots are not covered", "the cluster does not cover all slots", None),
+    ("Cluster mode is not enabled", "it is no cluster", _USE_SINGLE),
+    ("This instance has cluster support disabled", "it is no cluster", _USE_SINGLE),
+    ("MOVED", "it is a node of a cluster", _USE_CLUSTER),
+    ("DB index is out of range", "it has no such database", "Correct the number in the URL."),
+    ("invalid DB index", "it has no such database", "Correct the number in the URL."),
+    ("SELECT is not allowed in cluster", "it is a node of a cluster", _USE_CLUSTER),
+    ("No master found", "the Sentinels know no such master, or cannot be reached", None),
+    ("max number of clients", "it has too many clients", None),
+    ("MISCONF", "it cannot save to its disk, and so refuses writes", None),
+    ("NOREPLICAS", "it has too few replicas, and so refuses writes", None),
+    ("UNBLOCKED", "its role changed", None),
+)  # fmt: skip
+# By the name of redis-py's class.
+_KINDS: Final[tuple[tuple[str, str, str | None], ...]] = (
+    ("MovedError", "it is a node of a cluster", _USE_CLUSTER),
+    ("NoPermissionError", "its user may not run what the store needs", _PERMIT),
+    ("AuthenticationError", "it refuses the user name or the password", _CHECK_LOGIN),
+    ("AuthenticationWrongNumberOfArgsError", "it knows no user names", _CHECK_LOGIN),
+    ("BusyLoadingError", "it is loading its data", None),
+    ("OutOfMemoryError", "it has no memory left for writes", None),
+    ("ReadOnlyError", "it is a replica, which takes no writes", "Give the URL of the master."),
+    ("MasterDownError", "its master is down", None),
+    ("ClusterDownError", "the cluster is down", None),
+    ("SlotNotCoveredError", "no node of the cluster serves this key", None),
+    ("RedisClusterException", "the cluster does not serve", None),
+    ("MaxConnectionsError", "all connections to it are in use", None),
+)  # fmt: skip
+
+
+def meaning_of(error: Exception) -> tuple[str, str | None] | None:
+    """Return what an error means and what to do about it; `None` for no answer in time."""
+    chain = _chain(error)
+    for each in chain:
+        if isinstance(each, OSError) and (found := _meaning_of_os_error(each)):
+            return found
+    for start, meaning, advice in _ANSWERS:
+        if any(str(each).startswith(start) for each in chain):
+            return meaning, advice
+    for kind, meaning, advice in _KINDS:
+        if any(type(each).__name__ == kind for each in chain):
+            return meaning, advice
+    if any(type(each).__name__ == "TimeoutError" for each in chain):
+        return None
+    if type(chain[-1]).__name__ in {"ConnectionError", "ConnectionResetError"}:
+        advice = "Check the port, and whether it speaks TLS there (rediss://) or not (redis://)."
+        return "the connection was closed", advice
+    return type(error).__name__, None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    return chain
+
+
+def _meaning_of_os_error(error: OSError) -> tuple[str, str | None] | None:
+    import ssl  # noqa: PLC0415  # TLS may not be in use, and then this is 10 ms
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        advice = "Give the file of its CA in the URL: `?ssl_ca_certs=FILE`."
+        return f"its TLS certificate is not trusted ({error.verify_message})", advice
+    if isinstance(error, ssl.SSLError):
+        advice = "Use redis:// where Redis does not speak TLS, or give the port where it does."
+        return f"TLS failed ({error.reason})", advice
+    if isinstance(error, gaierror):
+        return "its host name is not found", "Correct the host in the URL."
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there", None
+    if isinstance(error, TimeoutError | ConnectionError) or error.errno is None:
+        return None
+    return os.strerror(error.errno).lower(), None

@@ -1,0 +1,172 @@
+"""The URL of a Redis: one server, a cluster, or the master that Sentinels name.
+
+redis-py's own `from_url` is not used: it knows neither Sentinels nor a second node of a cluster,
+accepts unknown options, and reads any text but a false one as true.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from attrs import field, frozen
+
+from amplify_federation.errors import ConfigurationError
+
+_PORT, _SENTINEL_PORT = 6_379, 26_379
+_SCHEMES: Final = {"redis": False, "rediss": True, "valkey": False, "valkeys": True}  # TLS or not
+_FORMS: Final = (
+    "redis://host:port/db, rediss:// (TLS), valkey://, valkeys:// (TLS), unix://path, "
+    "redis+cluster://host:port or redis+sentinel://host:port,host:port/service/db"
+)
+
+
+@frozen
+class RedisUrl:
+    """What a URL means, for redis-py."""
+
+    kind: Literal["server", "cluster", "sentinel"]
+    place: str  # the hosts or the path, without user name and password
+    addresses: list[tuple[str, int]] = field(factory=list)
+    service: str = ""  # of Sentinels
+    options: dict[str, Any] = field(factory=dict, repr=False)  # with the password
+
+
+def parse_redis_url(url: object) -> RedisUrl:
+    """Read a URL. Raises `ConfigurationError` if it is malformed, without the password."""
+    if not isinstance(url, str):
+        _refuse(f"The URL of Redis must be a string, not {type(url).__name__}.")
+    found: RedisUrl | None = None
+    with suppress(ValueError):  # its message may show the password
+        found = _parsed(urlsplit(url))
+    if found is None:
+        _refuse(f"This is no URL of Redis; give one such as {_FORMS}.")
+    return found
+
+
+def _refuse(message: str) -> NoReturn:
+    advice = "Correct the URL of Redis that is given to `RedisStore`."
+    raise ConfigurationError(message, recovery_suggestion=advice)
+
+
+def _parsed(url: SplitResult) -> RedisUrl:
+    scheme, _, kind = url.scheme.partition("+")
+    login, _, hosts = url.netloc.rpartition("@")
+    path = unquote(url.path)
+    if url.scheme == "unix" and (path or hosts):
+        path = unquote(hosts) + path
+        options = {**_credentials(login), **_options(url.query, tls=False)}
+        return RedisUrl("server", path, options={"unix_socket_path": path, **options})
+    if scheme not in _SCHEMES or not hosts:
+        raise ValueError
+    tls = _SCHEMES[scheme]
+    options = {"ssl": tls, "db": 0, **_credentials(login), **_options(url.query, tls=tls)}
+    addresses = _addresses(hosts, _SENTINEL_PORT if kind == "sentinel" else _PORT)
+    path = path.strip("/")
+    service, _, database = path.partition("/") if kind == "sentinel" else ("", "", path)
+    options["db"] = int(database or options["db"])
+    match kind, addresses:
+        case "sentinel", _ if service:
+            return RedisUrl("sentinel", hosts, addresses, service, options)
+        case "cluster", _:
+            if options.pop("db"):
+                _refuse("A Redis cluster has database 0 alone; leave the number out of the URL.")
+            return RedisUrl("cluster", hosts, addresses, options=options)
+        case "", [(host, port)]:
+            return RedisUrl("server", hosts, options={"host": host, "port": port, **options})
+        case _:
+            raise ValueError
+
+
+def _credentials(login: str) -> dict[str, str]:
+    user, _, password = login.partition(":")
+    given = {"username": unquote(user), "password": unquote(password)}
+    return {name: value for name, value in given.items() if value}
+
+
+def _addresses(hosts: str, port: int) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+    for host in hosts.split(","):
+        address = urlsplit(f"//{host}")
+        if not address.hostname:
+            raise ValueError
+        found.append((unquote(address.hostname), address.port or port))
+    return found
+
+
+# Options
+
+
+def _switch(value: str) -> bool:
+    answers = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if value.lower() not in answers:
+        raise ValueError
+    return answers[value.lower()]
+
+
+def _seconds(value: str) -> float:
+    if not 0 < (seconds := float(value)) < float("inf"):
+        raise ValueError
+    return seconds
+
+
+def _count(value: str) -> int:
+    if (count := int(value)) < 0:
+        raise ValueError
+    return count
+
+
+def _requirement(value: str) -> str:
+    if value not in {"none", "optional", "required"}:
+        raise ValueError
+    return value
+
+
+def _existing(value: str) -> str:
+    if not Path(value).exists():
+        raise ValueError
+    return value
+
+
+# Other options of redis-py are refused: they change what the store relies on (`decode_responses`,
+# `protocol`, `retry`).
+PLAIN_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
+    "db": _count,
+    "client_name": str,
+    "health_check_interval": _count,
+    "socket_connect_timeout": _seconds,
+    "socket_keepalive": _switch,
+    "socket_timeout": _seconds,
+}
+TLS_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
+    "ssl_ca_certs": _existing,
+    "ssl_ca_path": _existing,
+    "ssl_certfile": _existing,
+    "ssl_check_hostname": _switch,
+    "ssl_cert_reqs": _requirement,
+    "ssl_keyfile": _existing,
+}
+
+
+def _options(query: str, *, tls: bool) -> dict[str, Any]:
+    allowed = {**PLAIN_OPTIONS, **(TLS_OPTIONS if tls else {})}
+    options: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in allowed:
+            if name in TLS_OPTIONS:
+                _refuse(f"The option `{name}` in the URL of Redis needs TLS: use rediss://.")
+            _refuse(
+                f"The option {name!r:.60} in the URL of Redis is none that the store takes: "
+                f"{', '.join(sorted(allowed))}."
+            )
+        converted = None
+        with suppress(ValueError):
+            converted = allowed[name](value)
+        if converted is None:
+            why = "names no file" if allowed[name] is _existing else "has a value that is invalid"
+            _refuse(f"The option `{name}` in the URL of Redis {why}.")
+        options[name] = converted
+    if tls:  # which redis-py before 6 leaves out
+        options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
+    return options

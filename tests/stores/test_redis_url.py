@@ -1,0 +1,77 @@
+import pytest
+
+from amplify_federation import ConfigurationError
+from amplify_federation.stores._redis_url import parse_redis_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "localhost", "http://localhost", "redis://", "redis+nothing://h", None, 7,
+        "redis://h:port", "redis+sentinel://h:26379", "redis+sentinel:///service", "redis://h,i",
+        "redis://h/zero", "redis+cluster://h/1", "unix://", "redis+unix://path",
+        "redis://:hunter2@h/0?socket_timeout=x", "redis://:hunter2@h?decode_responses=True",
+    ],
+)  # fmt: skip
+def test_an_url_that_means_no_redis_is_refused_unshown(url):
+    with pytest.raises(ConfigurationError) as caught:
+        parse_redis_url(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("decode_responses=True", "'decode_responses' .* none that the store takes: client_name"),
+        ("protocol=3", "none that the store takes"),
+        ("no_such_option=1", "'no_such_option'"),
+        ("socket_keepalive=perhaps", "`socket_keepalive` .* has a value that is invalid"),
+        ("ssl_ca_certs=/etc/hosts", "`ssl_ca_certs` .* needs TLS: use rediss://"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["redis://h", "redis+cluster://h", "redis+sentinel://h/name"])
+def test_an_option_that_the_store_does_not_take_is_named(kind, option, why):
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        parse_redis_url(f"{kind}?{option}")
+    assert "URL" in caught.value.recovery_suggestion
+
+
+@pytest.mark.parametrize(
+    "option", ["ssl_ca_certs=/no/such/file", "ssl_cert_reqs=perhaps", "ssl_check_hostname=x"]
+)
+def test_a_tls_option_that_cannot_be_followed_is_named(option):
+    with pytest.raises(ConfigurationError, match=option.partition("=")[0]):
+        parse_redis_url(f"rediss://h?{option}")
+
+
+LOGIN = {"username": "user", "password": "p@ss"}
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "place", "addresses", "options"),
+    [
+        ("redis://h", "server", "h", [], {"host": "h", "port": 6379, "ssl": False, "db": 0}),
+        (
+            "valkeys://user:p%40ss@[::1]:1/2", "server", "[::1]:1", [],
+            {**LOGIN, "host": "::1", "port": 1, "db": 2, "ssl": True, "ssl_check_hostname": True},
+        ),
+        (
+            "unix://user:p%40ss@/run/a%20b.sock?db=1", "server", "/run/a b.sock", [],
+            {**LOGIN, "unix_socket_path": "/run/a b.sock", "db": 1},
+        ),
+        (
+            "redis+cluster://h,i:7", "cluster", "h,i:7", [("h", 6379), ("i", 7)], {"ssl": False},
+        ),
+        (
+            "valkeys+sentinel://h,i:7/game/3?ssl_cert_reqs=none", "sentinel", "h,i:7",
+            [("h", 26379), ("i", 7)],
+            {"db": 3, "ssl": True, "ssl_cert_reqs": "none", "ssl_check_hostname": False},
+        ),
+    ],
+)  # fmt: skip
+def test_an_url_is_read(url, kind, place, addresses, options):
+    found = parse_redis_url(url)
+    assert (found.kind, found.place, found.addresses) == (kind, place, addresses)
+    assert found.options == options
+    assert found.service == ("game" if kind == "sentinel" else "")
+    assert "p@ss" not in repr(found)
