@@ -1,6 +1,6 @@
 """AWS CRT: a credentials provider of a live session, for IoT, MQTT reconnects and CRT's S3 client.
 
-CRT asks a delegate in a thread of its own, whenever it signs.
+CRT asks a delegate in the thread that signs. Its clients sign in threads of CRT's own.
 """
 
 import importlib
@@ -16,9 +16,9 @@ def crt_credentials(session: LiveSession) -> Any:  # noqa: ANN401  # awscrt is o
     """Return an `awscrt.auth.AwsCredentialsProvider` of the session's live credentials.
 
     Call this in the event loop of the session, a `FederatedAuth` or a `FederatedBearer`, which goes
-    on running while CRT works. What stands in place of the credentials, such as
-    `SessionExpiredError`, fails what CRT was asked for. Raises `ModuleNotFoundError` if awscrt is
-    missing.
+    on running while CRT works; call `get_credentials` and `aws_sign_request` in worker threads.
+    What stands in place of the credentials, such as `SessionExpiredError`, fails what CRT was asked
+    for. Raises `ModuleNotFoundError` if awscrt is missing.
     """
     require("awscrt", "pip install 'amplify-federation[crt]'")
     auth: Any = importlib.import_module("awscrt.auth")  # it has no types

@@ -143,18 +143,14 @@ class FakeCognito(PoolAdministration):
 
     def route(self, router: "respx.Router") -> "respx.Route":
         """Have a respx router send calls of Cognito here; return the route, for its `calls`."""
-        from amplify_federation.testing._http.in_process import (  # noqa: PLC0415  # httpx: 100 ms
-            add_route,
-        )
-
-        return add_route(router, self.transport)
+        return self.transport.add_route(router)
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> "LoopbackServer":
         """Serve on loopback HTTP: `async with fake.serve() as url`, or plain `with`.
 
         A free port unless one is given. Needs the extra `testing`.
         """
-        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # asyncio, sockets
+        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # uvicorn: an extra
             LoopbackServer,
         )
 
@@ -168,8 +164,4 @@ class FakeCognito(PoolAdministration):
         on_ready: Callable[[str], None] = print,
     ) -> None:
         """Serve until the process is interrupted; `on_ready` is told the URL once it listens."""
-        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # asyncio, sockets
-            serve_forever,
-        )
-
-        serve_forever(self._endpoint.answer, host=host, port=port, on_ready=on_ready)
+        self.serve(host=host, port=port).serve_forever(on_ready)

@@ -46,7 +46,7 @@ class ControlServer:
     """A control API that lives as long as its block, which gives a `ControlAccess`."""
 
     def __init__(self, fake: FakeCognito, *, host: str, port: int, token: str) -> None:
-        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # asyncio, sockets
+        from amplify_federation.testing._http.server import (  # noqa: PLC0415  # uvicorn: an extra
             LoopbackServer,
         )
 

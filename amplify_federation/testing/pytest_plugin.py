@@ -1,6 +1,7 @@
 """Fixtures for applications that federate; pytest finds them by the installed entry point.
 
-Nothing heavy is imported until a fixture is used. For the whole run, fixtures of any scope too,
+Every run of pytest imports this file, so httpx (100 ms), and with it the kit, come with the first
+fixture that needs them. For the whole run, fixtures of any scope too,
 sessions are kept away from the user's own (`AMPLIFY_FEDERATION_HOME` is a temporary folder), and
 calls go over httpx's own transport (`AMPLIFY_FEDERATION_TRANSPORT`, unless it is set), so that
 respx, pytest-httpx and vcrpy intercept them.
@@ -9,20 +10,20 @@ respx, pytest-httpx and vcrpy intercept them.
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
+import amplify_federation
+from amplify_federation import testing
 
+if TYPE_CHECKING:
     import httpx
 
     from amplify_federation import AuthProvider, FederatedAuth, FederatedUsers
     from amplify_federation.testing import FakeCognito, ManualClock
-
-    SignedInClient = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 _HOME = "AMPLIFY_FEDERATION_HOME"
 _TRANSPORT = "AMPLIFY_FEDERATION_TRANSPORT"
@@ -60,17 +61,13 @@ def _isolated_sessions(  # pyright: ignore[reportUnusedFunction]  # pytest uses 
 @pytest.fixture
 def manual_clock() -> "ManualClock":
     """A clock that stands until the test moves it, shared by the fake and `federated_auth`."""
-    from amplify_federation.testing import ManualClock  # noqa: PLC0415  # only when used
-
-    return ManualClock()
+    return testing.ManualClock()
 
 
 @pytest.fixture
 def fake_cognito(manual_clock: "ManualClock") -> "FakeCognito":
     """An embedded Cognito on `manual_clock`."""
-    from amplify_federation.testing import FakeCognito  # noqa: PLC0415  # only when used
-
-    return FakeCognito(clock=manual_clock)
+    return testing.FakeCognito(clock=manual_clock)
 
 
 @pytest.fixture
@@ -88,13 +85,10 @@ def federated_auth(
     It needs no closing, since it opens nothing; `async with federated_auth` works as usual. Not an
     async fixture, so that it serves any plugin for async tests.
     """
-    import httpx  # noqa: PLC0415  # 100 ms, only when used
-
-    from amplify_federation import AuthSettings, FederatedAuth  # noqa: PLC0415  # with it
-
-    client = httpx.AsyncClient(transport=fake_cognito.transport)
-    return FederatedAuth(
-        identity_pool, http_client=client, settings=AuthSettings(clock=manual_clock)
+    return amplify_federation.FederatedAuth(
+        identity_pool,
+        http_client=_client(transport=fake_cognito.transport),
+        settings=amplify_federation.AuthSettings(clock=manual_clock),
     )
 
 
@@ -106,35 +100,53 @@ def federated_users(
 
     Give it to the application under test in place of its own.
     """
-    import httpx  # noqa: PLC0415  # 100 ms, only when used
-
-    from amplify_federation import (  # noqa: PLC0415  # with it
-        AuthSettings,
-        FederatedUsers,
-        MemoryStore,
-    )
-
-    client = httpx.AsyncClient(transport=fake_cognito.transport)
-    return FederatedUsers(
+    return amplify_federation.FederatedUsers(
         identity_pool,
-        store=MemoryStore(),
-        http_client=client,
-        settings=AuthSettings(clock=manual_clock),
+        store=amplify_federation.MemoryStore(),
+        http_client=_client(transport=fake_cognito.transport),
+        settings=amplify_federation.AuthSettings(clock=manual_clock),
     )
 
 
 @pytest.fixture
-def signed_in_client(fake_cognito: "FakeCognito") -> "SignedInClient":
+def signed_in_client(
+    fake_cognito: "FakeCognito",
+) -> "Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]":
     """A test client of a Starlette or FastAPI application, with a signed-in user.
 
     `async with signed_in_client(app, user="alice") as client: await client.get("/me")`. Not an
-    async fixture, so that it serves pytest-asyncio and anyio alike.
+    async fixture, so that it serves pytest-asyncio and anyio alike. Each request carries a bearer
+    token that `provider`, Google unless given, issued for `user`. The application is started and
+    stopped around the block.
     """
-    from amplify_federation.testing.asgi import signed_in_client  # noqa: PLC0415  # when used
 
-    def connect(
+    @asynccontextmanager
+    async def connect(
         app: object, user: str = "alice", provider: "AuthProvider | None" = None
-    ) -> "AbstractAsyncContextManager[httpx.AsyncClient]":
-        return signed_in_client(app, fake_cognito, user=user, provider=provider)
+    ) -> "AsyncGenerator[httpx.AsyncClient]":
+        issuer = provider or amplify_federation.AuthProvider.GOOGLE
+        headers = {"Authorization": f"Bearer {fake_cognito.issue_token(issuer, user)}"}
+        application = cast("Any", app)  # FastAPI's and Starlette's classes are an extra
+        # httpx's transport leaves the lifespan, and the state that it yields, to its user.
+        async with application.router.lifespan_context(application) as state:
+
+            async def with_state(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI
+                await application({**scope, "state": dict(state or {})}, receive, send)
+
+            async with _client(
+                app=with_state, base_url="http://testserver", headers=headers
+            ) as client:
+                yield client
 
     return connect
+
+
+def _client(
+    transport: "httpx.AsyncBaseTransport | None" = None,
+    *,
+    app: Any = None,  # noqa: ANN401  # ASGI
+    **more: Any,  # noqa: ANN401  # httpx's
+) -> "httpx.AsyncClient":
+    import httpx  # noqa: PLC0415  # see the top of the file
+
+    return httpx.AsyncClient(transport=transport or httpx.ASGITransport(app), **more)

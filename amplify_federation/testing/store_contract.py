@@ -18,6 +18,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+import anyio
+import anyio.lowlevel
+
 from amplify_federation import SessionStore
 from amplify_federation.errors import StoreConflictError, StoreLockedError
 
@@ -30,8 +33,6 @@ def on_every_backend(scenario: _Scenario) -> Callable[["StoreContract"], None]:
     """Make a test of a scenario, run on each event loop that is installed."""
 
     def test(self: "StoreContract") -> None:
-        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
-
         for backend in filter(find_spec, self.backends):  # trio is not everybody's
             anyio.run(_with_store, self, scenario, backend=backend)
 
@@ -150,8 +151,6 @@ class StoreContract:
         self, store: SessionStore, name: str
     ) -> None:
         """Of many writes that expect the same version, one succeeds and the others know."""
-        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
-
         won: list[bytes] = []
         lost: list[bytes] = []
 
@@ -255,8 +254,6 @@ class StoreContract:
     @on_every_backend
     async def test_gives_the_lease_to_a_waiting_task(self, store: SessionStore, name: str) -> None:
         """A waiting task gets the lease when it is free; of many tasks one has it at a time."""
-        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
-
         owners: list[int] = []
         served: list[int] = []
 
@@ -278,8 +275,6 @@ class StoreContract:
         self, store: SessionStore, name: str
     ) -> None:
         """A cancelled wait changes nothing for the owner of the lease, nor for the next one."""
-        import anyio  # noqa: PLC0415  # 30 ms, when only the wing is imported
-
         async with store.lock(name, timeout=0):
             with anyio.move_on_after(BRIEFLY) as waiting:
                 async with store.lock(name, timeout=30):

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -110,14 +111,23 @@ def test_fixture_of_a_wider_scope_writes_nowhere_of_the_users(tmp_path, workers,
     assert not users_own.exists()
 
 
-async def test_signed_in_client_reaches_an_application(
+async def test_signed_in_client_reaches_an_application_that_runs(
     federated_users, signed_in_client, fake_cognito
 ):
     fastapi = pytest.importorskip("fastapi", reason="fastapi is not installed")
     starlette = pytest.importorskip(
         "amplify_federation.integrations.starlette", reason="starlette is not installed"
     )
-    app = fastapi.FastAPI(lifespan=starlette.users_lifespan(lambda: federated_users))
+    steps = []
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with starlette.users_lifespan(lambda: federated_users)(app) as state:
+            steps.append("start")
+            yield state
+        steps.append("stop")
+
+    app = fastapi.FastAPI(lifespan=lifespan)
     bearer = fastapi.Depends(starlette.BearerSession(AuthProvider.GOOGLE))
 
     @app.get("/me")
@@ -129,19 +139,42 @@ async def test_signed_in_client_reaches_an_application(
         assert (await client.get("/me", headers={"Authorization": ""})).status_code == 401
     assert fake_cognito.calls[0].operation == "GetId"
     assert alice.startswith("us-west-2:")
+    assert steps == ["start", "stop"]
 
 
-def test_plugin_loads_nothing_heavy():
+async def test_signed_in_client_brings_the_token_of_a_provider(signed_in_client):
+    starlette = pytest.importorskip("starlette.applications", reason="starlette is missing")
+    responses = pytest.importorskip("starlette.responses", reason="starlette is missing")
+
+    async def token(request):
+        return responses.PlainTextResponse(request.headers["authorization"])
+
+    app = starlette.Starlette()
+    app.add_route("/", token)
+    async with signed_in_client(app, provider=AuthProvider.FACEBOOK) as client:
+        assert (await client.get("/")).text.startswith("Bearer EAA")
+
+
+def test_plugin_loads_nothing_of_the_kit_and_nothing_heavy():
     script = (
-        "import sys, amplify_federation\nbefore = set(sys.modules)\n"
+        "import sys, pytest\nbefore = set(sys.modules)\n"
         "import amplify_federation.testing.pytest_plugin\n"
-        f"print([name for name in {HEAVY} if name in set(sys.modules) - before])"
+        "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        env={**os.environ, "COVERAGE_PROCESS_START": ""},  # coverage loads much itself
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    # pytest itself may load asyncio or ssl one day, so only what it brings is looked at.
-    assert done.stdout.strip() == "[]"
+    own = [name for name in done.stdout.split() if name.startswith("amplify_federation.")]
+    assert own == [
+        "amplify_federation.errors",
+        "amplify_federation.testing",
+        "amplify_federation.testing.pytest_plugin",
+    ]
+    assert not {name.partition(".")[0] for name in done.stdout.split()} & set(HEAVY)
 
 
 def test_plugin_is_found_by_its_entry_point(pytestconfig):

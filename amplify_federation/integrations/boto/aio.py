@@ -7,7 +7,7 @@ event loop, such as the thread in which a blocking s3fs runs, a signature asks t
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Never
+from typing import Any
 
 from aiobotocore.credentials import AioCredentials  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from aiobotocore.session import AioSession  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # the same
@@ -71,19 +71,12 @@ def signing_as(session: LiveSession) -> Generator[None]:
         _caller.reset(before)
 
 
-class CallersCredentials(AioCredentials):  # type: ignore[misc]  # no types: Any
+class CallersCredentials(LiveCredentials, AioCredentials):  # type: ignore[misc]  # no types: Any
     """The credentials of the session in whose name the running call is made; else an error."""
 
     def __init__(self) -> None:  # not super's: there is no key
         self.method = METHOD
         self.account_id = None
-
-    def __repr__(self) -> str:
-        return "<CallersCredentials>"
-
-    def __reduce__(self) -> Never:
-        message = "Credentials of a live session stay in its process."
-        raise TypeError(message)
 
     async def get_frozen_credentials(self) -> Any:  # noqa: ANN401  # botocore's named tuple
         """Return the caller's live credentials; raise what stands in their place."""

@@ -1,5 +1,6 @@
 """What goes wrong on purpose: injected faults, and the quotas. Must not know HTTP."""
 
+import difflib
 from collections.abc import Collection, Iterable, Mapping
 
 from attrs import define, evolve, frozen
@@ -101,8 +102,6 @@ class Quotas:
 def _expect_known(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
-            import difflib  # noqa: PLC0415  # for a mistake alone
-
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             message = f"There is no operation {name!r}.{hint}"

@@ -41,6 +41,18 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             answer.status, headers=dict(answer.headers), content=answer.body, request=request
         )
 
+    def add_route(self, router: "respx.Router") -> "respx.Route":
+        """Add one route for the endpoints and the issuers' pages to a router, and return it.
+
+        One, because `respx.mock` by default fails a test that leaves a route unused.
+        """
+        from respx.patterns import M  # noqa: PLC0415  # optional
+
+        endpoints = M(method="POST", host__regex=f"^{ENDPOINT_HOST.pattern}$")
+        issuer_pages = M(method="GET", path__regex=_ISSUER_PAGE)
+        route = router.route(endpoints | issuer_pages)
+        return route.mock(side_effect=self.handle_async_request)
+
 
 async def _delay(request: httpx.Request, delay: float) -> None:
     # A socket would time out by itself; without one, the read timeout is kept here.
@@ -51,16 +63,3 @@ async def _delay(request: httpx.Request, delay: float) -> None:
     await anyio.sleep(patience)
     message = "The read operation timed out."
     raise httpx.ReadTimeout(message, request=request)
-
-
-def add_route(router: "respx.Router", transport: InProcessTransport) -> "respx.Route":
-    """Add one route for the endpoints and the issuers' pages, and return it.
-
-    One, because `respx.mock` by default fails a test that leaves a route unused.
-    """
-    from respx.patterns import M  # noqa: PLC0415  # a router is of respx
-
-    endpoints = M(method="POST", host__regex=f"^{ENDPOINT_HOST.pattern}$")
-    issuer_pages = M(method="GET", path__regex=_ISSUER_PAGE)
-    route = router.route(endpoints | issuer_pages)
-    return route.mock(side_effect=transport.handle_async_request)

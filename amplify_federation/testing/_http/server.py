@@ -157,17 +157,13 @@ class LoopbackServer:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self.__exit__)
 
-
-def serve_forever(
-    answer: Handler, *, host: str, port: int, on_ready: Callable[[str], None]
-) -> None:
-    """Serve in this thread until the process is told to stop."""
-    server = HttpServer(answer)
-    with socket.create_server((host, port), backlog=_BACKLOG) as listener:
-        on_ready(_url(listener))
-        # uvicorn shuts down on the signal and then raises it again.
-        with suppress(KeyboardInterrupt):
-            server.run([listener])
+    def serve_forever(self, on_ready: Callable[[str], None]) -> None:
+        """Serve in this thread until the process is told to stop."""
+        with socket.create_server(self._address, backlog=_BACKLOG) as listener:
+            on_ready(_url(listener))
+            # uvicorn shuts down on the signal and then raises it again.
+            with suppress(KeyboardInterrupt):
+                HttpServer(self._answer).run([listener])
 
 
 def _url(listener: socket.socket) -> str:

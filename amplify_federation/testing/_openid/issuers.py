@@ -12,15 +12,17 @@ import uuid
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import Any
 
 from attrs import field, frozen
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing.clock import ServerClock
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 KEY_BITS = 2048  # what Google, Apple and Cognito sign with
 _PUBLIC_EXPONENT = 65537  # F4, the exponent that everybody uses
@@ -70,9 +72,7 @@ class SigningKey:
     """One RSA key: signs RS256 and verifies it."""
 
     def __init__(self) -> None:
-        from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415  # 15 ms
-
-        self._private: RSAPrivateKey = rsa.generate_private_key(_PUBLIC_EXPONENT, KEY_BITS)
+        self._private = rsa.generate_private_key(_PUBLIC_EXPONENT, KEY_BITS)
 
     @cached_property
     def jwk(self) -> dict[str, str]:
@@ -86,11 +86,6 @@ class SigningKey:
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """Return the claims as a JWT signed with RS256."""
-        from cryptography.hazmat.primitives.asymmetric.padding import (  # noqa: PLC0415  # 15 ms
-            PKCS1v15,
-        )
-        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  # 15 ms
-
         header = {"alg": "RS256", "kid": self.jwk["kid"], "typ": "JWT"}
         parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, claims))
         signed = ".".join(map(encoded, parts))
@@ -99,12 +94,6 @@ class SigningKey:
 
     def verifies(self, jwt: Jwt) -> bool:
         """Return whether this key signed the token, with RS256 and nothing else."""
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  # 15 ms
-        from cryptography.hazmat.primitives.asymmetric.padding import (  # noqa: PLC0415  # 15 ms
-            PKCS1v15,
-        )
-        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  # 15 ms
-
         if jwt.header.get("alg") != "RS256" or jwt.header.get("kid") != self.jwk["kid"]:
             return False
         try:
@@ -218,8 +207,6 @@ def _opaque_text(order: TokenOrder) -> str:
 
 
 def _saml_response(order: TokenOrder, random: str) -> str:
-    from xml.sax.saxutils import escape  # noqa: PLC0415  # SAML is rare, and this is not
-
     return (
         '<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" '
         'xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" '
