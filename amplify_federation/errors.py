@@ -25,8 +25,9 @@
         ├── StoreConflictError          somebody wrote in between
         └── StoreLockedError, StoreUnavailableError, UnsafePermissionsError
 
-Every error has `message` and `recovery_suggestion`, survives pickling (so constructors take a
-message and keyword arguments with defaults), and holds no secret. Imports nothing of the package.
+Every error has `message`, `recovery_suggestion` and `retryable`, survives pickling (so constructors
+take a message and keyword arguments with defaults), and holds no secret. Imports nothing of the
+package.
 """
 
 import copy
@@ -35,9 +36,13 @@ from typing import ClassVar, Self
 
 
 class AuthError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """Root of every error that this package raises on purpose.
+
+    `retryable` tells whether the same call may succeed later.
+    """
 
     recovery: ClassVar[str] = "The message says what to look at."
+    retryable: bool = False
 
     def __init__(self, message: str, *, recovery_suggestion: str | None = None) -> None:
         super().__init__(message)
@@ -95,8 +100,7 @@ class SessionExpiredError(AuthError):
 class ServiceError(AuthError):
     """Cognito, or something in its place, answered with an error.
 
-    `code` and `request_id` are `None` where the answer has none; `status` is the HTTP status;
-    `retryable` tells whether the same call may succeed later.
+    `code` and `request_id` are `None` where the answer has none; `status` is the HTTP status.
     """
 
     def __init__(  # noqa: PLR0913  # what a service error carries, all keyword-only
@@ -253,10 +257,13 @@ class StoreLockedError(StoreError):
     """Another process holds the lock of this session."""
 
     recovery = "End or resume the process that holds the lock, then call again."
+    retryable = True
 
 
 class StoreUnavailableError(StoreError):
     """The store cannot be read or written now; check its disk or server."""
+
+    retryable = True
 
 
 class UnsafePermissionsError(StoreError):

@@ -5,6 +5,7 @@ This file owns the public calls of a web backend. It must not know web framework
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Self
@@ -42,11 +43,13 @@ from amplify_federation.errors import (
     NetworkError,
     ServiceError,
     SignedOutError,
+    StoreUnavailableError,
     ValidationError,
 )
 from amplify_federation.pool import IdentityPool
 from amplify_federation.stores.protocol import ChecksService, ChecksWriting, SessionStore
 
+logger = logging.getLogger("amplify_federation")
 _NEEDED_BY_CALLS = (
     "amplify_federation._http.senders",
     "amplify_federation._session.federation",
@@ -80,7 +83,8 @@ class FederatedUsers:
             taken without asking Cognito again.
 
     Entering it as an async context manager checks the key, the folder or the server of the store,
-    and raises `ConfigurationError` or `StoreError`; it loads what calls need, too.
+    and raises `ConfigurationError` or `StoreError`; it loads what calls need, too. A server that is
+    down is no error then: it is logged, and calls raise `StoreUnavailableError` until it serves.
 
     Raises:
         ConfigurationError: the pool, the store or the client is malformed.
@@ -132,15 +136,31 @@ class FederatedUsers:
 
     async def __aenter__(self) -> Self:
         self._factory.check_usable()
-        # A key, folder or server that is wrong is found here, and not by the first user.
-        if isinstance(self._records, ChecksService):
-            await self._records.check()
-        elif isinstance(self._records, ChecksWriting):
-            await self._records.check_writable()
+        await self._check_store()
         for name in _NEEDED_BY_CALLS:  # now: the first calls may come in a burst
             import_module(name)
         self._factory.background = Background()
         return self
+
+    async def _check_store(self) -> None:
+        """Find a key, folder or server that is wrong before the first user does.
+
+        An outage of the server is logged only: a backend starts through it, as it serves through
+        one that comes later.
+        """
+        try:
+            if isinstance(self._records, ChecksService):
+                await self._records.check()
+            elif isinstance(self._records, ChecksWriting):
+                await self._records.check_writable()
+        except StoreUnavailableError as error:
+            if not isinstance(self._records, ChecksService) or not error.retryable:
+                raise
+            logger.warning(
+                "The store does not serve while the users' sessions start: %s",
+                error.message,
+                extra={"event": "store_unavailable"},
+            )
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()

@@ -16,6 +16,7 @@ id or the message of an error:
     lock_waited           lock, seconds                                 INFO     _files/lock
     session_set_aside     set_aside_as                                  WARNING  stores/sealed
     corrupt, rolled_back  (none)                                        WARNING  repository
+    store_unavailable     (none)                                        WARNING  users
     background_failed     error                                         ERROR    _async
 
 `session` is the pool's id and the session's name; `outcome` is renewed, not_needed (another one

@@ -96,7 +96,7 @@ class CredentialEndpoint:
 
 def _status_of(error: AuthError) -> HTTPStatus:
     """Return 503 for what may pass, 403 for what a user has to mend."""
-    if isinstance(error, NetworkError | StoreError) or getattr(error, "retryable", False):
+    if isinstance(error, NetworkError | StoreError) or error.retryable:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.FORBIDDEN
 

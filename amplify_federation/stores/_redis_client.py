@@ -14,7 +14,7 @@ from attrs import frozen
 
 from amplify_federation._async.loop_guard import LoopGuard, is_asyncio
 from amplify_federation.errors import ConfigurationError, StoreUnavailableError
-from amplify_federation.stores._redis_errors import meaning_of
+from amplify_federation.stores._redis_errors import Meaning, meaning_of
 from amplify_federation.stores._redis_url import RedisUrl, parse_redis_url
 
 DEADLINE: Final = 0.3  # seconds for one command, its connection included
@@ -71,17 +71,18 @@ class RedisClient:
                 await clients.aclose()
 
     async def _in_time(self, work: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401  # as above
-        meaning = None
+        meaning = Meaning(f"no answer within {DEADLINE * 1000:.0f} ms")
         with anyio.move_on_after(DEADLINE):
             try:
                 async with self._free_place():
                     return await work()
             except Exception as error:  # noqa: BLE001  # redis-py raises its own tree and beyond it
-                meaning = meaning_of(error)
+                meaning = meaning_of(error) or meaning
         # Outside the handler: the caught error may hold the command, and that a sealed record.
-        reason, advice = meaning or (f"no answer within {DEADLINE * 1000:.0f} ms", None)
-        message = f"Redis at {self.place} does not serve now: {reason}."
-        raise StoreUnavailableError(message, recovery_suggestion=advice or _ADVICE)
+        message = f"Redis at {self.place} does not serve now: {meaning.reason}."
+        failure = StoreUnavailableError(message, recovery_suggestion=meaning.advice or _ADVICE)
+        failure.retryable = meaning.passes
+        raise failure
 
     def _free_place(self) -> anyio.Semaphore:
         # Of redis-py's clients only that of one server can make commands wait for a connection.

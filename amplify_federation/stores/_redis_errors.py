@@ -5,7 +5,7 @@ No text of Redis or redis-py is shown: it may repeat the command, and that a sea
 
 import os
 from socket import gaierror
-from typing import Final
+from typing import Final, NamedTuple
 
 _USE_CLUSTER: Final = "Use redis+cluster:// in the URL."
 _USE_SINGLE: Final = "Use redis:// (or rediss://) in the URL."
@@ -38,7 +38,8 @@ _ANSWERS: Final[tuple[tuple[str, str, str | None], ...]] = (
     ("NOREPLICAS", "it has too few replicas, and so refuses writes", None),
     ("UNBLOCKED", "its role changed", None),
 )  # fmt: skip
-# By the name of redis-py's class.
+_FAILOVER: Final = "ReadOnlyError"  # also of a former master, until its name leads to the new one
+# By the name of redis-py's class. Advice says what only a change of the URL or of Redis mends.
 _KINDS: Final[tuple[tuple[str, str, str | None], ...]] = (
     ("MovedError", "it is a node of a cluster", _USE_CLUSTER),
     ("NoPermissionError", "its user may not run what the store needs", _PERMIT),
@@ -46,7 +47,7 @@ _KINDS: Final[tuple[tuple[str, str, str | None], ...]] = (
     ("AuthenticationWrongNumberOfArgsError", "it knows no user names", _CHECK_LOGIN),
     ("BusyLoadingError", "it is loading its data", None),
     ("OutOfMemoryError", "it has no memory left for writes", None),
-    ("ReadOnlyError", "it is a replica, which takes no writes", "Give the URL of the master."),
+    (_FAILOVER, "it is a replica, which takes no writes", "Give the URL of the master."),
     ("MasterDownError", "its master is down", None),
     ("ClusterDownError", "the cluster is down", None),
     ("SlotNotCoveredError", "no node of the cluster serves this key", None),
@@ -55,24 +56,32 @@ _KINDS: Final[tuple[tuple[str, str, str | None], ...]] = (
 )  # fmt: skip
 
 
-def meaning_of(error: Exception) -> tuple[str, str | None] | None:
-    """Return what an error means and what to do about it; `None` for no answer in time."""
+class Meaning(NamedTuple):
+    """Why Redis does not serve, and what to do about it. `passes`: it may end by itself."""
+
+    reason: str
+    advice: str | None = None
+    passes: bool = True
+
+
+def meaning_of(error: Exception) -> Meaning | None:
+    """Return what an error means; `None` for no answer in time."""
     chain = _chain(error)
     for each in chain:
         if isinstance(each, OSError) and (found := _meaning_of_os_error(each)):
             return found
-    for start, meaning, advice in _ANSWERS:
+    for start, reason, advice in _ANSWERS:
         if any(str(each).startswith(start) for each in chain):
-            return meaning, advice
-    for kind, meaning, advice in _KINDS:
+            return Meaning(reason, advice, passes=advice is None)
+    for kind, reason, advice in _KINDS:
         if any(type(each).__name__ == kind for each in chain):
-            return meaning, advice
+            return Meaning(reason, advice, passes=advice is None or kind == _FAILOVER)
     if any(type(each).__name__ == "TimeoutError" for each in chain):
         return None
     if type(chain[-1]).__name__ in {"ConnectionError", "ConnectionResetError"}:
         advice = "Check the port, and whether it speaks TLS there (rediss://) or not (redis://)."
-        return "the connection was closed", advice
-    return type(error).__name__, None
+        return Meaning("the connection was closed", advice)
+    return Meaning(type(error).__name__)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -82,19 +91,20 @@ def _chain(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def _meaning_of_os_error(error: OSError) -> tuple[str, str | None] | None:
+def _meaning_of_os_error(error: OSError) -> Meaning | None:
     import ssl  # noqa: PLC0415  # TLS may not be in use, and then this is 10 ms
 
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = "Give the file of its CA in the URL: `?ssl_ca_certs=FILE`."
-        return f"its TLS certificate is not trusted ({error.verify_message})", advice
+        reason = f"its TLS certificate is not trusted ({error.verify_message})"
+        return Meaning(reason, advice, passes=False)
     if isinstance(error, ssl.SSLError):
         advice = "Use redis:// where Redis does not speak TLS, or give the port where it does."
-        return f"TLS failed ({error.reason})", advice
+        return Meaning(f"TLS failed ({error.reason})", advice, passes=False)
     if isinstance(error, gaierror):
-        return "its host name is not found", "Correct the host in the URL."
+        return Meaning("its host name is not found", "Correct the host in the URL.")
     if isinstance(error, ConnectionRefusedError):
-        return "nobody listens there", None
+        return Meaning("nobody listens there")
     if isinstance(error, TimeoutError | ConnectionError) or error.errno is None:
         return None
-    return os.strerror(error.errno).lower(), None
+    return Meaning(os.strerror(error.errno).lower())

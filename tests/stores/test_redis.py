@@ -17,6 +17,7 @@ from tests.session.kit import World, federate
 from tests.stores.redis_fixtures import *  # noqa: F403  # fixtures
 from tests.stores.redis_server import (
     KEY,
+    RedisServer,
     needs_redis,
     suspended,
 )
@@ -129,3 +130,28 @@ async def test_memory_serves_while_redis_is_down_and_a_clear_fails_loudly(store,
             await auth.fetch_auth_session()
     assert (await auth.fetch_auth_session()).is_signed_in
     await users.aclose()
+
+
+@needs_redis
+async def test_a_backend_starts_while_redis_is_down_and_serves_when_it_is_back(
+    store, server, caplog
+):
+    world = World()
+    token = world.token("alice")
+    server.kill()
+    async with FederatedUsers(world.pool_id, store=store, http_client=world.client) as users:
+        assert [record.event for record in caplog.records] == ["store_unavailable"]
+        with pytest.raises(StoreUnavailableError):
+            await users.session_for(token, AuthProvider.GOOGLE)
+        server.start()
+        assert (await users.session_for(token, AuthProvider.GOOGLE)).is_signed_in
+
+
+@needs_redis
+async def test_a_backend_does_not_start_with_a_login_that_redis_refuses(tmp_path):
+    with RedisServer(tmp_path, "--requirepass", "right") as server:
+        async with RedisStore(server.url, key=KEY) as store:
+            with pytest.raises(StoreUnavailableError, match="wants a password") as caught:
+                async with FederatedUsers("us-west-2:" + "0" * 8, store=store):
+                    pass
+    assert not caught.value.retryable
