@@ -261,7 +261,7 @@ async def test_a_replaced_session_federates_again_or_has_a_name_of_its_own(world
 
 
 async def test_a_federation_that_a_clear_overtook_is_made_again(world):
-    from tests.session.kit import Gate  # noqa: PLC0415  # only here
+    from tests.concurrency import Gate  # noqa: PLC0415  # only here
 
     gate = world.transport.before["GetId"] = Gate()
     async with world.auth() as auth:

@@ -14,7 +14,8 @@ import trio
 from amplify_federation import EncryptedFileStore, Federated, SignedOut
 from amplify_federation._files import lock
 from amplify_federation._session import renewal
-from tests.session.kit import HOUR, PATIENCE, World, federate
+from tests.concurrency import PATIENCE
+from tests.session.kit import HOUR, World, federate
 
 KEY = bytes(range(32))
 MOST = 300  # suspensions; a call has some dozens

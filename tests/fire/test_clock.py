@@ -6,12 +6,11 @@ import pytest
 
 from amplify_federation import AuthSettings, Federated, FederatedAuth, MemoryStore
 from amplify_federation.testing import FakeCognito, ManualClock
+from tests.concurrency import Gate, pending
 from tests.session.kit import (
     BOTH,
     GET_CREDENTIALS,
     HOUR,
-    PATIENCE,
-    Gate,
     GatedTransport,
     World,
     federate,
@@ -188,18 +187,9 @@ async def test_a_jump_during_a_call_does_no_harm(jump):
         world.advance(OVER)
         world.calls()
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session())
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(fetching)
-                await gate.arrived.wait()
-                world.clock.jump_wall(jump)
-                gate.open()
-        renewed = sessions[0].credentials
+        async with pending(auth.fetch_auth_session(), at=gate) as fetch:
+            world.clock.jump_wall(jump)
+        renewed = fetch.result.credentials
         assert renewed != result.credentials
         world.advance(DUE - 1)
         assert (await auth.fetch_auth_session()).credentials == renewed
@@ -210,13 +200,9 @@ async def test_the_deadline_of_a_call_follows_no_wall_clock():
     world = TwoClocks()
     async with world.auth(timeout=5.0) as auth:
         gate = world.transport.before["GetId"] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(federate, auth, world.token())
-                await gate.arrived.wait()
-                world.clock.jump_wall(DAY)
-                await anyio.wait_all_tasks_blocked()
-                gate.open()
+        async with pending(federate(auth, world.token()), at=gate):
+            world.clock.jump_wall(DAY)
+            await anyio.wait_all_tasks_blocked()
         assert isinstance(auth.state, Federated)
         assert world.calls() == BOTH
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from amplify_federation import AuthProvider, EncryptedFileStore, FederatedAuth, MemoryStore
-from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, PATIENCE, World, federate
+from tests.concurrency import PATIENCE
+from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, World, federate
 
 OVER = HOUR - 5
 KEY = bytes(range(32))

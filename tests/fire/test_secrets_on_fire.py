@@ -8,7 +8,6 @@ import copy
 import logging
 import pickle
 
-import anyio
 import attrs
 import httpx
 import pytest
@@ -24,8 +23,9 @@ from amplify_federation import (
     StoreUnavailableError,
 )
 from amplify_federation.testing import FakeCognito
+from tests.concurrency import Gate, pending
 from tests.fire.secrecy import leaks_of
-from tests.session.kit import HOUR, PATIENCE, Gate, GatedStore, World, federate
+from tests.session.kit import HOUR, GatedStore, World, federate
 
 OVER = HOUR - 5
 GOOGLE = AuthProvider.GOOGLE
@@ -131,36 +131,25 @@ async def _store_refuses_the_write(canary, auth):
 async def _meanwhile(canary, auth, happen):
     """Let something happen while a federation waits for an answer; raise how that one ended."""
     gate = canary.world.transport.before["GetId"] = Gate()
-    caught = []
-
-    async def signing_in():
-        try:
-            await federate(auth, canary.token())
-        except AuthError as error:
-            caught.append(error)
-
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(signing_in)
-            await gate.arrived.wait()
-            await happen(gate)
-    raise caught[0]
+    async with pending(federate(auth, canary.token()), at=gate, raises=AuthError) as call:
+        await happen(call)
+    raise call.errors[0]
 
 
 async def _cleared_meanwhile(canary, auth):
-    async def clear(_door):
+    async def clear(call):
         await auth.clear_federation_to_identity_pool()
+        await call.wait()
 
     await _meanwhile(canary, auth, clear)
 
 
 async def _replaced_meanwhile(canary, auth):
-    async def replace(gate):
+    async def replace(_call):
         del canary.world.transport.before["GetId"]
         other = canary.world.auth(store=auth._session._repository._store.inner)
         canary.learn((await federate(other, canary.token("bob"))).credentials)
         await other.aclose()
-        gate.open()
 
     await _meanwhile(canary, auth, replace)
 

@@ -36,7 +36,8 @@ from amplify_federation.integrations.starlette import (
     LiveBearerSession,
     users_lifespan,
 )
-from tests.session.kit import Gate, GatedStore, World
+from tests.concurrency import Gate
+from tests.session.kit import GatedStore, World
 
 GOOGLE = AuthProvider.GOOGLE
 

@@ -1,4 +1,4 @@
-"""A world for session tests: one clock, one fake Cognito, gates that hold calls and writes open."""
+"""A world for session tests: one clock, one fake Cognito, gates before calls and writes."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -14,28 +14,11 @@ from amplify_federation import (
     SessionStore,
 )
 from amplify_federation.testing import FakeCognito, ManualClock
+from tests.concurrency import Gate
 
 GET_ID, GET_CREDENTIALS = "GetId", "GetCredentialsForIdentity"
 BOTH = [GET_ID, GET_CREDENTIALS]
 HOUR = 3600.0
-PATIENCE = 20.0  # seconds of real time until a test that waits is taken for stuck
-
-
-class Gate:
-    """Holds whoever comes until it is opened."""
-
-    def __init__(self) -> None:
-        self.arrived = anyio.Event()
-        self._opened = anyio.Event()
-        self.waiters = 0
-
-    def open(self) -> None:
-        self._opened.set()
-
-    async def wait(self) -> None:
-        self.waiters += 1
-        self.arrived.set()
-        await self._opened.wait()
 
 
 class GatedTransport(httpx.AsyncBaseTransport):

@@ -19,13 +19,12 @@ from amplify_federation import (
     StoreUnavailableError,
     ValidationError,
 )
+from tests.concurrency import Gate, pending
 from tests.session.kit import (
     BOTH,
     GET_CREDENTIALS,
     GET_ID,
     HOUR,
-    PATIENCE,
-    Gate,
     GatedStore,
     federate,
 )
@@ -294,45 +293,27 @@ async def test_a_store_that_cannot_be_written_leaves_the_session_as_it_was(world
 
 @pytest.mark.parametrize("operation", BOTH)
 async def test_a_clear_overtakes_a_federation_at_the_network_at_once(world, operation):
-    gate = world.transport.before[operation] = Gate()  # is never opened
+    gate = world.transport.before[operation] = Gate()
     async with world.auth() as auth:
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-
-                async def signing_in():
-                    with pytest.raises(InvalidStateError, match="cleared"):
-                        await federate(auth, world.token())
-
-                tasks.start_soon(signing_in)
-                await gate.arrived.wait()
-                await auth.clear_federation_to_identity_pool()
-                assert isinstance(auth.state, SignedOut)
+        federation = federate(auth, world.token())
+        async with pending(federation, at=gate, raises=InvalidStateError) as call:
+            await auth.clear_federation_to_identity_pool()
+            assert isinstance(auth.state, SignedOut)
+            await call.wait()  # Cognito has not answered
+        assert "cleared" in call.errors[0].message
         assert isinstance(auth.state, SignedOut)
         assert await world.store.read(f"{world.pool_id}/default") is None
 
 
 async def test_a_clear_overtakes_federations_that_wait_in_line(world):
     gate = world.transport.before[GET_ID] = Gate()
-    outcomes = []
-
-    async def signing_in(auth, user):
-        try:
-            await federate(auth, world.token(user))
-        except InvalidStateError:
-            outcomes.append(user)
-
     async with world.auth() as auth:
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                for user in ("a", "b", "c"):
-                    tasks.start_soon(signing_in, auth, user)
-                await gate.arrived.wait()
-                await anyio.wait_all_tasks_blocked()
-                await auth.clear_federation_to_identity_pool()
-        assert sorted(outcomes) == ["a", "b", "c"]
+        federations = [federate(auth, world.token(user)) for user in ("a", "b", "c")]
+        async with pending(*federations, at=gate, raises=InvalidStateError) as calls:
+            await auth.clear_federation_to_identity_pool()
+            await calls.wait()
         assert gate.waiters == 1
-        gate.open()
-        await federate(auth, world.token())  # the line is free again
+        await federate(auth, world.token())  # the queue is free again
         assert isinstance(auth.state, Federated)
 
 
@@ -343,25 +324,12 @@ async def test_a_clear_during_the_commit_is_not_undone_by_it(world, first):
         if not first:
             await federate(auth, world.token("before"))
         gate = world.store.before_write = Gate()
-        cleared = anyio.Event()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-
-                async def signing_in():
-                    with pytest.raises(InvalidStateError):
-                        await federate(auth, world.token())
-
-                async def clearing():
-                    await auth.clear_federation_to_identity_pool()
-                    cleared.set()
-
-                tasks.start_soon(signing_in)
-                await gate.arrived.wait()
-                tasks.start_soon(clearing)
-                await anyio.wait_all_tasks_blocked()
-                gate.open()
-                await cleared.wait()
-                assert isinstance(auth.state, SignedOut)
+        federation = federate(auth, world.token())
+        async with (
+            pending(federation, at=gate, raises=InvalidStateError),
+            pending(auth.clear_federation_to_identity_pool(), at=gate),
+        ):
+            pass
         assert isinstance(auth.state, SignedOut)
         async with world.auth(store=world.store.inner) as another:
             assert isinstance(another.state, SignedOut)
@@ -370,38 +338,20 @@ async def test_a_clear_during_the_commit_is_not_undone_by_it(world, first):
 async def test_a_federation_elsewhere_during_ours_is_an_error_and_stays(world):
     async with world.auth() as auth, world.auth() as elsewhere:
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-
-                async def signing_in():
-                    with pytest.raises(InvalidStateError):
-                        await federate(auth, world.token("alice"))
-
-                tasks.start_soon(signing_in)
-                await gate.arrived.wait()
-                del world.transport.before[GET_CREDENTIALS]
-                theirs = await federate(elsewhere, world.token("bob"))
-                gate.open()
+        async with pending(federate(auth, world.token()), at=gate, raises=InvalidStateError):
+            del world.transport.before[GET_CREDENTIALS]
+            theirs = await federate(elsewhere, world.token("bob"))
         async with world.auth() as third:
             assert third.state.identity_id == theirs.identity_id
 
 
 async def test_a_clear_elsewhere_during_ours_is_an_error_and_stays(world):
     async with world.auth() as auth, world.auth() as elsewhere:
-        await federate(auth, world.token("alice"))
+        await federate(auth, world.token())
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-
-                async def signing_in():
-                    with pytest.raises(InvalidStateError):
-                        await federate(auth, world.token("alice"))
-
-                tasks.start_soon(signing_in)
-                await gate.arrived.wait()
-                world.clock.advance(1)
-                await elsewhere.clear_federation_to_identity_pool()
-                gate.open()
+        async with pending(federate(auth, world.token()), at=gate, raises=InvalidStateError):
+            world.clock.advance(1)
+            await elsewhere.clear_federation_to_identity_pool()
         async with world.auth() as third:
             assert isinstance(third.state, SignedOut)
 
@@ -412,12 +362,8 @@ async def test_a_renewal_elsewhere_during_ours_is_no_hindrance(world):
         world.clock.advance(1)
         await elsewhere.fetch_auth_session()
         gate = world.transport.before[GET_ID] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(federate, auth, world.token("bob"))
-                await gate.arrived.wait()
-                await elsewhere.fetch_auth_session(force_refresh=True)
-                gate.open()
+        async with pending(federate(auth, world.token("bob")), at=gate):
+            await elsewhere.fetch_auth_session(force_refresh=True)
         assert isinstance(auth.state, Federated)
         async with world.auth() as third:
             assert third.state.identity_id == auth.state.identity_id
@@ -425,31 +371,30 @@ async def test_a_renewal_elsewhere_during_ours_is_no_hindrance(world):
 
 async def test_federations_are_served_in_order_of_call(world):
     gate = world.transport.before[GET_ID] = Gate()
+    order = []
     async with world.auth() as auth:
-        results = {}
 
         async def signing_in(user):
-            results[user] = await federate(auth, world.token(user))
+            result = await federate(auth, world.token(user))
+            order.append(user)
+            return result
 
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                for user in ("first", "second", "third"):
-                    tasks.start_soon(signing_in, user)
-                    await anyio.wait_all_tasks_blocked()
-                assert gate.waiters == 1
-                gate.open()
-        assert list(results) == ["first", "second", "third"]
-        assert auth.state.identity_id == results["third"].identity_id
+        async with (
+            pending(signing_in("first"), at=gate),
+            pending(signing_in("second"), at=gate),
+            pending(signing_in("third"), at=gate) as third,
+        ):
+            assert gate.waiters == 1
+        assert order == ["first", "second", "third"]
+        assert auth.state.identity_id == third.result.identity_id
 
 
 async def test_a_cancelled_federation_holds_nobody_up(world):
     gate = world.transport.before[GET_ID] = Gate()
     async with world.auth() as auth:
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(federate, auth, world.token("first"))
-                await gate.arrived.wait()
-                tasks.cancel_scope.cancel()
+        async with pending(federate(auth, world.token("first")), at=gate) as call:
+            call.cancel()
+            await call.wait()
             del world.transport.before[GET_ID]
             result = await federate(auth, world.token("second"))
         assert auth.state.identity_id == result.identity_id
@@ -467,16 +412,9 @@ async def test_a_deadline_during_the_commit_leaves_what_the_caller_is_told(world
     world.store = GatedStore(MemoryStore())
     async with world.auth(timeout=0.2) as auth:
         gate = world.store.after_write = Gate()
-
-        async def open_late():
-            await gate.arrived.wait()
+        async with pending(federate(auth, world.token()), at=gate) as call:
             await anyio.sleep(0.3)  # beyond the deadline of the call: that is the point
-            gate.open()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(open_late)
-            result = await federate(auth, world.token())
-        assert auth.state.identity_id == result.identity_id
+        assert auth.state.identity_id == call.result.identity_id
 
 
 # Rules 7 and 8

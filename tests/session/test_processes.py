@@ -15,7 +15,8 @@ from amplify_federation import (
     IdentityPool,
 )
 from amplify_federation.testing import FakeCognito
-from tests.session.kit import BOTH, GET_CREDENTIALS, PATIENCE
+from tests.concurrency import PATIENCE
+from tests.session.kit import BOTH, GET_CREDENTIALS
 
 PROGRAM = """
 import sys, time, anyio

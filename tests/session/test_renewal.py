@@ -17,7 +17,8 @@ from amplify_federation import (
 )
 from amplify_federation._session import renewal
 from amplify_federation._session.renewal import Failed, GaveWay, NotNeeded, Renewed, log_renewal
-from tests.session.kit import GET_CREDENTIALS, HOUR, PATIENCE, Gate, GatedStore, federate
+from tests.concurrency import PATIENCE, Gate, concurrently, pending
+from tests.session.kit import GET_CREDENTIALS, HOUR, GatedStore, federate
 
 MARGIN, WINDOW = 10.0, 300.0
 DUE = HOUR - MARGIN - WINDOW  # seconds after which one caller renews early
@@ -68,19 +69,10 @@ async def test_one_caller_renews_early_and_the_others_do_not_wait(world):
         world.calls()
         world.clock.advance(DUE)
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        first = []
-
-        async def renewing_early():
-            first.append(await auth.fetch_auth_session())
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(renewing_early)
-                await gate.arrived.wait()
-                for _ in range(10):
-                    assert (await auth.fetch_auth_session()).credentials == old
-                gate.open()
-        assert first[0].credentials != old
+        async with pending(auth.fetch_auth_session(), at=gate) as first:
+            for _ in range(10):
+                assert (await auth.fetch_auth_session()).credentials == old
+        assert first.result.credentials != old
         assert world.calls() == [GET_CREDENTIALS]
 
 
@@ -176,14 +168,8 @@ async def test_a_hundred_callers_cause_one_renewal(world, force):
         world.calls()
         if not force:
             world.clock.advance(OVER)
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session(force_refresh=force))
-
-        async with anyio.create_task_group() as tasks:
-            for _ in range(100):
-                tasks.start_soon(fetching)
+        fetches = [auth.fetch_auth_session(force_refresh=force) for _ in range(100)]
+        sessions = await concurrently(*fetches)
         assert world.calls() == [GET_CREDENTIALS]
         assert len(sessions) == 100
         assert {each.credentials.access_key_id for each in sessions} == {
@@ -199,19 +185,11 @@ async def test_a_failed_renewal_is_shared_and_not_repeated_by_each_caller(world)
         world.clock.advance(OVER)
         world.fake.fail_next("InternalErrorException", times=3)
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        errors = []
-
-        async def fetching():
-            errors.append((await auth.fetch_auth_session()).credentials_result.error)
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                for _ in range(20):
-                    tasks.start_soon(fetching)
-                await anyio.wait_all_tasks_blocked()
-                gate.open()
+        async with pending(*(auth.fetch_auth_session() for _ in range(20)), at=gate) as fetches:
+            pass
         assert world.calls() == [GET_CREDENTIALS] * 3
-        assert {type(error) for error in errors} == {InternalServiceError}
+        errors = [session.credentials_result.error for session in fetches.results]
+        assert [type(error) for error in errors] == [InternalServiceError] * 20
 
 
 async def test_forced_callers_share_a_renewal_that_is_in_flight(world):
@@ -220,46 +198,28 @@ async def test_forced_callers_share_a_renewal_that_is_in_flight(world):
         world.calls()
         world.clock.advance(OVER)
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(auth.fetch_auth_session)
-                await gate.arrived.wait()
-                for _ in range(5):
-                    tasks.start_soon(lambda: auth.fetch_auth_session(force_refresh=True))
-                await anyio.wait_all_tasks_blocked()
-                gate.open()
+        forced = [auth.fetch_auth_session(force_refresh=True) for _ in range(5)]
+        async with pending(auth.fetch_auth_session(), at=gate), pending(*forced, at=gate):
+            pass
         assert world.calls() == [GET_CREDENTIALS]
 
 
 async def test_a_cancelled_leader_leaves_the_followers_served(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
+        world.calls()
         world.clock.advance(OVER)
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        leader = anyio.CancelScope()
-        sessions = []
-
-        async def leading():
-            with leader:
-                await auth.fetch_auth_session()
-
-        async def following():
-            sessions.append(await auth.fetch_auth_session())
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(leading)
-                await gate.arrived.wait()
-                for _ in range(10):
-                    tasks.start_soon(following)
-                await anyio.wait_all_tasks_blocked()
-                world.calls()
-                leader.cancel()
-                await anyio.wait_all_tasks_blocked()
-                assert gate.waiters == 1  # the call goes on for the others
-                gate.open()
-        assert len(sessions) == 10
-        assert all(session.credentials_result.error is None for session in sessions)
+        followers = [auth.fetch_auth_session() for _ in range(10)]
+        async with (
+            pending(auth.fetch_auth_session(), at=gate) as leader,
+            pending(*followers, at=gate) as followed,
+        ):
+            leader.cancel()
+            await leader.wait()
+        assert len(followed.results) == 10
+        assert all(session.credentials_result.error is None for session in followed.results)
+        assert gate.waiters == 1  # the call went on for the others
         assert world.calls() == [GET_CREDENTIALS]
 
 
@@ -300,21 +260,18 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(wor
         # A retry after throttling waits for a second here, which the leader does not have.
         world.fake.fail_next("TooManyRequestsException")
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        sessions = {}
 
-        async def fetching(name, patience):
-            with anyio.move_on_after(patience):
-                sessions[name] = await auth.fetch_auth_session()
+        async def hurrying():
+            with anyio.move_on_after(0.9):
+                return await auth.fetch_auth_session()
 
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(fetching, "hurried", 0.9)
-                await gate.arrived.wait()
-                tasks.start_soon(fetching, "patient", 30)
-                await anyio.wait_all_tasks_blocked()
-                gate.open()
-        assert isinstance(sessions["hurried"].credentials_result.error, TooManyRequestsError)
-        assert sessions["patient"].credentials_result.error is None
+        async with (
+            pending(hurrying(), at=gate) as hurried,
+            pending(auth.fetch_auth_session(), at=gate) as patient,
+        ):
+            pass
+        assert isinstance(hurried.result.credentials_result.error, TooManyRequestsError)
+        assert patient.result.credentials_result.error is None
 
 
 # Whoever finds that another renewed
@@ -328,13 +285,11 @@ async def test_whoever_waited_for_the_lease_takes_what_the_other_renewed(world):
         world.clock.advance(OVER)
         world.calls()
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(auth.fetch_auth_session)
-                await gate.arrived.wait()
-                tasks.start_soon(other.fetch_auth_session)
-                await anyio.wait_all_tasks_blocked()
-                gate.open()
+        async with (
+            pending(auth.fetch_auth_session(), at=gate),
+            pending(other.fetch_auth_session(), at=gate),
+        ):
+            pass
         assert world.calls() == [GET_CREDENTIALS]
         assert auth.state.credentials == other.state.credentials
 
@@ -347,20 +302,11 @@ async def test_what_the_other_renewed_is_renewed_again_if_it_is_over_by_now(worl
         world.clock.advance(1)
         await auth.fetch_auth_session()
         world.clock.advance(OVER)
-        gated.before_read = gate = Gate()
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session())
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(fetching)
-                await gate.arrived.wait()
-                await federate(other, world.token())
-                world.clock.advance(OVER)  # the machine slept
-                gate.open()
-        renewed = sessions[0].credentials
+        gate = gated.before_read = Gate()
+        async with pending(auth.fetch_auth_session(), at=gate) as fetch:
+            await federate(other, world.token())
+            world.clock.advance(OVER)  # the machine slept
+        renewed = fetch.result.credentials
         assert renewed.expiration.timestamp() > world.clock.time() + HOUR / 2
         assert isinstance(auth.state, Federated)
 
@@ -371,20 +317,12 @@ async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are
         user = await federate(auth, world.token())
         world.clock.advance(OVER)
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session())
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(fetching)
-                await gate.arrived.wait()
-                await auth.clear_federation_to_identity_pool()
-                gate.open()
-        assert not sessions[0].is_signed_in
-        assert sessions[0].identity_id != user.identity_id
-        assert type(sessions[0].user_sub_result.error) is SignedOutError
+        async with pending(auth.fetch_auth_session(), at=gate) as fetch:
+            await auth.clear_federation_to_identity_pool()
+        session = fetch.result
+        assert not session.is_signed_in
+        assert session.identity_id != user.identity_id
+        assert type(session.user_sub_result.error) is SignedOutError
 
 
 CASES = [

@@ -1,4 +1,3 @@
-import anyio
 import pytest
 
 from amplify_federation import (
@@ -12,7 +11,8 @@ from amplify_federation import (
     SignedOutError,
     TooManyRequestsError,
 )
-from tests.session.kit import BOTH, GET_CREDENTIALS, GET_ID, HOUR, Gate, federate
+from tests.concurrency import Gate, concurrently, pending
+from tests.session.kit import BOTH, GET_CREDENTIALS, GET_ID, HOUR, federate
 
 OVER = HOUR - 5
 # Message, and whether the token, which is good by its own `exp`, is at fault.
@@ -209,14 +209,7 @@ async def test_valid_guest_credentials_stay_through_a_failed_renewal(world):
 async def test_a_hundred_callers_cause_one_guest(world):
     world.allow_guests()
     async with world.guest_auth() as auth:
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session())
-
-        async with anyio.create_task_group() as tasks:
-            for _ in range(100):
-                tasks.start_soon(fetching)
+        sessions = await concurrently(*(auth.fetch_auth_session() for _ in range(100)))
         assert world.calls() == BOTH
         assert len({session.identity_id for session in sessions}) == 1
 
@@ -234,17 +227,9 @@ async def test_a_guest_that_arrives_after_a_federation_does_not_replace_it(world
     world.allow_guests()
     async with world.guest_auth() as auth:
         gate = world.transport.after[GET_ID] = Gate()
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session())
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(fetching)
-            await gate.arrived.wait()
+        async with pending(auth.fetch_auth_session(), at=gate) as fetch:
             del world.transport.after[GET_ID]
             result = await federate(auth, world.token())
-            gate.open()
-        assert sessions[0].is_signed_in
-        assert sessions[0].identity_id == result.identity_id
+        assert fetch.result.is_signed_in
+        assert fetch.result.identity_id == result.identity_id
         assert auth.state.identity_id == result.identity_id

@@ -9,15 +9,13 @@ from amplify_federation import (
     Expired,
     Federated,
     InvalidStateError,
-    MemoryStore,
     SignedOut,
     SignedOutError,
 )
+from tests.concurrency import PATIENCE, Gate, concurrently, pending
 from tests.session.kit import (
     GET_CREDENTIALS,
     HOUR,
-    PATIENCE,
-    Gate,
     GatedStore,
     federate,
 )
@@ -79,12 +77,8 @@ async def test_a_stale_handle_never_overwrites_a_clear(world):
         world.clock.advance(1)
         await b.fetch_auth_session()
         gate = world.transport.after[GET_CREDENTIALS] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(lambda: b.fetch_auth_session(force_refresh=True))
-                await gate.arrived.wait()
-                await a.clear_federation_to_identity_pool()
-                gate.open()
+        async with pending(b.fetch_auth_session(force_refresh=True), at=gate):
+            await a.clear_federation_to_identity_pool()
         assert isinstance(b.state, SignedOut)
         async with world.auth(store=store_of(world)) as c:
             assert isinstance(c.state, SignedOut)
@@ -149,17 +143,13 @@ async def test_events_name_the_change_and_the_state(world):
 
 async def test_events_are_sent_after_the_store_was_written(world):
     async with world.auth() as auth, auth.events() as stream:
-        states = []
 
         async def listening():
             await anext(stream)
             async with world.auth(store=store_of(world)) as other:
-                states.append(other.state)
+                assert isinstance(other.state, Federated)
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listening)
-            await federate(auth, world.token())
-        assert isinstance(states[0], Federated)
+        await concurrently(listening(), federate(auth, world.token()))
 
 
 async def test_a_slow_listener_blocks_nobody_and_loses_the_oldest(world):
@@ -226,14 +216,9 @@ async def test_a_handle_never_shows_its_own_save_as_somebody_elses(world):
     async with world.auth() as auth:
         await federate(auth, world.token("alice"))
         gate = world.store.after_write = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(federate, auth, world.token("bob"))
-                await gate.arrived.wait()
-                world.clock.advance(1)
-                session = await auth.fetch_auth_session()
-                assert session.is_signed_in
-                gate.open()
+        async with pending(federate(auth, world.token("bob")), at=gate):
+            world.clock.advance(1)
+            assert (await auth.fetch_auth_session()).is_signed_in
         assert (await auth.fetch_auth_session()).is_signed_in
 
 
@@ -293,14 +278,7 @@ async def test_one_renewal_serves_two_handles(world):
         await b.fetch_auth_session()
         world.clock.advance(OVER)
         world.calls()
-        sessions = []
-
-        async def fetching(auth):
-            sessions.append(await auth.fetch_auth_session())
-
-        async with anyio.create_task_group() as tasks:
-            for auth in (a, b) * 10:
-                tasks.start_soon(fetching, auth)
+        sessions = await concurrently(*(auth.fetch_auth_session() for auth in (a, b) * 10))
         assert world.calls() == [GET_CREDENTIALS]
         assert len({session.credentials.access_key_id for session in sessions}) == 1
 
@@ -326,15 +304,11 @@ async def test_a_clear_and_a_renewal_that_save_at_once_end_cleared(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         gate = world.store.before_write = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(lambda: auth.fetch_auth_session(force_refresh=True))
-                await gate.arrived.wait()
-                tasks.start_soon(auth.clear_federation_to_identity_pool)
-                await anyio.wait_all_tasks_blocked()
-                gate.open()
+        async with (
+            pending(auth.fetch_auth_session(force_refresh=True), at=gate),
+            pending(auth.clear_federation_to_identity_pool(), at=gate),
+        ):
+            pass
         assert isinstance(auth.state, SignedOut)
-        async with world.auth(store=MemoryStore()) as nobody:
-            assert isinstance(nobody.state, SignedOut)
         async with world.auth(store=world.store.inner) as other:
             assert isinstance(other.state, SignedOut)

@@ -23,13 +23,12 @@ from amplify_federation import (
     UserPoolTokens,
 )
 from amplify_federation._session import renewal
+from tests.concurrency import Gate, pending
 from tests.session.kit import (
     BOTH,
     GET_CREDENTIALS,
     GET_ID,
     HOUR,
-    PATIENCE,
-    Gate,
     GatedStore,
     World,
     federate,
@@ -295,57 +294,25 @@ async def test_signed_out_without_guests_asks_nobody(world):
 async def test_a_fetch_does_not_wait_for_a_federation_under_way(world):
     gate = world.transport.before[GET_ID] = Gate()
     async with world.auth() as auth:
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(federate, auth, world.token())
-                await gate.arrived.wait()
-                assert type((await auth.fetch_auth_session()).credentials_result.error) is (
-                    SignedOutError
-                )
-                gate.open()
+        async with pending(federate(auth, world.token()), at=gate):
+            session = await auth.fetch_auth_session()
+            assert type(session.credentials_result.error) is SignedOutError
         assert (await auth.fetch_auth_session()).is_signed_in
 
 
-async def test_a_fetch_whose_renewal_a_clear_overtook_says_signed_out(world):
+@pytest.mark.parametrize("code", [None, "InvalidParameterException"], ids=["good", "failed"])
+async def test_a_fetch_whose_renewal_a_clear_overtook_says_signed_out(world, code):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
+        if code is not None:
+            world.fake.fail_next(code)
         gate = world.transport.after[GET_CREDENTIALS] = Gate()
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session())
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(fetching)
-                await gate.arrived.wait()
-                await auth.clear_federation_to_identity_pool()
-                gate.open()
-        assert not sessions[0].is_signed_in
-        assert type(sessions[0].credentials_result.error) is SignedOutError
+        async with pending(auth.fetch_auth_session(), at=gate) as fetch:
+            await auth.clear_federation_to_identity_pool()
+        assert not fetch.result.is_signed_in
+        assert type(fetch.result.credentials_result.error) is SignedOutError
         assert isinstance(auth.state, SignedOut)
-
-
-async def test_a_fetch_whose_failed_renewal_a_clear_overtook_says_signed_out(world):
-    async with world.auth() as auth:
-        await federate(auth, world.token())
-        world.clock.advance(OVER)
-        world.fake.fail_next("InvalidParameterException")
-        gate = world.transport.after[GET_CREDENTIALS] = Gate()
-        sessions = []
-
-        async def fetching():
-            sessions.append(await auth.fetch_auth_session())
-
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(fetching)
-                await gate.arrived.wait()
-                await auth.clear_federation_to_identity_pool()
-                gate.open()
-        assert not sessions[0].is_signed_in
-        assert type(sessions[0].credentials_result.error) is SignedOutError
 
 
 async def test_a_fetch_that_meets_its_deadline_says_so_in_its_fields(world):
@@ -445,13 +412,9 @@ async def test_a_clear_does_not_wait_for_a_renewal_at_the_network(world):
         await federate(auth, world.token())
         world.clock.advance(OVER)
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(auth.fetch_auth_session)
-                await gate.arrived.wait()
-                await auth.clear_federation_to_identity_pool()
-                assert isinstance(auth.state, SignedOut)
-                gate.open()
+        async with pending(auth.fetch_auth_session(), at=gate):
+            await auth.clear_federation_to_identity_pool()
+            assert isinstance(auth.state, SignedOut)
         assert isinstance(auth.state, SignedOut)
 
 
@@ -523,16 +486,10 @@ async def test_a_closed_session_refuses_every_call(world):
 async def test_closing_ends_a_federation_under_way(world):
     gate = world.transport.before[GET_ID] = Gate()
     auth = world.auth()
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-
-            async def signing_in():
-                with pytest.raises(InvalidStateError):
-                    await federate(auth, world.token())
-
-            tasks.start_soon(signing_in)
-            await gate.arrived.wait()
-            await auth.aclose()
+    federation = federate(auth, world.token())
+    async with pending(federation, at=gate, raises=InvalidStateError) as call:
+        await auth.aclose()
+        await call.wait()
 
 
 async def test_a_second_event_loop_is_refused(world, anyio_backend_name):

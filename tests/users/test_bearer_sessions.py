@@ -23,7 +23,8 @@ from amplify_federation import (
 from amplify_federation._model.values import Secret
 from amplify_federation._users.bearer_sessions import lease_name, record_name
 from amplify_federation.testing import ManualClock
-from tests.session.kit import GET_ID, Gate, federate
+from tests.concurrency import Gate, concurrently, pending
+from tests.session.kit import GET_ID, federate
 from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
 
 GOOGLE, FACEBOOK, APPLE = AuthProvider.GOOGLE, AuthProvider.FACEBOOK, AuthProvider.APPLE
@@ -47,36 +48,22 @@ async def test_the_same_token_is_federated_once(world):
 
 async def test_a_thousand_requests_with_one_token_make_one_federation(world):
     users, token = world.users(), world.token()
-    seen = set()
-
-    async def request():
-        seen.add((await users.session_for(token, GOOGLE)).credentials.access_key_id)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(1000):
-            tasks.start_soon(request)
-    assert len(seen) == 1
+    sessions = await concurrently(*(users.session_for(token, GOOGLE) for _ in range(1000)))
+    assert len({session.credentials.access_key_id for session in sessions}) == 1
     assert world.calls() == BOTH
 
 
 async def test_a_cancelled_leader_leaves_the_federation_to_another_request(world):
     users, token = world.users(), world.token()
     gate = world.transport.before[GET_ID] = Gate()
-    sessions = []
-
-    async def request():
-        sessions.append(await users.session_for(token, GOOGLE))
-
-    async with anyio.create_task_group() as tasks:
-        async with anyio.create_task_group() as leader:
-            leader.start_soon(request)
-            await gate.arrived.wait()
-            for _ in range(3):
-                tasks.start_soon(request)
-            await anyio.wait_all_tasks_blocked()
-            leader.cancel_scope.cancel()
-        gate.open()
-    assert len(sessions) == 3
+    requests = [users.session_for(token, GOOGLE) for _ in range(3)]
+    async with (
+        pending(users.session_for(token, GOOGLE), at=gate) as leader,
+        pending(*requests, at=gate) as followers,
+    ):
+        leader.cancel()
+        await leader.wait()
+    assert len(followers.results) == 3
     assert world.calls() == BOTH
 
 
@@ -204,9 +191,7 @@ async def test_a_flood_of_one_refused_token_makes_one_call(world):
         with pytest.raises(NotAuthorizedError):
             await users.session_for(token, GOOGLE)
 
-    async with anyio.create_task_group() as tasks:
-        for _ in range(200):
-            tasks.start_soon(request)
+    await concurrently(*(request() for _ in range(200)))
     assert world.calls() == [GET_ID]
 
 
@@ -261,17 +246,10 @@ async def test_credentials_that_are_over_are_renewed_once_for_all_requests(world
     first = await users.session_for(token, GOOGLE)
     world.calls()
     world.fake.advance(3599)
-    seen = set()
-
-    async def request():
-        seen.add((await users.session_for(token, GOOGLE)).credentials.access_key_id)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(100):
-            tasks.start_soon(request)
+    sessions = await concurrently(*(users.session_for(token, GOOGLE) for _ in range(100)))
     assert world.calls() == [GET_CREDENTIALS]
-    assert len(seen) == 1
-    assert first.credentials.access_key_id not in seen
+    (renewed,) = {session.credentials.access_key_id for session in sessions}
+    assert renewed != first.credentials.access_key_id
 
 
 async def test_a_token_taken_back_at_its_provider_is_refused_at_the_renewal(world):
@@ -304,10 +282,8 @@ async def test_another_process_finds_the_session_of_a_token_in_the_store(world):
 
 
 async def test_two_processes_federate_a_new_token_once(world):
-    token, fleet = world.token(), [world.users() for _ in range(8)]
-    async with anyio.create_task_group() as tasks:
-        for users in fleet:
-            tasks.start_soon(users.session_for, token, GOOGLE)
+    token = world.token()
+    await concurrently(*(world.users().session_for(token, GOOGLE) for _ in range(8)))
     assert world.calls() == BOTH
 
 
@@ -489,29 +465,21 @@ def test_what_are_no_providers_of_bearer_tokens_is_refused(world, providers):
 # Bounded federations
 
 
-async def held_up(world, users, tokens, operation):
+async def calls_at_once(world, users, tokens, operation):
     """Ask with all tokens at once while Cognito is slow; return how many calls it was asked."""
     gate = world.transport.before[operation] = Gate()
-    served = []
-
-    async def ask(token):
-        served.append((await users.session_for(token, GOOGLE)).identity_id)
-
-    async with anyio.create_task_group() as tasks:
-        for token in tokens:
-            tasks.start_soon(ask, token)
-        await anyio.wait_all_tasks_blocked()
-        waiting = gate.waiters
+    requests = [users.session_for(token, GOOGLE) for token in tokens]
+    async with pending(*requests, at=gate) as served:
+        calls = gate.waiters
         del world.transport.before[operation]
-        gate.open()
-    assert len(set(served)) == len(tokens)
-    return waiting
+    assert len({session.identity_id for session in served.results}) == len(tokens)
+    return calls
 
 
 async def test_at_most_so_many_federations_are_under_way_and_the_rest_wait(world):
     users = world.users(max_federations=3)
     tokens = [world.token(f"u{number}") for number in range(20)]
-    assert await held_up(world, users, tokens, GET_ID) == 3
+    assert await calls_at_once(world, users, tokens, GET_ID) == 3
     assert len(world.calls()) == 40
 
 
@@ -521,7 +489,7 @@ async def test_renewals_are_bounded_too(world):
     for token in tokens:
         await users.session_for(token, GOOGLE)
     world.fake.advance(3_599)
-    assert await held_up(world, users, tokens, GET_CREDENTIALS) == 3
+    assert await calls_at_once(world, users, tokens, GET_CREDENTIALS) == 3
 
 
 async def test_who_waits_in_line_for_too_long_is_told_so(world):
@@ -554,13 +522,10 @@ async def test_known_tokens_are_served_while_all_places_are_taken(world):
     await users.session_for(known, GOOGLE)
     await others.session_for(stored, GOOGLE)
     gate = world.transport.before[GET_ID] = Gate()
-    async with anyio.create_task_group() as tasks:
-        for subject in "ab":
-            tasks.start_soon(users.session_for, world.token(subject), GOOGLE)
-        await gate.arrived.wait()
+    requests = [users.session_for(world.token(subject), GOOGLE) for subject in "ab"]
+    async with pending(*requests, at=gate):
         for token in (known, stored):
             assert (await users.session_for(token, GOOGLE)).is_signed_in
-        gate.open()
 
 
 DESCRIPTORS = Path("/proc/self/fd")
@@ -576,14 +541,11 @@ async def test_tokens_that_wait_cost_no_descriptor(world, tmp_path):
     users = world.users(store=store, max_federations=4)
     before = descriptors()
     gate = world.transport.before[GET_ID] = Gate()
-    async with anyio.create_task_group() as tasks:
-        for number in range(100):
-            tasks.start_soon(users.session_for, world.token(f"u{number}"), GOOGLE)
-        await gate.arrived.wait()
+    requests = [users.session_for(world.token(f"u{number}"), GOOGLE) for number in range(100)]
+    async with pending(*requests, at=gate):
         while gate.waiters < 4:  # noqa: ASYNC110  # threads make the lease files
             await anyio.sleep(0.01)
         assert descriptors() <= before + 4 + 8
-        gate.open()
     assert len(world.calls()) == 200
 
 

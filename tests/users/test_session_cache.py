@@ -19,7 +19,7 @@ from amplify_federation._session.session import Session
 from amplify_federation._users.bearer_sessions import BearerSessions, record_name
 from amplify_federation._users.session_cache import CachedSession, SessionCache
 from amplify_federation.testing import ManualClock
-from tests.session.kit import Gate
+from tests.concurrency import Gate, concurrently, pending
 from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
 
 GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
@@ -103,14 +103,7 @@ async def test_one_request_renews_a_cached_session_early(stored):
     first = await users.session_for(token, GOOGLE)
     stored.calls()
     stored.fake.advance(ALMOST_AN_HOUR)
-    seen = []
-
-    async def request():
-        seen.append((await users.session_for(token, GOOGLE)).credentials)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(50):
-            tasks.start_soon(request)
+    await concurrently(*(users.session_for(token, GOOGLE) for _ in range(50)))
     assert stored.calls() == [GET_CREDENTIALS]
     assert (await users.session_for(token, GOOGLE)).credentials != first.credentials
     assert isinstance(kept_of(stored, users, token), CachedSession)
@@ -239,15 +232,11 @@ async def test_a_session_that_is_loaded_by_two_requests_is_one(world):
     world.clock.advance(1)
     users._bearers._loaded(users._bearers.bearer(Secret(token), GOOGLE))
     gate = store.before_read = Gate()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(users.session_for, token, GOOGLE)
-        await gate.arrived.wait()
+    async with pending(users.session_for(token, GOOGLE), at=gate):
         session = kept_of(world, users, token)
-        tasks.start_soon(users.session_for, token, GOOGLE)
-        await anyio.wait_all_tasks_blocked()
-        assert kept_of(world, users, token) is session
-        store.before_read = None
-        gate.open()
+        async with pending(users.session_for(token, GOOGLE), at=gate):
+            assert kept_of(world, users, token) is session
+            store.before_read = None
     assert isinstance(kept_of(world, users, token), CachedSession)
 
 
@@ -267,10 +256,9 @@ async def test_a_request_that_is_cancelled_leaves_a_session_that_serves(world):
     first = await users.session_for(token, GOOGLE)
     world.clock.advance(1)
     gate = store.before_read = Gate()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(users.session_for, token, GOOGLE)
-        await gate.arrived.wait()
-        tasks.cancel_scope.cancel()
+    async with pending(users.session_for(token, GOOGLE), at=gate) as request:
+        request.cancel()
+        await request.wait()
     store.before_read = None
     assert await users.session_for(token, GOOGLE) == first
     assert isinstance(kept_of(world, users, token), CachedSession)
