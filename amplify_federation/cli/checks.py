@@ -54,7 +54,10 @@ def wrong(subject: str, found: str, advice: str, exit_code: ExitCode = ExitCode.
 
 def from_error(subject: str, error: AuthError) -> Finding:
     """Return what an error says."""
-    return wrong(subject, error.message, advice_for(error), exit_code_of(error))
+    advice = advice_for(error)
+    if "amplify-federation doctor" in advice:  # which is running
+        advice = "Check the disk, and the modes of the folder and of what is above it."
+    return wrong(subject, error.message, advice, exit_code_of(error))
 
 
 HOME_VARIABLE = "AMPLIFY_FEDERATION_HOME"
@@ -147,6 +150,8 @@ def folder_findings(path: Path) -> Iterator[Finding]:
         yield _store_fault(f"{path} is no folder", f"mv {_quoted(path)} {_quoted(path)}.aside")
         return
     faults = list(_faults(path, status, "700"))
+    if not faults and not os.access(path, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        faults.append(_store_fault(f"this user may not write to {path}", _ANOTHER_FOLDER))
     files = sorted(path.iterdir())
     for file in files:
         faults += _faults(file, file.lstat(), "600")

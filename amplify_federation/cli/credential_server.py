@@ -137,7 +137,7 @@ async def serve_credentials(
         hosts = frozenset(f"{name}:{bound}" for name in (_HOST, "localhost"))
         server = _server(CredentialEndpoint(fetch, token, hosts))
         file = Path(folder) / "token"
-        _write_private(file, token)
+        write_private(file, token)
         failure: BaseException | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(partial(server.serve, sockets=[listener]))
@@ -159,10 +159,11 @@ def _listen(port: int) -> socket.socket:
     raise ConfigurationError(fault, recovery_suggestion="Give another --port, or none.")
 
 
-def _write_private(file: Path, token: str) -> None:
+def write_private(file: Path, text: str) -> None:
+    """Write a new file that this user alone can read."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(token)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
+        opened.write(text)
 
 
 def _server(endpoint: CredentialEndpoint) -> "uvicorn.Server":

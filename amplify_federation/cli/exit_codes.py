@@ -56,6 +56,11 @@ _BY_ERROR: tuple[tuple[type[AuthError], ExitCode], ...] = (
 )
 
 
+def code_of_program(error: OSError) -> int:
+    """Return how the command ends if it cannot run a program, as shells have it."""
+    return 127 if isinstance(error, FileNotFoundError) else 126
+
+
 def exit_code_of(error: AuthError) -> ExitCode:
     """Return how the command ends with this error."""
     for kind, code in _BY_ERROR:

@@ -22,6 +22,7 @@ from urllib.parse import quote
 import click
 
 from amplify_federation import ConfigurationError
+from amplify_federation.cli.exit_codes import code_of_program
 from amplify_federation.cli.fake_control import (
     COMMANDS,
     CONTROL_TOKEN,
@@ -41,10 +42,9 @@ _PORT_FAULTS = {
     errno.EACCES: "this user may not",
 }
 _OTHER_PORT = "Give another --port or --control-port, or none: then a free one is taken."
-_SETUP_MEMBERS = frozenset({"pools", "providers", "quotas", "faults"})
+_SETUP_MEMBERS: dict[str, type] = {"faults": list, "pools": list, "providers": dict, "quotas": dict}
 _NAMES = frozenset({"google", "facebook", "amazon", "apple", "twitter"})
 _FILE_ADVICE = "See the example in `amplify_federation/testing/README.md`."
-_NOT_FOUND = 127  # a shell's code for a program that it cannot run
 # They would lead a program elsewhere than to this server.
 _CONTRARY = (
     "AMPLIFY_FEDERATION_CONFIG",
@@ -187,14 +187,28 @@ def _read(path: Path) -> dict[str, Any]:
     else:
         if isinstance(found, dict):
             document = cast("dict[str, Any]", found)
-            unknown = sorted(document.keys() - _SETUP_MEMBERS)
-            if not unknown:
+            fault = _fault_of(document)
+            if not fault:
                 return document
-            fault = f"has {unknown[0]!r}, which is none of: {', '.join(sorted(_SETUP_MEMBERS))}"
         else:
             fault = "is no JSON object"
     message = f"The file {path} {fault}."
     raise ConfigurationError(message, recovery_suggestion=_FILE_ADVICE)
+
+
+def _fault_of(document: dict[str, Any]) -> str:
+    """Return what is wrong with the members of a setup document; nothing if they are good."""
+    for name, value in sorted(document.items()):
+        kind = _SETUP_MEMBERS.get(name)
+        if kind is None:
+            return f"has {name!r}, which is none of: {', '.join(_SETUP_MEMBERS)}"
+        items = value.values() if isinstance(value, dict) else value
+        if not isinstance(value, kind) or not (
+            name == "quotas" or all(isinstance(item, dict) for item in items)
+        ):
+            wanted = "a list of objects" if kind is list else "an object"
+            return f"has {name!r}, which must be {wanted}"
+    return ""
 
 
 def _login_variables(
@@ -286,7 +300,7 @@ def _run(program: Sequence[str], variables: Mapping[str, str]) -> int:
             done = subprocess.run(program, env={**kept, **own, **variables}, check=False)  # noqa: S603  # what the user asked for
     except OSError as error:
         click.echo(f"{program[0]} cannot be run: {error.strerror}.", err=True)
-        return _NOT_FOUND
+        return code_of_program(error)
     finally:
         signal.signal(signal.SIGINT, before)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode

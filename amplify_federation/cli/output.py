@@ -4,6 +4,7 @@ click drops colours where the output is no terminal.
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -77,6 +78,27 @@ def print_problem(name: str, message: str, *, advice: str, exit_code: int) -> No
         return
     click.echo(wrapped(f"{click.style('Error:', fg='red', bold=True)} {message}"), err=True)
     click.echo(wrapped(advice, indent="  "), err=True)
+
+
+@contextmanager
+def printed_warnings(context: click.Context) -> Generator[None]:
+    """Print the warnings that the package logs in this block on stderr, as `Warning: ...`.
+
+    With `--json` nothing is printed: stderr carries the error then, and nothing else.
+    """
+
+    class Printer(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if not context.meta.get(_JSON):
+                lead = click.style("Warning:", fg="yellow", bold=True)
+                click.echo(wrapped(f"{lead} {record.getMessage()}"), err=True)
+
+    logger, printer = logging.getLogger("amplify_federation"), Printer(logging.WARNING)
+    logger.addHandler(printer)
+    try:
+        yield
+    finally:
+        logger.removeHandler(printer)
 
 
 # A command stays on one line, so that it can be copied.

@@ -12,7 +12,13 @@ import click
 
 from amplify_federation import AuthError
 from amplify_federation.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
-from amplify_federation.cli.output import is_dumb, print_error, print_problem, wants_json
+from amplify_federation.cli.output import (
+    is_dumb,
+    print_error,
+    print_problem,
+    printed_warnings,
+    wants_json,
+)
 
 # In the order of a first acquaintance; each with the module and the name of its command in it, and
 # what the list of commands says of it, for which no command is imported.
@@ -85,7 +91,8 @@ class Program(click.Group):
         if os.environ.get("NO_COLOR") or is_dumb():
             ctx.color = False
         try:
-            return super().invoke(ctx)
+            with printed_warnings(ctx):
+                return super().invoke(ctx)
         except click.UsageError as error:
             if not wants_json():
                 raise
@@ -106,6 +113,12 @@ class Program(click.Group):
             # Who read us has gone. Python would complain once more while it flushes at exit.
             sys.stdout = None
             code = ExitCode.FAULT
+        except OSError as fault:  # such as a full disk behind stdout; all others have own errors
+            place = "" if fault.filename is None else f" {fault.filename}"
+            message = f"The system did not read or write{place}: {fault.strerror or fault}."
+            advice = "Check the disk, and where this command prints to."
+            code = ExitCode.FAULT
+            print_problem(type(fault).__name__, message, advice=advice, exit_code=int(code))
         except Exception as fault:  # noqa: BLE001  # the last net: a traceback helps no user
             _print_internal_error(fault)
             code = ExitCode.FAULT

@@ -4,7 +4,13 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Generator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -13,13 +19,17 @@ import anyio
 import click
 
 from amplify_federation import AWSCredentials, FederatedAuth
-from amplify_federation.cli.credential_server import CredentialServer, serve_credentials
+from amplify_federation.cli.aws_config import files_preferred_to_servers
+from amplify_federation.cli.credential_server import (
+    CredentialServer,
+    serve_credentials,
+    write_private,
+)
 from amplify_federation.cli.credentials import fetch_for_tools
-from amplify_federation.cli.exit_codes import ExitCode
+from amplify_federation.cli.exit_codes import ExitCode, code_of_program
 from amplify_federation.cli.options import Target, session_command
 from amplify_federation.cli.output import print_json, progress, wants_json
 
-_NOT_FOUND = 127  # as shells have it
 _TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 # What SDKs would prefer to the endpoint, so a program started here does not get it.
 _PREFERRED = frozenset(
@@ -122,7 +132,8 @@ async def _serve(target: Target, port: int, token_variable: bool, program: Seque
             serve_credentials(lambda: _credentials(auth), port=port) as server,
         ):
             if program:
-                return await _run(program, _environment(server, token_variable), signals)
+                environment = _environment(server, program[0], token_variable=token_variable)
+                return await _run(program, environment, signals)
             _announce(server, token_variable=token_variable)
             await anext(signals)
     return int(ExitCode.OK)
@@ -142,7 +153,7 @@ async def _run(
         )
     except OSError as error:
         click.echo(f"{program[0]} cannot be run: {error.strerror}.", err=True)
-        return _NOT_FOUND
+        return code_of_program(error)
 
     async def pass_on() -> None:
         async for number in signals:
@@ -158,14 +169,22 @@ async def _run(
     return code if code >= 0 else 128 - code
 
 
-def _environment(server: CredentialServer, token_variable: bool) -> dict[str, str]:  # noqa: FBT001  # private
+def _environment(server: CredentialServer, program: str, *, token_variable: bool) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
         if name not in _PREFERRED and name not in _SECRETS
     }
     token = {_TOKEN_VARIABLE: server.token} if token_variable else {}
-    return {**kept, **server.variables(), **token}
+    files: dict[str, str] = {}
+    for variable, path, text in files_preferred_to_servers():
+        own = server.token_file.with_name(variable)
+        write_private(own, text)
+        files[variable] = str(own)
+        if not wants_json():
+            fault = f"AWS tools prefer the default profile in {path} to this session"
+            click.echo(f"{fault}: {program} gets a copy without its credentials.", err=True)
+    return {**kept, **server.variables(), **token, **files}
 
 
 def _sent_by_terminal(number: signal.Signals) -> bool:
@@ -239,5 +258,8 @@ def _announce(server: CredentialServer, *, token_variable: bool) -> None:
             click.echo(f"export {name}={shlex.quote(value)}")
         if token_variable:  # the shell reads it; nothing secret is printed
             click.echo(f'export {_TOKEN_VARIABLE}="$(cat {shlex.quote(str(server.token_file))})"')
+        for _, path, _ in files_preferred_to_servers():
+            fault = f"AWS tools prefer the default profile in {path} to these variables"
+            click.echo(f"{fault}; give that profile another name.", err=True)
         click.echo("Serving; Ctrl-C ends it.", err=True)
     sys.stdout.flush()

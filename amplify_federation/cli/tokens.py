@@ -61,6 +61,9 @@ def read_token(token_file: str | None, provider: AuthProvider) -> str:
 
 def _content(token_file: str) -> bytes:
     if token_file == "-":
+        if sys.stdin is None:  # closed, as by `<&-`
+            message = "Standard input is closed; give the token there, or a file."
+            raise click.UsageError(message)
         if sys.stdin.isatty():
             click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
         return sys.stdin.buffer.read(_ENOUGH)

@@ -12,6 +12,7 @@ from amplify_federation import (
     IdentityPool,
     SessionExpiredError,
     StoreLockedError,
+    StoreUnavailableError,
 )
 from amplify_federation.cli.checks import (
     Verdict,
@@ -43,6 +44,8 @@ def test_what_is_wrong_has_advice_and_a_number():
 def test_an_error_becomes_a_finding_with_its_own_number_and_advice():
     assert from_error("lock", StoreLockedError("held")).exit_code is ExitCode.STORE
     assert "federate" in from_error("session", SessionExpiredError("over")).advice
+    unavailable = StoreUnavailableError("a disk that is read-only")
+    assert "doctor" not in from_error("lock", unavailable).advice  # it is running
 
 
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
@@ -143,6 +146,14 @@ def test_a_folder_that_is_not_there_is_no_fault(tmp_path):
 def test_a_folder_as_it_should_be_is_told_with_its_sessions(folder):
     (finding,) = folder_findings(folder)
     assert finding.found == "mode 0700, 1 file, 1 session"
+
+
+@modes
+def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)  # tests are root
+    (finding,) = folder_findings(folder)
+    assert finding.exit_code is ExitCode.STORE
+    assert finding.found == f"this user may not write to {folder}"
 
 
 @modes

@@ -151,7 +151,15 @@ def test_pools_providers_faults_and_quotas_come_from_a_file(command, monkeypatch
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [("{", "is no JSON:"), ("[]", "is no JSON object"), ('{"pool": []}', "'pool', which is none")],
+    [
+        ("{", "is no JSON:"),
+        ("[]", "is no JSON object"),
+        ('{"pool": []}', "'pool', which is none"),
+        ('{"pools": 3}', "'pools', which must be a list of objects"),
+        ('{"faults": [3]}', "'faults', which must be a list of objects"),
+        ('{"providers": ["google"]}', "'providers', which must be an object"),
+        ('{"quotas": 3}', "'quotas', which must be an object"),
+    ],
 )
 def test_a_file_that_cannot_be_used_says_why(command, tmp_path, text, fault):
     setup = tmp_path / "setup.json"

@@ -1,14 +1,20 @@
 """A person signs in at an embedded provider, from a terminal and out again."""
 
+import contextlib
 import json
+import os
 import re
 import signal
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from amplify_federation import AuthProvider, SignInPrompt
+from tests.cli import person
 from tests.cli.conftest import Command
 from tests.cli.person import CLIENT, SigningIn, act, enter_code
 
@@ -82,6 +88,62 @@ def test_a_user_signs_in_by_page_and_the_session_is_there(login, fake, folder):
         assert "eyJ" not in text  # no JWT
     assert secret.encode() not in kept
     assert b"eyJ" not in kept
+
+
+@contextlib.contextmanager
+def watched_command_lines():
+    """Give the command lines of all processes below this one, as they are seen in the block."""
+    seen, over = set(), threading.Event()
+
+    def watch():
+        while not over.wait(0.005):
+            below = {os.getpid()}
+            for path in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+                with contextlib.suppress(OSError):  # it has ended
+                    parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                    line = (path / "cmdline").read_bytes().decode().split("\0")[:-1]
+                    if parent in below:
+                        below.add(int(path.name))
+                        seen.add(tuple(line))
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            yield seen
+        finally:
+            over.set()
+            watching.result()
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc")
+def test_no_secret_stands_in_a_command_line(login, fake, tmp_path):
+    secret, command = tmp_path / "secret", [sys.executable, "-m", "amplify_federation.cli"]
+    secret.write_text("the-client-secret")
+    fake.set_up_provider(GOOGLE, client_secrets={CLIENT: "the-client-secret"})
+    signing_in = ["login", "--client-secret-file", str(secret)]
+    serving = [
+        "serve",
+        "--token-variable",
+        "--",
+        sys.executable,
+        "-c",
+        "import time; time.sleep(.2)",
+    ]
+    with watched_command_lines() as lines:
+        with SigningIn(
+            login, *signing_in[1:], env={"BROWSER": f"{sys.executable} {person.__file__} %s"}
+        ) as process:
+            assert process.end()[0] == 0
+        assert login.in_a_process(*serving).code == 0
+    (browser,) = [line for line in lines if person.__file__ in line]
+    assert lines >= {(*command, *signing_in), (*command, *serving), tuple(serving[3:])}
+    words = {word for line in lines - {browser} for word in line}
+    assert words <= {*command, *signing_in, *serving}
+    assert browser[:-1] == (sys.executable, person.__file__)
+    assert parse_qs(urlsplit(browser[-1]).query).keys() == {
+        "access_type", "client_id", "code_challenge", "code_challenge_method", "nonce", "prompt",
+        "redirect_uri", "response_type", "scope", "state",
+    }  # fmt: skip
 
 
 def test_a_user_signs_in_by_a_code_on_another_device(login, fake):

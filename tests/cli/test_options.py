@@ -61,6 +61,15 @@ def test_the_handle_is_of_that_pool_and_session(tmp_path):
     assert auth.pool.identity_pool_id == POOL
 
 
+@pytest.mark.parametrize(("given", "name"), [("Zo\udcc3\udcab", "Zoë"), ("Zoë", "Zoë")])
+def test_a_session_s_name_is_utf_8_under_any_locale(command, given, name):
+    assert command("clear", "--json", "--session", given).json["session"] == name
+
+
+def test_a_session_s_name_that_is_no_text_is_wrong_usage(command):
+    assert command("clear", "--session", "a\udcffb").code == 2
+
+
 def test_work_is_run_to_its_end():
     async def work():
         return 42

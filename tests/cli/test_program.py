@@ -2,6 +2,7 @@ import builtins
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -49,6 +50,7 @@ def test_the_help_of_a_command_has_examples_and_json(name):
     done = ask(name, "--help")
     assert done.exit_code == 0
     assert "Examples:" in done.stdout
+    assert done.stdout.replace("\n", "").isprintable()
     assert "--json" in done.stdout
 
 
@@ -127,6 +129,25 @@ def test_a_reader_that_goes_away_is_no_fault_of_ours():
     )
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_behind_stdout_is_no_fault_of_ours(command):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "amplify_federation.cli", "clear"], env=command.environment(),
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "fault" not in done.stderr
+
+
+def test_a_warning_of_the_package_is_printed_and_with_json_is_not(command):
+    env = {"AWS_ENDPOINT_URL_COGNITO_IDENTITY": "http://nowhere.invalid"}
+    lines = command("doctor", env=env).stderr.splitlines()
+    assert lines[0].startswith("Warning: Tokens and credentials go unencrypted to nowhere.invalid")
+    assert command("doctor", "--json", env=env).stderr == ""
 
 
 @pytest.mark.parametrize("without", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])

@@ -293,6 +293,37 @@ def test_javascript_takes_the_credentials_with_the_token_variable(signed_in, jav
     assert (done.code, done.stdout) == (0, f"{key} true\n" * 2), done
 
 
+BOTOCORE = """
+import botocore.session, os
+session = botocore.session.get_session()
+print(session.get_credentials().access_key, session.get_config_variable("region"))
+for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+    print(oct(os.stat(os.environ[name]).st_mode), open(os.environ[name]).read())
+"""
+
+
+def test_a_program_gets_the_session_s_credentials_and_not_a_default_profile_s(signed_in, tmp_path):
+    config, shared = tmp_path / "config", tmp_path / "credentials"
+    config.write_text("[default]\nregion = eu-west-1\ncredential_process = /bin/false\n")
+    shared.write_text("[default]\naws_access_key_id = AKIA\naws_secret_access_key = canary\n")
+    files = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(shared)}
+    done = signed_in.in_a_process("exec", "--", sys.executable, "-c", BOTOCORE, **files)
+    key = signed_in("credentials", "--json").json["access_key_id"]
+    assert done.stdout.startswith(f"{key} eu-west-1\n0o100600 "), done
+    assert "canary" not in done.everything
+    assert f"AWS tools prefer the default profile in {shared}" in done.stderr
+    assert "canary" in shared.read_text()
+    quiet = signed_in.in_a_process("exec", "--json", "--", sys.executable, "-c", "", **files)
+    assert (quiet.code, quiet.everything) == (0, "")
+
+
+def test_a_file_that_is_no_program_ends_with_126(signed_in, tmp_path):
+    (tmp_path / "text").write_text("")
+    done = signed_in("exec", str(tmp_path / "text"))
+    assert done.code == 126
+    assert "cannot be run" in signed_in.in_a_process("exec", str(tmp_path / "text")).stderr
+
+
 def test_exec_runs_a_program_and_needs_one(signed_in):
     done = signed_in.in_a_process("exec", "--", sys.executable, "-c", ASK)
     key = signed_in("credentials", "--json").json["access_key_id"]

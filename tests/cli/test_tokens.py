@@ -3,12 +3,15 @@
 import base64
 import json
 import re
+import sys
 import textwrap
 from urllib.parse import quote, unquote
 
+import click
 import pytest
 
 from amplify_federation import AuthProvider
+from amplify_federation.cli.tokens import read_token
 
 ARN = "arn:aws:iam::123456789012:saml-provider/Corp"
 
@@ -135,6 +138,12 @@ def test_bytes_that_are_no_text_are_told(command, fake, stdin):
     done = federate(command, stdin)
     assert (done.code, fake.calls) == (2, [])
     assert "is not text" in done.stderr
+
+
+def test_a_closed_stdin_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(click.UsageError, match="Standard input is closed"):
+        read_token("-", AuthProvider.GOOGLE)
 
 
 @pytest.fixture
