@@ -1,8 +1,7 @@
 """A connection on asyncio or uvloop: a protocol that parses in the callback that reads the socket.
 
-This room imports asyncio, because that is what it is for: through anyio's streams each answer takes
-two more trips around the loop, an event and a copy, which halves the throughput. Other loops use
-`anyio_connection`. It must not know how many connections there are.
+It imports asyncio for speed: through anyio's streams each answer takes two more trips around the
+loop, an event and a copy, which halves the throughput.
 """
 
 import asyncio
@@ -10,17 +9,22 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import anyio
 
-from amplify_federation._http.parser import H11Parser, Head, ParseError, Parser, parser_class
-from amplify_federation._http.pool import ConnectionFailure, dialling_failure
+from amplify_federation._http.connection import (
+    READ_SIZE,
+    ConnectionFailure,
+    HttpConnection,
+    dialling_failure,
+)
 
-READ_SIZE = 65_536  # bytes read at once
 MAX_BUFFERED = 4 * READ_SIZE  # unread bytes of a body, before reading pauses
 HEAD_START = 0.25  # seconds that one address has before the next is tried too (RFC 8305)
+_CUT_SHORT = "the server closed the connection before the answer was whole"
 
 
 class _Buffers(threading.local):
@@ -33,100 +37,36 @@ class _Buffers(threading.local):
 _buffers = _Buffers()
 
 
-class AsyncioConnection(asyncio.BufferedProtocol):
-    """One connection; `Connection` for the pool."""
+class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
+    """One connection; a protocol of asyncio's."""
+
+    _transport: asyncio.Transport  # given before anything else happens
+    _is_readable: Callable[[], object]
 
     def __init__(self) -> None:
-        self.closed = False
-        self.idle_since = 0.0
+        super().__init__()
+        self._parser.complete = True  # no request awaits an answer
         self._loop = asyncio.get_running_loop()
-        self._own_parser = parser_class()()
-        self._parser: Parser = self._own_parser
-        self._transport: asyncio.Transport | None = None
         self._buffer = _buffers.view
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Event | None = None
-        self._is_readable: Callable[[], bool] = _nothing
-        self._used = self._heard = self._asked = self._paused = False
-
-    async def request(
-        self,
-        method: str,
-        data: bytes,
-        body: AsyncIterable[bytes] | None,
-        *,
-        read_timeout: float | None,
-        write_timeout: float | None,
-    ) -> Head:
-        """Send a request, whose body may come in pieces; return the head of the answer.
-
-        Raises `ConnectionFailure`, and then the connection is closed; so it is when cancelled.
-        """
-        if self._transport is None or self.closed:
-            raise self._broken()
-        self._parser = H11Parser() if method == "HEAD" else self._own_parser
-        self._parser.begin(method)
-        self._heard = False
-        self._asked = True
-        self._transport.write(data)
-        del data  # this frame may stand in a traceback
-        try:
-            if self._writable is not None:
-                await self._written(write_timeout)
-            if body is not None:
-                await self._send(body, write_timeout)
-            while self._parser.head is None:
-                await self._progress(read_timeout)
-        except BaseException:
-            self.close()
-            raise
-        return self._parser.head
-
-    async def more(self, read_timeout: float | None) -> list[bytes]:
-        """Return what has come of the body since, an empty list once it is whole."""
-        parser = self._parser
-        try:
-            while not parser.chunks and not parser.complete:
-                if self._paused and self._transport is not None:
-                    self._paused = False
-                    self._transport.resume_reading()
-                await self._progress(read_timeout)
-        except BaseException:
-            self.close()
-            raise
-        chunks, parser.chunks = parser.chunks, []
-        return chunks
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer is whole."""
-        return self._parser.complete
+        self._paused = False
 
     def finish(self) -> list[bytes]:
         """End an exchange whose answer is whole; return what was not read of the body."""
-        self._asked = False
-        self._used = True
-        self._heard = False
-        parser = self._parser
-        chunks, parser.chunks = parser.chunks, []
-        if (
-            not parser.reusable
-            or self._transport is None
-            or self._transport.get_write_buffer_size()
-        ):
-            self.close()
-        return chunks
+        if self._transport.get_write_buffer_size():
+            self.close()  # the server answered before it had read the request
+        return super().finish()
 
     def usable(self) -> bool:
-        """Tell whether the server is silent and holds its end open."""
+        """Tell whether nothing has arrived since the last answer, and the server has not closed."""
         # What the loop has not read yet counts: an end of the stream, or an unasked answer.
         return not self.closed and not self._is_readable()
 
     def close(self) -> None:
-        """Close at once, without a TLS close-notify, which a dead peer would never answer."""
+        """Close at once; see `HttpConnection`."""
         self.closed = True
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls it."""
@@ -138,15 +78,14 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Parse what came; asyncio calls it."""
-        if not self._asked or self._parser.complete:
+        """Parse what arrived; asyncio calls it."""
+        if self._parser.complete:
             self.close()  # these bytes answer no request
             return
-        self._heard = True
         try:
-            self._parser.feed(self._buffer[:nbytes])
-        except ParseError as error:
-            self._fail(ConnectionFailure("RemoteProtocolError", str(error)))
+            self._feed(self._buffer[:nbytes])
+        except ConnectionFailure as failure:
+            self._fail(failure)
             return
         if self._parser.head is None:
             return
@@ -156,26 +95,28 @@ class AsyncioConnection(asyncio.BufferedProtocol):
             self._wake()
         elif not self._paused and sum(map(len, self._parser.chunks)) > MAX_BUFFERED:
             self._paused = True
-            cast("asyncio.Transport", self._transport).pause_reading()
+            self._transport.pause_reading()
 
     def eof_received(self) -> None:
         """Take the end of the stream; the transport closes itself. asyncio calls it."""
         self.closed = True
-        if not self._asked or self._parser.complete:
+        if self._parser.complete:
             return
         try:
-            self._parser.end()
-        except ParseError:
-            self._fail(self._broken())
+            self._feed_end()
+        except ConnectionFailure as failure:
+            self._fail(failure)
         else:
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is over; asyncio calls it."""
-        self.closed = True
         if self._writable is not None:
             self._writable.set()
-        self._fail(self._broken(exc))
+        if exc is None:
+            self._fail(self._cut_short())
+        else:
+            self._fail(self._broken("ReadError", "the connection broke"))
 
     def pause_writing(self) -> None:
         """Note that the write buffer is full; asyncio calls it."""
@@ -187,27 +128,28 @@ class AsyncioConnection(asyncio.BufferedProtocol):
             self._writable.set()
         self._writable = None
 
-    async def _send(self, body: AsyncIterable[bytes], seconds: float | None) -> None:
-        async for piece in body:
-            if self.closed or self._parser.head is not None:
-                return  # the server has answered, or is gone; reading tells
-            cast("asyncio.Transport", self._transport).write(piece)
-            await self._written(seconds)
+    async def _send(self, data: bytes, seconds: float | None) -> bool:
+        if self.closed or self._parser.head is not None:
+            return False
+        self._transport.write(data)
+        if self._writable is not None:
+            await self._written(self._writable, seconds)
+        return True
 
-    async def _written(self, seconds: float | None) -> None:
+    async def _written(self, writable: asyncio.Event, seconds: float | None) -> None:
         """Wait until the write buffer has room, or the server has answered or is gone."""
-        if self._writable is None:
-            return
         with anyio.move_on_after(seconds):
-            await self._writable.wait()
+            await writable.wait()
             return
         kind, detail = "WriteTimeout", "the server does not read the request"
         raise ConnectionFailure(kind, detail)
 
-    async def _progress(self, seconds: float | None) -> None:
-        """Wait until something has come, for so many seconds at most."""
+    async def _receive(self, seconds: float | None) -> None:
         if self.closed:
-            raise self._broken()
+            raise self._cut_short()
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
         waiter = self._waiter = self._loop.create_future()
         timer = None if seconds is None else self._loop.call_later(seconds, self._time_out, waiter)
         try:
@@ -230,12 +172,8 @@ class AsyncioConnection(asyncio.BufferedProtocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(failure)
 
-    def _broken(self, exc: Exception | None = None) -> ConnectionFailure:
-        stale = self._used and not self._heard
-        if exc is None:
-            detail = "the server closed the connection before the answer was whole"
-            return ConnectionFailure("RemoteProtocolError", detail, stale=stale)
-        return ConnectionFailure("ReadError", "the connection broke", stale=stale)
+    def _cut_short(self) -> ConnectionFailure:
+        return self._broken("RemoteProtocolError", _CUT_SHORT)
 
 
 async def dial(
@@ -321,14 +259,10 @@ async def _connect(address: tuple[Any, ...]) -> socket.socket:
     return connecting
 
 
-def _readability_probe(descriptor: int) -> Callable[[], bool]:
-    """Return a function that tells whether there is something to read, without reading it."""
+def _readability_probe(descriptor: int) -> Callable[[], object]:
+    """Return a function whose result is true if there is something to read; it reads nothing."""
     if not hasattr(select, "poll"):  # Windows
-        return lambda: bool(select.select([descriptor], (), (), 0)[0])
+        return lambda: select.select([descriptor], (), (), 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return lambda: bool(poll.poll(0))
-
-
-def _nothing() -> bool:
-    return False
+    return partial(poll.poll, 0)

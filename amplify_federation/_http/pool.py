@@ -10,7 +10,6 @@ backlog; a full one costs the caller a second). A request that finds neither an 
 room to dial waits, under its own deadline.
 """
 
-import errno
 from collections import deque
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -18,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
+from amplify_federation._http.connection import ConnectionFailure
 from amplify_federation._http.descriptors import within_descriptors
 
 MAX_OPEN = 256  # connections
@@ -26,23 +26,6 @@ MAX_DIALLING = 64  # connections; below the smallest usual accept backlog, 100
 # Seconds. Load balancers close after 60 s at the earliest, but a NAT may forget after 30 s and say
 # nothing: then a request would wait for an answer that never comes.
 MAX_IDLE = 20.0
-
-
-class ConnectionFailure(Exception):  # noqa: N818  # what happened, not yet an error of anybody's
-    """A connection could not be made or broke; `kind` names httpx's class for it.
-
-    `detail` says why without the request. `stale`: a kept connection ended before the first byte
-    of an answer. `no_descriptor`: the process has no file descriptor left.
-    """
-
-    def __init__(
-        self, kind: str, detail: str, *, stale: bool = False, no_descriptor: bool = False
-    ) -> None:
-        super().__init__(kind, detail)
-        self.kind = kind
-        self.detail = detail
-        self.stale = stale
-        self.no_descriptor = no_descriptor
 
 
 class Connection(Protocol):
@@ -215,19 +198,3 @@ class Pool(Generic[C]):
     def _call(self, waiter: _Waiter[C], connection: C | None) -> None:
         waiter.connection = connection
         waiter.called.set()
-
-
-def dialling_failure(error: BaseException) -> ConnectionFailure:
-    """Return the failure of a connection that could not be made; it says no more than the cause."""
-    several: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # one for each address
-    error = several[0] if several else error
-    number = getattr(error, "errno", None)
-    detail = (
-        getattr(error, "verify_message", None)  # of a certificate
-        or getattr(error, "strerror", None)
-        or (str(error) if isinstance(error, OSError) else "the host name is not one")
-        or type(error).__name__
-    )
-    return ConnectionFailure(
-        "ConnectError", detail, no_descriptor=number in {errno.EMFILE, errno.ENFILE}
-    )

@@ -12,7 +12,8 @@ import anyio
 import httpx
 from anyio.lowlevel import cancel_shielded_checkpoint, current_token
 
-from amplify_federation._http.pool import ConnectionFailure, Pool
+from amplify_federation._http.connection import ConnectionFailure
+from amplify_federation._http.pool import Pool
 
 if TYPE_CHECKING:
     from ssl import SSLContext

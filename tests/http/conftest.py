@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from amplify_federation._http import anyio_connection, asyncio_connection
+from amplify_federation._http import connection as connection_module
 from amplify_federation._http.parser import H11Parser
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -136,6 +136,5 @@ def parser(request, monkeypatch):
     if request.param == "httptools":
         pytest.importorskip("httptools", reason="the extra `fast` is not installed")
     else:
-        for module in (anyio_connection, asyncio_connection):
-            monkeypatch.setattr(module, "parser_class", lambda: H11Parser)
+        monkeypatch.setattr(connection_module, "parser_class", lambda: H11Parser)
     return request.param

@@ -5,7 +5,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from amplify_federation._http import pool as pool_module
-from amplify_federation._http.pool import ConnectionFailure, Pool
+from amplify_federation._http.connection import ConnectionFailure
+from amplify_federation._http.pool import Pool
 
 
 class FakeConnection:

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from amplify_federation._http import asyncio_connection
 from amplify_federation._http import pool as pool_module
 from amplify_federation._http import transport as transport_module
-from amplify_federation._http.pool import ConnectionFailure
+from amplify_federation._http.connection import ConnectionFailure
 from amplify_federation._http.transport import REPEATABLE
 from amplify_federation.transport import LeanTransport
 from tests.fire.authority import Authority, key_usage
@@ -598,7 +598,7 @@ class TestTls:
         url = f"https://localhost:{server.port}"
         async with open_caller(url, self.trusting(authority)) as caller:
             assert (await post(caller)).content == b"{}"
-            await anyio.to_thread.run_sync(sent.wait, 5)
+            assert await anyio.to_thread.run_sync(sent.wait, 60)
             assert (await post(caller)).content == b"{}"
         assert server.accepted == 2
 

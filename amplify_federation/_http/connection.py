@@ -1,0 +1,153 @@
+"""One HTTP/1.1 connection: a request over it, and the answer as it arrives.
+
+This file owns the order of an exchange and how its failures are told. The bytes are moved by the
+subclasses: `asyncio_connection` on asyncio and uvloop, `anyio_connection` on every other loop. It
+must not know how many connections there are.
+"""
+
+import errno
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable
+
+from amplify_federation._http.parser import H11Parser, Head, ParseError, Parser, parser_class
+
+READ_SIZE = 65_536  # bytes read at once
+_PROTOCOL_ERROR = "RemoteProtocolError"  # httpx's class
+
+
+class ConnectionFailure(Exception):  # noqa: N818  # the transport raises httpx's error for it
+    """A connection could not be made or broke; `kind` names httpx's class for it.
+
+    `detail` says why without the request. `stale`: a connection that was used before ended before
+    the first byte of an answer. `no_descriptor`: the process has no file descriptor left.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, *, stale: bool = False, no_descriptor: bool = False
+    ) -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+        self.stale = stale
+        self.no_descriptor = no_descriptor
+
+
+class HttpConnection(ABC):
+    """One open connection, which carries one exchange at a time."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.idle_since = 0.0  # on the monotonic clock; the pool's
+        self._own_parser = parser_class()()
+        self._parser: Parser = self._own_parser
+        self._used = self._heard = False
+
+    async def request(
+        self,
+        method: str,
+        data: bytes,
+        body: AsyncIterable[bytes] | None,
+        *,
+        read_timeout: float | None,
+        write_timeout: float | None,
+    ) -> Head:
+        """Send a request, whose body may come in pieces; return the head of the answer.
+
+        Raises `ConnectionFailure`. The connection is closed then, and when this is cancelled.
+        """
+        self._parser = H11Parser() if method == "HEAD" else self._own_parser
+        self._parser.begin(method)
+        self._heard = False
+        try:
+            sent = await self._send(data, write_timeout)
+            del data  # not needed while the answer is awaited, and it may hold a token
+            if body is not None and sent:
+                async for piece in body:
+                    if not await self._send(piece, write_timeout):
+                        break
+            while self._parser.head is None:
+                await self._receive(read_timeout)
+        except BaseException:
+            self.close()
+            raise
+        return self._parser.head
+
+    async def more(self, read_timeout: float | None) -> list[bytes]:
+        """Return what has arrived of the body since, an empty list once it is whole.
+
+        Raises `ConnectionFailure`. The connection is closed then, and when this is cancelled.
+        """
+        parser = self._parser
+        try:
+            while not parser.chunks and not parser.complete:
+                await self._receive(read_timeout)
+        except BaseException:
+            self.close()
+            raise
+        chunks, parser.chunks = parser.chunks, []
+        return chunks
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer is whole."""
+        return self._parser.complete
+
+    def finish(self) -> list[bytes]:
+        """End an exchange whose answer is whole; return what was not read of the body."""
+        self._used = True
+        parser = self._parser
+        chunks, parser.chunks = parser.chunks, []
+        if not parser.reusable:
+            self.close()
+        return chunks
+
+    @abstractmethod
+    def usable(self) -> bool:
+        """Tell whether nothing has arrived since the last answer, and the server has not closed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close at once, without a TLS close-notify, which a dead peer would never answer."""
+
+    @abstractmethod
+    async def _send(self, data: bytes, seconds: float | None) -> bool:
+        """Send bytes; `False` if that is of no use any more, which reading explains."""
+
+    @abstractmethod
+    async def _receive(self, seconds: float | None) -> None:
+        """Wait until something has arrived and been parsed, for so many seconds at most."""
+
+    def _feed(self, data: memoryview) -> None:
+        """Parse what arrived; raises `ConnectionFailure`."""
+        self._heard = True
+        try:
+            self._parser.feed(data)
+        except ParseError as error:
+            raise ConnectionFailure(_PROTOCOL_ERROR, str(error)) from None
+
+    def _feed_end(self) -> None:
+        """Take the end of the stream; raises `ConnectionFailure` unless that ends the answer."""
+        try:
+            self._parser.end()
+        except ParseError as error:
+            raise self._broken(_PROTOCOL_ERROR, str(error)) from None
+
+    def _broken(self, kind: str, detail: str) -> ConnectionFailure:
+        """Return the failure of a connection that was open."""
+        return ConnectionFailure(kind, detail, stale=self._used and not self._heard)
+
+
+def dialling_failure(error: BaseException) -> ConnectionFailure:
+    """Return the failure of a connection that could not be made; it says no more than the cause."""
+    several: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # one for each address
+    error = several[0] if several else error
+    number = getattr(error, "errno", None)
+    detail = (
+        getattr(error, "verify_message", None)  # of a certificate
+        or getattr(error, "strerror", None)
+        or (str(error) if isinstance(error, OSError) else "the host name is not one")
+        or type(error).__name__
+    )
+    return ConnectionFailure(
+        "ConnectError", detail, no_descriptor=number in {errno.EMFILE, errno.ENFILE}
+    )
