@@ -62,8 +62,10 @@ from amplify_federation._model.claims import peek
 from amplify_federation._model.state import Grant, Login
 from amplify_federation._model.values import Secret
 from amplify_federation._session.record import SessionRecord
+from amplify_federation.cli.options import Target
+from amplify_federation.stores.redis import RedisStore
 from amplify_federation.testing import ControlAccess, FakeCognito, ManualClock
-from amplify_federation.transport import LeanTransport
+from amplify_federation.transport import LeanTransport, failure_at
 
 CANARY = "canary-0123456789-abcdef"
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
@@ -464,6 +466,46 @@ async def test_a_store_that_fails_shows_neither_token_nor_credentials(world, tmp
             call = auth.federate_to_identity_pool(world.token, GOOGLE)
             await failed(world, call, errors.StoreError)
             await auth.aclose()
+
+
+async def test_the_names_of_sessions_are_told_without_key_or_content(tmp_path, caplog):
+    caplog.set_level(0)
+    key = CANARY.ljust(32).encode()
+    store = EncryptedFileStore(tmp_path, key=key)
+    await store.compare_and_set("pool/alice", CANARY.encode(), expected=None)
+    for each in (store, EncryptedFileStore(tmp_path, key=bytes(32))):
+        assert_silent(repr(await each.names()))
+    [record] = tmp_path.glob("*.session")
+    assert_silent(repr(await store.label_of(record.read_bytes())))
+    record.chmod(0o644)
+    with pytest.raises(errors.UnsafePermissionsError) as caught:
+        await store.names()
+    for shown in (*everything_of(caught.value), caplog.text):
+        assert_silent(shown)
+
+
+def test_a_failure_of_the_network_shows_neither_request_nor_proxys_password(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@proxy.example:3128")
+    error = failure_at("https://api.example.com", httpx.ConnectError(f"while sending {CANARY}"))
+    for shown in everything_of(error):
+        assert_silent(shown)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@proxy.example:port")
+    with pytest.raises(errors.ConfigurationError) as caught:
+        failure_at("https://api.example.com", httpx.ConnectError("no"))
+    for shown in everything_of(caught.value):
+        assert_silent(shown)
+
+
+def test_the_password_of_a_redis_is_not_shown():
+    url = f"redis://user:{CANARY}@redis.example"
+    store = RedisStore(url, key=bytes(32))
+    for shown in (repr(store), repr(vars(store._client)), repr(Target(store_url=url))):
+        assert_silent(shown)
+    for wrong in (f"{url}:port", f"{url}/zero", f"{url}?socket_timeout=x", f"x{url}"):
+        with pytest.raises(errors.ConfigurationError) as caught:
+            RedisStore(wrong, key=bytes(32))
+        for shown in everything_of(caught.value):
+            assert_silent(shown)
 
 
 async def test_a_record_of_the_future_is_not_shown(world):

@@ -115,21 +115,23 @@ def proxy_for(endpoint_url: str) -> str | None:
     entries = [entry.strip().lower() for entry in proxies.get("no", "").split(",")]
     if any(_exempts(entry, parts) for entry in entries if entry):
         return None
-    return _shown(proxy if "://" in proxy else f"http://{proxy}")
-
-
-def _shown(proxy: str) -> str:
-    parts = urlsplit(proxy)
-    try:
-        port = parts.port
-    except ValueError:
-        pass
-    else:
-        return f"{parts.hostname}:{port}" if port else f"{parts.hostname}"
+    shown = _without_login(proxy if "://" in proxy else f"http://{proxy}")
+    if shown is not None:
+        return shown
+    del proxies, proxy  # no frame of a traceback may hold a password
     message = "The proxy of HTTPS_PROXY or ALL_PROXY has a port that is none."
     raise ConfigurationError(
         message, recovery_suggestion="Set it as in http://proxy.example.com:3128, or unset it."
     )
+
+
+def _without_login(proxy: str) -> str | None:
+    parts = urlsplit(proxy)
+    try:
+        port = parts.port
+    except ValueError:
+        return None
+    return f"{parts.hostname}:{port}" if port else f"{parts.hostname}"
 
 
 def _exempts(entry: str, url: SplitResult) -> bool:

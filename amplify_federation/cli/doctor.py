@@ -4,6 +4,7 @@ The network check is one request without any content, for which no account is ch
 quota counts.
 """
 
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 
 import click
+from attrs import evolve
 
 from amplify_federation import (
     AuthError,
@@ -37,6 +39,11 @@ from amplify_federation.cli.options import Target, run, session_command
 from amplify_federation.cli.output import print_json, remaining, wants_json
 from amplify_federation.cli.whoami import stored_state
 
+STORE_URL_VARIABLE = "AMPLIFY_FEDERATION_STORE_URL"
+_IN_ARGUMENTS = (
+    "The URL in --store has a user name or a password, which other users of this machine can read "
+    f"in the list of processes. Set {STORE_URL_VARIABLE} to the URL, and leave out --store."
+)
 _COLOURS = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.WRONG: "red"}
 
 
@@ -55,9 +62,11 @@ def command(target: Target, *, offline: bool) -> None:
     clock. Changes nothing, and prints no secret: its output can go into a bug report. Exits with 0
     if nothing is wrong, else with the number for the first thing that is.
 
-    With the URL of a Redis as --store it looks whether that Redis serves a backend's sessions,
-    with the key of AMPLIFY_FEDERATION_KEY; a record is written there and deleted.
+    With the URL of a Redis in AMPLIFY_FEDERATION_STORE_URL, and no --store, it looks whether that
+    Redis serves a backend's sessions, with the key of AMPLIFY_FEDERATION_KEY; a record is written
+    there and deleted. A URL without a password may be given as --store.
     """
+    target = _with_url(target)
     findings = run(lambda: _examine(target, offline=offline), doing="Looking around")
     if wants_json():
         print_json([_document(finding) for finding in findings])
@@ -65,6 +74,16 @@ def command(target: Target, *, offline: bool) -> None:
         _print(findings)
     codes = [finding.exit_code for finding in findings if finding.verdict is Verdict.WRONG]
     click.get_current_context().exit(int(codes[0] if codes else ExitCode.OK))
+
+
+def _with_url(target: Target) -> Target:
+    """Take the URL of a Redis from the environment; warn of a password among the arguments."""
+    if target.store_url is not None:
+        if "@" in target.store_url:
+            click.echo(_IN_ARGUMENTS, err=True)
+        return target
+    url = os.environ.get(STORE_URL_VARIABLE) if target.folder is None else None
+    return evolve(target, store_url=url or None)
 
 
 async def _examine(target: Target, *, offline: bool) -> list[Finding]:

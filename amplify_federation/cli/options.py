@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from attrs import frozen
+from attrs import field, frozen
 from click.shell_completion import CompletionItem
 
 from amplify_federation import (
@@ -38,7 +38,8 @@ class Target:
     config: Path | None = None
     session: str = "default"
     folder: Path | None = None
-    store_url: str | None = None  # of a Redis, which `doctor` alone looks at
+    # Of a Redis, which `doctor` alone looks at; it may have a password.
+    store_url: str | None = field(default=None, repr=False)
 
     def pool(self) -> IdentityPool:
         """Return the pool. Raises `ConfigurationError` or `InvalidAccountTypeError`."""

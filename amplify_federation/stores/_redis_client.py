@@ -15,24 +15,25 @@ from attrs import frozen
 from amplify_federation._async.loop_guard import LoopGuard, is_asyncio
 from amplify_federation.errors import ConfigurationError, StoreUnavailableError
 from amplify_federation.stores._redis_errors import Meaning, meaning_of
-from amplify_federation.stores._redis_url import RedisUrl, parse_redis_url
+from amplify_federation.stores._redis_url import RedisUrl
 
 DEADLINE: Final = 0.3  # seconds for one command, its connection included
 _CONNECTIONS: Final = 64  # of one process; commands beyond that wait for one, inside the deadline
 _STEP: Final = 500  # keys that Redis looks at in one step of a search
 _ADVICE: Final = (
-    "Start Redis, or correct its URL; `amplify-federation doctor --store URL` looks at it."
+    "Start Redis, or correct its URL; `amplify-federation doctor` looks at the URL in "
+    "AMPLIFY_FEDERATION_STORE_URL."
 )
 
 
 class RedisClient:
     """Sends commands to one Redis, each once. Constructing does no I/O.
 
-    Raises `ConfigurationError` for a malformed URL, and if redis-py is missing.
+    Raises `ConfigurationError` if redis-py is missing.
     """
 
-    def __init__(self, url: object) -> None:
-        self._url = parse_redis_url(url)
+    def __init__(self, url: RedisUrl) -> None:
+        self._url = url
         _check_installed()
         self._clients: _Clients | None = None
         self._home = LoopGuard("RedisStore")

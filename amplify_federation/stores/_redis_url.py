@@ -7,7 +7,7 @@ accepts unknown options, and reads any text but a false one as true.
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from attrs import field, frozen
@@ -33,21 +33,24 @@ class RedisUrl:
     options: dict[str, Any] = field(factory=dict, repr=False)  # with the password
 
 
-def parse_redis_url(url: object) -> RedisUrl:
-    """Read a URL. Raises `ConfigurationError` if it is malformed, without the password."""
+def parse_redis_url(url: object) -> RedisUrl | ConfigurationError:
+    """Read a URL, or return what is wrong with it.
+
+    The error is returned, so that its traceback has no frame that holds the password.
+    """
     if not isinstance(url, str):
-        _refuse(f"The URL of Redis must be a string, not {type(url).__name__}.")
-    found: RedisUrl | None = None
-    with suppress(ValueError):  # its message may show the password
-        found = _parsed(urlsplit(url))
-    if found is None:
-        _refuse(f"This is no URL of Redis; give one such as {_FORMS}.")
-    return found
+        return _malformed(f"The URL of Redis must be a string, not {type(url).__name__}.")
+    try:
+        return _parsed(urlsplit(url))
+    except ConfigurationError as error:
+        return error.with_traceback(None)
+    except ValueError:  # its message may show the password
+        return _malformed(f"This is no URL of Redis; give one such as {_FORMS}.")
 
 
-def _refuse(message: str) -> NoReturn:
+def _malformed(message: str) -> ConfigurationError:
     advice = "Correct the URL of Redis that is given to `RedisStore`."
-    raise ConfigurationError(message, recovery_suggestion=advice)
+    return ConfigurationError(message, recovery_suggestion=advice)
 
 
 def _parsed(url: SplitResult) -> RedisUrl:
@@ -71,7 +74,8 @@ def _parsed(url: SplitResult) -> RedisUrl:
             return RedisUrl("sentinel", hosts, addresses, service, options)
         case "cluster", _:
             if options.pop("db"):
-                _refuse("A Redis cluster has database 0 alone; leave the number out of the URL.")
+                message = "A Redis cluster has database 0 alone; leave the number out of the URL."
+                raise _malformed(message)
             return RedisUrl("cluster", hosts, addresses, options=options)
         case "", [(host, port)]:
             return RedisUrl("server", hosts, options={"host": host, "port": port, **options})
@@ -154,18 +158,20 @@ def _options(query: str, *, tls: bool) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in allowed:
-            if name in TLS_OPTIONS:
-                _refuse(f"The option `{name}` in the URL of Redis needs TLS: use rediss://.")
-            _refuse(
-                f"The option {name!r:.60} in the URL of Redis is none that the store takes: "
+            message = (
+                f"The option `{name}` in the URL of Redis needs TLS: use rediss://."
+                if name in TLS_OPTIONS
+                else f"The option {name!r:.60} in the URL of Redis is none that the store takes: "
                 f"{', '.join(sorted(allowed))}."
             )
+            raise _malformed(message)
         converted = None
         with suppress(ValueError):
             converted = allowed[name](value)
         if converted is None:
             why = "names no file" if allowed[name] is _existing else "has a value that is invalid"
-            _refuse(f"The option `{name}` in the URL of Redis {why}.")
+            message = f"The option `{name}` in the URL of Redis {why}."
+            raise _malformed(message)
         options[name] = converted
     if tls:  # which redis-py before 6 leaves out
         options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")

@@ -1,6 +1,6 @@
 """RedisStore: sealed sessions in Redis or Valkey, shared by the machines of a fleet.
 
-This file owns how the parts are put together, and for how long records are kept.
+This file owns how they are put together, and for how long records are kept.
 """
 
 import secrets
@@ -10,6 +10,7 @@ from amplify_federation._crypto.keys import KeySource, as_key_source, redacted_k
 from amplify_federation.errors import ConfigurationError
 from amplify_federation.stores._redis_client import RedisClient
 from amplify_federation.stores._redis_records import KeyNames, RedisRecords
+from amplify_federation.stores._redis_url import parse_redis_url
 from amplify_federation.stores.sealed import Sealed
 
 _CHECK_LIFE: Final = 60.0  # seconds that the record of a check stays if its deletion fails
@@ -46,10 +47,12 @@ class RedisStore(Sealed):
         namespace: str = "amplify_federation",
         keep_for: float = KEEP_FOR,
     ) -> None:
-        given = redacted_key(key)
-        del key  # no frame of a traceback may hold it
+        given, address = redacted_key(key), parse_redis_url(url)
+        del key, url  # no frame of a traceback may hold the key or the password
+        if isinstance(address, ConfigurationError):
+            raise address
         _check(namespace, keep_for)
-        self._client = RedisClient(url)
+        self._client = RedisClient(address)
         keys = as_key_source(given)
         plain = RedisRecords(self._client, KeyNames(namespace), keep_for=None)
         self._names = KeyNames(namespace, Sealed(plain, key=keys))

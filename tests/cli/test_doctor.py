@@ -206,14 +206,24 @@ def test_a_redis_is_looked_at(command, monkeypatch, tmp_path):
         done = command("doctor", "--store", server.url, "--json")
         assert (done.code, verdicts(done)["store"]) == (0, "ok"), done
         assert "folder" not in verdicts(done)
-        wrong = command("doctor", "--store", server.url.replace("redis://", "redis://:hunter2@"))
+        with_password = server.url.replace("redis://", "redis://:hunter2@")
+        in_arguments = command("doctor", "--store", with_password)
+        monkeypatch.setenv("AMPLIFY_FEDERATION_STORE_URL", with_password)
+        by_environment = command("doctor")
+        in_folder = command("doctor", "--store", str(tmp_path / "sessions"))
     finally:
         server.stop()
-    assert wrong.code != 0
-    assert "password" in wrong.stdout
-    assert "hunter2" not in wrong.everything
-    away = command("doctor", "--store", server.url)
+    for wrong in (in_arguments, by_environment):
+        assert wrong.code != 0
+        assert "password" in wrong.stdout
+        assert "hunter2" not in wrong.everything
+    assert "Set AMPLIFY_FEDERATION_STORE_URL" in in_arguments.stderr
+    assert "AMPLIFY_FEDERATION_STORE_URL" not in by_environment.stderr
+    assert "folder" in in_folder.stdout
+    assert "password" not in in_folder.stdout
+    away = command("doctor")
     assert "nobody listens there" in away.stdout
+    assert "hunter2" not in away.everything
 
 
 def test_a_redis_needs_the_key_of_its_backend(command, monkeypatch):

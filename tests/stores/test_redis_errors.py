@@ -31,7 +31,7 @@ KINDS = pytest.mark.parametrize(
 async def test_nobody_listening_is_told_by_each_client(url):
     error = await refused(url.format(f"127.0.0.1:{free_port()}"))
     assert "nobody listens" in error.message or "cannot be reached" in error.message
-    assert "doctor --store" in error.recovery_suggestion
+    assert "AMPLIFY_FEDERATION_STORE_URL" in error.recovery_suggestion
 
 
 @pytest.mark.parametrize("url", ["redis://{}", "redis+cluster://{}"])

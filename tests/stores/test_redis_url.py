@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from amplify_federation import ConfigurationError
@@ -14,9 +16,9 @@ from amplify_federation.stores._redis_url import parse_redis_url
     ],
 )  # fmt: skip
 def test_an_url_that_means_no_redis_is_refused_unshown(url):
-    with pytest.raises(ConfigurationError) as caught:
-        parse_redis_url(url)
-    assert "hunter2" not in str(caught.value)
+    error = parse_redis_url(url)
+    assert isinstance(error, ConfigurationError)
+    assert "hunter2" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -31,17 +33,16 @@ def test_an_url_that_means_no_redis_is_refused_unshown(url):
 )
 @pytest.mark.parametrize("kind", ["redis://h", "redis+cluster://h", "redis+sentinel://h/name"])
 def test_an_option_that_the_store_does_not_take_is_named(kind, option, why):
-    with pytest.raises(ConfigurationError, match=why) as caught:
-        parse_redis_url(f"{kind}?{option}")
-    assert "URL" in caught.value.recovery_suggestion
+    error = parse_redis_url(f"{kind}?{option}")
+    assert re.search(why, error.message)
+    assert "URL" in error.recovery_suggestion
 
 
 @pytest.mark.parametrize(
     "option", ["ssl_ca_certs=/no/such/file", "ssl_cert_reqs=perhaps", "ssl_check_hostname=x"]
 )
 def test_a_tls_option_that_cannot_be_followed_is_named(option):
-    with pytest.raises(ConfigurationError, match=option.partition("=")[0]):
-        parse_redis_url(f"rediss://h?{option}")
+    assert option.partition("=")[0] in parse_redis_url(f"rediss://h?{option}").message
 
 
 LOGIN = {"username": "user", "password": "p@ss"}

@@ -57,7 +57,7 @@ from amplify_federation import (
 )
 from amplify_federation.integrations.blocking import BlockingAuth, BlockingUsers
 from amplify_federation.integrations.boto import PresignedURL, SigV4Auth, aws_clients, presign
-from amplify_federation.transport import LeanTransport, transport_for
+from amplify_federation.transport import LeanTransport, failure_at, transport_for
 
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 
@@ -103,6 +103,12 @@ def stores() -> list[SessionStore]:
         Sealed(OwnStore(), key=bytes(32)),
         EncryptedFileStore("folder", key=ring),
     ]
+
+
+async def names_of(store: EncryptedFileStore) -> list[str | None]:
+    assert_type(await store.label_of(b"a record"), str | None)
+    assert_type(await store.rotate(), int)
+    return await store.names()
 
 
 def sources() -> tuple[TokenSource, UserPool]:
@@ -242,6 +248,7 @@ async def over_the_lean_transport() -> str:
     async with httpx.AsyncClient(transport=LeanTransport()) as client:
         response = await client.get("https://api.example.com")
     assert_type(transport_for("https://api.example.com"), str)
+    assert_type(failure_at("https://api.example.com", OSError()), NetworkError | None)
     return response.text
 
 
