@@ -5,22 +5,28 @@ This file owns the public calls and what they take. It must not know how they ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from amplify_federation._cognito.requests import (
     checked_identity_id,
     checked_provider,
     checked_token,
 )
-from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.values import Secret
+from amplify_federation._session.arguments import (
+    DEFAULT_SETTINGS,
+    check_refresh_grant,
+    check_session_name,
+    check_settings,
+    checked_pool,
+    checked_source,
+    checked_store,
+)
 from amplify_federation._session.context import Sources
 from amplify_federation._session.repository import NOTICE
-from amplify_federation._session.session import Session
-from amplify_federation.errors import ConfigurationError, ValidationError
-from amplify_federation.pool import IdentityPool
+from amplify_federation._session.session import new_session
+from amplify_federation.errors import ValidationError
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -30,14 +36,11 @@ if TYPE_CHECKING:
     from amplify_federation._model.events import AuthEvent
     from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results import AuthUser, FederationResult, SignOutResult
+    from amplify_federation._model.settings import AuthSettings
     from amplify_federation._model.state import State
     from amplify_federation._session.context import TokenSource, UserPool
+    from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.protocol import SessionStore
-
-_STORE_METHODS = ("read", "compare_and_set", "delete", "lock")
-_AWAITABLES = ("Awaitable", "Coroutine", "Future", "Task")  # in annotations
-_MAX_SESSION_NAME = 128  # characters
-DEFAULT_SETTINGS = AuthSettings()
 
 
 class FederatedAuth:
@@ -70,14 +73,13 @@ class FederatedAuth:
         self._pool = checked_pool(pool)
         check_session_name(session_name)
         check_settings(settings)
-        self._client = CognitoClient(self._pool.endpoint, http_client, settings)
-        self._session = Session(
+        self._session = new_session(
             self._pool,
-            settings,
+            session_name=session_name,
             store=checked_store(store),
-            client=self._client,
-            name=f"{self._pool.identity_pool_id}/{session_name}",
+            http_client=http_client,
             sources=Sources(checked_source(token_source), user_pool),
+            settings=settings,
         )
 
     def __repr__(self) -> str:
@@ -113,11 +115,12 @@ class FederatedAuth:
 
         Raises `InvalidStateError` in another event loop than that of its calls.
         """
-        self._client.loop_guard.check_closing()
+        client = self._session.context.client
+        client.loop_guard.check_closing()
         try:
             await self._session.close()
         finally:
-            await self._client.aclose()
+            await client.aclose()
 
     async def federate_to_identity_pool(
         self,
@@ -180,7 +183,7 @@ class FederatedAuth:
         be written; then nothing was forgotten, and nothing revoked.
         """
         grants = await self._session.clear()
-        from amplify_federation._oidc.refresh import revoke_all  # noqa: PLC0415 - once
+        from amplify_federation._oidc.refresh import revoke_all  # noqa: PLC0415 - loads httpx, 80 ms
 
         return await revoke_all(grants, self._session.context.client.http_client, local=local)
 
@@ -233,93 +236,3 @@ class FederatedAuth:
         """
         self._session.check_usable()
         return self._session.context.events.listen(self._session.notice, NOTICE)
-
-
-def checked_store(store: object) -> SessionStore:
-    """Return the store of an argument, or the one that is used where none is given.
-
-    Raises `ConfigurationError` for what is no store.
-    """
-    if store is not None:
-        is_class = isinstance(store, type)
-        if is_class or not all(callable(getattr(store, name, None)) for name in _STORE_METHODS):
-            kind = f"the class {_name(store)}" if is_class else type(store).__name__
-            message = (
-                "`store` must be a store such as EncryptedFileStore('~/sessions'), MemoryStore() "
-                f"or a RedisStore, not {kind}."
-            )
-            raise ConfigurationError(message)
-        return cast("SessionStore", store)
-    from amplify_federation.stores.file import EncryptedFileStore  # noqa: PLC0415 - many give another
-
-    return EncryptedFileStore()
-
-
-def checked_source(source: TokenSource | None) -> TokenSource | None:
-    """Return a token source; raises `ValidationError` if it is none, or a plain function.
-
-    What cannot tell beforehand, a lambda or an object that is called, is taken: its first answer
-    tells.
-    """
-    if source is None:
-        return None
-    from inspect import iscoroutinefunction, isfunction, ismethod, unwrap  # noqa: PLC0415 - few have one
-
-    given: object = source
-    is_class = isinstance(given, type)
-    if is_class or not callable(given):
-        kind = f"the class {_name(given)}" if is_class else type(given).__name__
-        message = (
-            "`token_source` must be an async function that takes a TokenRequest and returns a "
-            f"token, not {kind}."
-        )
-        raise ValidationError(message)
-    called = unwrap(given)
-    plain = (isfunction(called) or ismethod(called)) and not iscoroutinefunction(called)
-    says = str(called.__annotations__.get("return", "")) if plain else ""
-    awaitable = any(word in says for word in _AWAITABLES)
-    if plain and not awaitable and _name(called) != "<lambda>":
-        message = f"`token_source` must be async; `{_name(called)}` is a plain function."
-        advice = "Write `async def`, and call what blocks with `anyio.to_thread.run_sync`."
-        raise ValidationError(message, recovery_suggestion=advice)
-    return source
-
-
-def _name(named: object) -> str:
-    return str(getattr(named, "__name__", ""))
-
-
-def checked_pool(pool: object) -> IdentityPool:
-    """Return the pool of an argument; raises `ConfigurationError` if it is none."""
-    if isinstance(pool, IdentityPool):
-        return pool
-    if not isinstance(pool, str):
-        message = f"`pool` must be an IdentityPool or its id, not {type(pool).__name__}."
-        raise ConfigurationError(message)
-    return IdentityPool(pool)
-
-
-def check_refresh_grant(grant: object, provider: AuthProvider) -> None:
-    """Raise `ValidationError` unless this is a refresh grant of the provider."""
-    from amplify_federation._model.refresh_grant import RefreshGrant  # noqa: PLC0415 - few give one
-
-    if not isinstance(grant, RefreshGrant):
-        message = f"`refresh_grant` must be a RefreshGrant, not {type(grant).__name__}."
-        raise ValidationError(message)
-    if grant.provider != provider:
-        message = f"The refresh grant is of {grant.issuer}, not of {provider.login_key}."
-        raise ValidationError(message)
-
-
-def check_session_name(name: object) -> None:
-    """Raise `ValidationError` unless this names a session."""
-    if not isinstance(name, str) or not 0 < len(name) <= _MAX_SESSION_NAME:
-        message = f"`session_name` must be 1 to {_MAX_SESSION_NAME} characters."
-        raise ValidationError(message)
-
-
-def check_settings(settings: object) -> None:
-    """Raise `ValidationError` unless these are settings."""
-    if not isinstance(settings, AuthSettings):
-        message = f"`settings` must be AuthSettings, not {type(settings).__name__}."
-        raise ValidationError(message)

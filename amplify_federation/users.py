@@ -18,8 +18,18 @@ from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.settings import AuthSettings
 from amplify_federation._model.state import SignedOut, State
 from amplify_federation._model.values import Secret
+from amplify_federation._session.arguments import (
+    DEFAULT_SETTINGS,
+    check_count,
+    check_seconds,
+    check_session_name,
+    check_settings,
+    checked_pool,
+    checked_source,
+    checked_store,
+)
 from amplify_federation._session.context import Sources, TokenSource, UserPool
-from amplify_federation._session.session import Session
+from amplify_federation._session.session import Session, record_name
 from amplify_federation._session.session_factory import SessionFactory
 from amplify_federation._session.views import view_of
 from amplify_federation._users.bearer_sessions import (
@@ -30,15 +40,7 @@ from amplify_federation._users.bearer_sessions import (
     issuing_provider,
 )
 from amplify_federation._users.session_cache import SessionCache
-from amplify_federation.auth import (
-    DEFAULT_SETTINGS,
-    FederatedAuth,
-    check_session_name,
-    check_settings,
-    checked_pool,
-    checked_source,
-    checked_store,
-)
+from amplify_federation.auth import FederatedAuth
 from amplify_federation.errors import (
     NetworkError,
     ServiceError,
@@ -106,9 +108,9 @@ class FederatedUsers:
     ) -> None:
         checked = checked_pool(pool)
         check_settings(settings)
-        _check_count("max_users", max_users)
-        _check_count("max_federations", max_federations)
-        _check_seconds("opaque_token_life", opaque_token_life)
+        check_count("max_users", max_users)
+        check_count("max_federations", max_federations)
+        check_seconds("opaque_token_life", opaque_token_life)
         if user_pool is not None and not callable(user_pool):
             message = "`user_pool` must be a callable that returns the user pool of a user id."
             raise ValidationError(message)
@@ -238,7 +240,7 @@ class FederatedUsers:
         return FederatedBearer(self._factory, self._bearers, self._checked_bearer(secret, provider))
 
     def _user_session(self, user_id: str) -> Session:
-        name = f"{self._factory.pool.identity_pool_id}/{user_id}"
+        name = record_name(self._factory.pool, user_id)
         session = self._cache.get(name)
         if not isinstance(session, Session):
             user_pool = None if self._user_pool is None else self._user_pool(user_id)
@@ -332,19 +334,3 @@ class _Handle(FederatedAuth):
 
     async def aclose(self) -> None:
         """Do nothing: other handles may hold the session, which ends with `FederatedUsers`."""
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        message = f"`{name}` must be a whole number, at least 1."
-        raise ValidationError(message)
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value < float("inf")
-    ):
-        message = f"`{name}` must be seconds, at least 0."
-        raise ValidationError(message)

@@ -8,12 +8,14 @@ out of limits is refused here, before anything is sent.
 import json
 import re
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from amplify_federation._model.classic_flow import ClassicFlow
 from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import ValidationError
+
+if TYPE_CHECKING:
+    from amplify_federation._model.classic_flow import ClassicFlow
 
 TARGET_PREFIX = "AWSCognitoIdentityService."
 ASSUME_ROLE = "AssumeRoleWithWebIdentity"
@@ -150,7 +152,7 @@ def get_open_id_token(identity_id: str, logins: Logins) -> Call:
     return _call("GetOpenIdToken", logins, IdentityId=identity_id)
 
 
-def assume_role(sts_url: str, classic: ClassicFlow, token: Secret) -> Call:
+def assume_role(sts_url: str, classic: "ClassicFlow", token: Secret) -> Call:
     """Return STS's call that takes an OpenID token of an identity for a role's credentials."""
     policy = () if classic.session_policy is None else (("Policy", classic.session_policy),)
     pairs = (

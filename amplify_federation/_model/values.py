@@ -5,6 +5,7 @@ This file owns how a secret is kept in memory.
 
 from datetime import UTC, datetime
 from functools import partial
+from hmac import compare_digest
 from typing import Never, Self, TypedDict, cast
 
 from attrs import field, frozen
@@ -30,8 +31,6 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        from hmac import compare_digest  # noqa: PLC0415 - few secrets are compared
-
         return compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:

@@ -106,16 +106,21 @@ class Context:
         """
         if login.token is None:
             return False
-        from amplify_federation._model.claims import token_helps  # noqa: PLC0415 - when renewal is due
+        from amplify_federation._model.claims import token_helps  # noqa: PLC0415 - see _session
 
         return not self.clock.is_known or token_helps(login, self.clock.now())
 
-    def same_session(self) -> Callable[[], None]:
-        """Return a check that raises `InvalidStateError` once this is another session."""
-        federation_id = self.repository.record.federation_id
+    def same_session(self, kind: type[object] = object) -> Callable[[], None]:
+        """Return a check that raises `InvalidStateError` once this is another session.
+
+        `kind`: or once the session is in another state than this.
+        """
+        repository = self.repository
+        federation_id = repository.record.federation_id
 
         def check() -> None:
-            if self.repository.replaced or self.repository.record.federation_id != federation_id:
+            same = repository.record.federation_id == federation_id and not repository.replaced
+            if not same or not isinstance(repository.state, kind):
                 message = "The session was cleared or replaced in the meantime."
                 raise InvalidStateError(message)
 

@@ -204,7 +204,7 @@ def _login(members: Members) -> Login:
 
 
 def _refresh_grant(members: Members) -> "RefreshGrant":
-    from amplify_federation._model.refresh_grant import RefreshGrant  # noqa: PLC0415 - as above
+    from amplify_federation._model.refresh_grant import RefreshGrant  # noqa: PLC0415 - see _session
 
     given: dict[str, Any] = {name: members.get(name) for name in _GRANT}
     return RefreshGrant(**given)

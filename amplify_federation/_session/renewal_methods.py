@@ -4,8 +4,6 @@ A federated session is renewed with its stored tokens, else with a new one. This
 refusal means for the tokens and for the session.
 """
 
-from collections.abc import Callable
-
 from amplify_federation._cognito.errors import is_about_the_token
 from amplify_federation._cognito.flow import by_good_logins, by_known_identity, by_login
 from amplify_federation._model.machine import CredentialsRenewed, GuestArrived, Lapsed, TokenRefused
@@ -72,7 +70,7 @@ class FederatedRenewal:
         repository = self._context.repository
         if isinstance(repository.state, Federated):
             await repository.commit(
-                Lapsed(), repository.record.federation_id, self._still_federated()
+                Lapsed(), repository.record.federation_id, self._context.same_session(Federated)
             )
         if self.token_refresher.failure is not None:
             raise self.token_refresher.failure.fresh_copy()
@@ -106,17 +104,6 @@ class FederatedRenewal:
             if login.token is not None and self._context.may_take(login)
         }
 
-    def _still_federated(self) -> Callable[[], None]:
-        same = self._context.same_session()
-
-        def check() -> None:
-            same()
-            if not isinstance(self._context.repository.state, Federated):
-                message = "The session has lapsed already."
-                raise InvalidStateError(message)
-
-        return check
-
 
 REFUSED_GUESTS_PAUSE = 60.0  # seconds for which a pool's "no guests" is remembered
 
@@ -143,7 +130,7 @@ class GuestRenewal:
             flow = by_login(members, {})
         else:
             flow = by_known_identity(members, guest.identity_id, {})
-        precondition = self._still_signed_out()
+        precondition = self._context.same_session(SignedOut)
         try:
             answer = await self._context.client.call(flow)
         except NotAuthorizedError as error:
@@ -159,14 +146,3 @@ class GuestRenewal:
         """Raise the refusal that is remembered."""
         if self._refusal is not None:
             raise self._refusal.fresh_copy()
-
-    def _still_signed_out(self) -> Callable[[], None]:
-        same = self._context.same_session()
-
-        def check() -> None:
-            same()
-            if not isinstance(self._context.repository.state, SignedOut):
-                message = "A user signed in meanwhile."
-                raise InvalidStateError(message)
-
-        return check

@@ -149,7 +149,7 @@ class SessionRepository:
         `StoreError` if the write fails; then nothing has changed, or, with `keep`, memory alone:
         Cognito's answer is used here, and only the next process has to ask again.
         """
-        from amplify_federation._model.machine import advance  # noqa: PLC0415 - many only fetch
+        from amplify_federation._model.machine import advance  # noqa: PLC0415 - see _session
 
         while True:
             await self.wait_for_write()

@@ -14,6 +14,7 @@ import anyio
 
 from amplify_federation._async.background import Background
 from amplify_federation._async.broadcast import Broadcast
+from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.state import SignedOut, State
 from amplify_federation._session.context import NO_SOURCES, Context, Sources
 from amplify_federation._session.refresh_policy import (
@@ -40,7 +41,6 @@ from amplify_federation.errors import (
 from amplify_federation.stores.protocol import checks_writing
 
 if TYPE_CHECKING:
-    from amplify_federation._http.client import CognitoClient
     from amplify_federation._model.auth_session import AuthSession
     from amplify_federation._model.events import AuthEvent
     from amplify_federation._model.providers import AuthProvider
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from amplify_federation._model.results import AuthUser, FederationResult
     from amplify_federation._model.settings import AuthSettings
     from amplify_federation._model.values import Secret
+    from amplify_federation._session.clearing import Clearing
     from amplify_federation._session.context import UserPool
     from amplify_federation._session.federation import Federations, Linking
     from amplify_federation._session.record import SessionRecord
@@ -99,14 +100,11 @@ class Session:
         self._closed = False
         self._fresh = FreshView(client.clock)
 
-    # Loaded when first used: a process that starts with a stored session, and a cached user of a
-    # backend, need neither federation nor renewal as long as the credentials are good.
-
     @property
     def federations(self) -> Federations:
         """The federations."""
         if self._federations is None:
-            from amplify_federation._session.federation import Federations  # noqa: PLC0415 - see above
+            from amplify_federation._session.federation import Federations  # noqa: PLC0415 - see _session
 
             self._federations = Federations(self.context)
         return self._federations
@@ -114,7 +112,7 @@ class Session:
     @property
     def linking(self) -> Linking:
         """The linking of further logins; it has no state of its own."""
-        from amplify_federation._session.federation import Linking  # noqa: PLC0415 - see above
+        from amplify_federation._session.federation import Linking  # noqa: PLC0415 - see _session
 
         return Linking(self.context, self.federations)
 
@@ -122,15 +120,21 @@ class Session:
     def renewal(self) -> Renewal:
         """The renewals."""
         if self._renewal is None:
-            from amplify_federation._session.renewal import Renewal  # noqa: PLC0415 - see above
+            from amplify_federation._session.renewal import Renewal  # noqa: PLC0415 - see _session
 
             self._renewal = Renewal(self.context)
         return self._renewal
 
+    @property
+    def _clearing(self) -> Clearing:
+        from amplify_federation._session.clearing import Clearing  # noqa: PLC0415 - see _session
+
+        return Clearing(self.context)
+
     def _user_pool_session(self, pool: UserPool | None) -> UserPoolSession | None:
         if pool is None:
             return None
-        from amplify_federation._session.user_pool import UserPoolSession  # noqa: PLC0415 - see above
+        from amplify_federation._session.user_pool import UserPoolSession  # noqa: PLC0415 - see _session
 
         return UserPoolSession(self.context, pool)
 
@@ -198,20 +202,16 @@ class Session:
         return view or await self._fetch(force=force)
 
     async def clear(self, *, leave_tombstone: bool = False) -> tuple[RefreshGrant, ...] | None:
-        """Forget the federation; see `clearing.clear`."""
-        from amplify_federation._session.clearing import clear  # noqa: PLC0415 - see above
-
+        """Forget the federation; see `Clearing.clear`."""
         self.check_callable()
         self._cancel_federations()
-        return await clear(self.context, leave_tombstone=leave_tombstone)
+        return await self._clearing.clear(leave_tombstone=leave_tombstone)
 
     async def forget_guest(self) -> None:
         """Forget the guest."""
-        from amplify_federation._session.clearing import forget_guest  # noqa: PLC0415 - see above
-
         self.check_callable()
         self._cancel_federations()
-        await forget_guest(self.context)
+        await self._clearing.forget_guest()
 
     async def current_user(self) -> AuthUser:
         """Return the user-pool user, or raise: a federated user is none."""
@@ -244,9 +244,8 @@ class Session:
     async def _leave_federation(self) -> None:
         await self._repository.refresh()
         if not isinstance(self.state, SignedOut):
-            from amplify_federation._session.clearing import end_federation  # noqa: PLC0415 - see above
-
-            await end_federation(self.context)  # as in Amplify: a user-pool session ends it
+            # As in Amplify: a user-pool session ends a federation.
+            await self._clearing.end_federation()
 
     async def _fetch(self, *, force: bool) -> AuthSession:
         self.check_callable()
@@ -279,9 +278,7 @@ class Session:
     async def _collect_tombstone(self) -> None:
         """Delete what an old clear left in the store."""
         if isinstance(self.state, SignedOut) and self._repository.version is not None:
-            from amplify_federation._session.clearing import collect_tombstone  # noqa: PLC0415 - see above
-
-            await collect_tombstone(self.context)
+            await self._clearing.collect_tombstone()
 
     def _shown(self, error: AuthError | None) -> AuthSession:
         if self._repository.replaced:
@@ -301,11 +298,34 @@ class Session:
         return view
 
 
+def new_session(  # what `FederatedAuth` is given, all keyword-only but the pool
+    pool: IdentityPool,
+    *,
+    session_name: str,
+    store: SessionStore,
+    http_client: object | None,
+    sources: Sources,
+    settings: AuthSettings,
+) -> Session:
+    """Return a session with a client of Cognito of its own.
+
+    Raises `ConfigurationError` for what is no HTTP client.
+    """
+    client = CognitoClient(pool.endpoint, http_client, settings)
+    name = record_name(pool, session_name)
+    return Session(pool, settings, store=store, client=client, name=name, sources=sources)
+
+
+def record_name(pool: IdentityPool, session_name: str) -> str:
+    """Return the name of a session's record in the store."""
+    return f"{pool.identity_pool_id}/{session_name}"
+
+
 def _announce(
     session: str, events: Broadcast[AuthEvent], before: SessionRecord, after: SessionRecord
 ) -> None:
     """Tell listeners and the log of a session's change, if it is one for them."""
-    from amplify_federation._model.events import event_between  # noqa: PLC0415 - see above
+    from amplify_federation._model.events import event_between  # noqa: PLC0415 - see _session
 
     same = before.federation_id == after.federation_id
     event = event_between(before.state, after.state, same_federation=same)

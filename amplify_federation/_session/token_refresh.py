@@ -134,7 +134,7 @@ class TokenRefresher:
         self, grant: RefreshGrant, login: Login, precondition: Callable[[], None]
     ) -> Secret:
         """Return a new ID token of this login's user."""
-        from amplify_federation._oidc.refresh import refresh  # noqa: PLC0415 - few sessions have one
+        from amplify_federation._oidc.refresh import refresh  # noqa: PLC0415 - loads httpx, 80 ms
 
         repository, client = self._context.repository, self._context.client.http_client
 
@@ -158,7 +158,7 @@ class TokenRefresher:
         return token
 
     async def _end(self, grant: RefreshGrant) -> None:
-        from amplify_federation._oidc.refresh import revoke  # noqa: PLC0415 - seldom
+        from amplify_federation._oidc.refresh import revoke  # noqa: PLC0415 - as above
 
         with anyio.move_on_after(_REVOCATION):
             await revoke(grant, self._context.client.http_client)
