@@ -23,16 +23,17 @@ Version 1. Integers are big-endian.
     122+L   B     sealed body: the payload, see below
     The record ends there.
 
-The first 16 bytes keep their meaning in every later version, so that a newer record can be told
-from a damaged one.
+The first 16 bytes keep their meaning in every later version, to tell a newer record from a damaged
+one.
 
 HKDF-SHA-256 (RFC 5869) over the master key, with the record's salt and the info
 "amplify_federation record 1", gives 96 bytes: the body's key, the label's key, the commitment.
-Comparing the commitment first makes a wrong key known as such, and leaves no ciphertext that opens
-under two keys. Both seals are AES-256-GCM with a nonce of 12 zero bytes: each key seals once.
+Comparing the commitment first tells a wrong key from a damaged record, and leaves no ciphertext
+that opens under two keys. Both seals are AES-256-GCM with a nonce of 12 zero bytes: each key seals
+once.
 
 Label: size of the name (2 bytes), the name in UTF-8, zeros up to a multiple of 64; associated
-data: the header. Only rotation reads it, which knows no names.
+data: the header. It is read where names are not known: to rotate keys, and to list sessions.
 Body: size of the payload (4 bytes), the payload, zeros up to the next power of two, 4 KiB at least,
 so that the length of a token does not show; associated data: header, sealed label, name in UTF-8.
 """
@@ -69,7 +70,7 @@ HEADER_SIZE: Final = _PREFIX.size + _REST.size
 
 
 class Header(NamedTuple):
-    """The header of a record, which is read without a key, and its bytes."""
+    """The header of a record, which needs no key, and its bytes."""
 
     derivation: Derivation
     salt: bytes
@@ -91,11 +92,11 @@ def pack_header(
 
 
 def open_header(record: bytes) -> Header:
-    """Read the header of a record, and check all that can be checked without a key.
+    """Read the header of a record, and check what can be checked without a key.
 
     Raises:
-        SessionFormatTooNewError: a newer version of this package wrote it.
-        SessionFileCorruptError: it is no record, or was truncated or altered.
+        SessionFormatTooNewError: a newer version of this package wrote the record.
+        SessionFileCorruptError: these bytes are no record, or were truncated or altered.
     """
     if len(record) < _PREFIX.size:
         corrupt("it is truncated")
@@ -215,9 +216,9 @@ def _padded(data: bytes, bucket: int) -> bytes:
 
 
 def _keys(master: MasterKey, salt: bytes) -> tuple[MasterKey, MasterKey, bytes]:
-    # Imported at first use: 15 ms that a process without a session never pays.
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - heavy
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - heavy
+    # `cryptography` takes 15 ms, which a process without a stored session does not need to spend.
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - as said
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - as said
 
     kdf = HKDF(SHA256(), length=96, salt=salt, info=b"amplify_federation record 1")
     output = MasterKey(kdf.derive(master.reveal()))
@@ -234,14 +235,14 @@ def _matching_keys(header: Header, keys: Iterable[MasterKey]) -> tuple[MasterKey
 
 
 def _cipher_seal(key: MasterKey, data: bytes, bound: bytes) -> bytes:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - heavy
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as in `_keys`
 
     return AESGCM(key.reveal()).encrypt(_NONCE, data, bound)
 
 
 def _cipher_open(key: MasterKey, data: bytes, bound: bytes) -> bytes | None:
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - heavy
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - heavy
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in `_keys`
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as in `_keys`
 
     try:
         return AESGCM(key.reveal()).decrypt(_NONCE, data, bound)

@@ -1,7 +1,7 @@
-"""Key derivation from a passphrase: the functions, their parameters and the bounds of those.
+"""Key derivation from a passphrase: the functions, their parameters and the limits of these.
 
-The parameters stand in the header of each record, where an attacker with access to the disk could
-write others. So they are checked here, before any derivation: no record can cost minutes or
+The parameters are in the header of each record, where an attacker with access to the disk could
+write others. They are checked here before any derivation, so that no record costs minutes or
 gigabytes.
 """
 
@@ -14,7 +14,7 @@ _LAYOUT: Final = struct.Struct(">BxIII16s")
 DERIVATION_SIZE: Final = _LAYOUT.size
 
 _KIB: Final = 1024
-_MAX_MEMORY_KIB: Final = 256 * _KIB  # four times what we ask for
+_MAX_MEMORY_KIB: Final = 256 * _KIB  # four times the memory of `ARGON2ID`
 _MAX_ROUNDS: Final = 16
 _MAX_LANES: Final = 16
 _SCRYPT_MAX_LOG2_N: Final = 20
@@ -45,12 +45,12 @@ class Derivation(NamedTuple):
         return self._replace(salt=salt)
 
     def pack(self) -> bytes:
-        """Return the bytes that stand in a record's header."""
+        """Return the bytes for a record's header."""
         return _LAYOUT.pack(self.function, *self.parameters, self.salt)
 
     @property
     def memory_kib(self) -> int:
-        """What the derivation takes, in KiB of memory."""
+        """The memory that the derivation needs, in KiB."""
         if self.function is KeyFunction.SCRYPT:
             log2_n, block, _ = self.parameters
             return (block << log2_n) // 8  # 128 * r * N bytes
@@ -58,7 +58,7 @@ class Derivation(NamedTuple):
 
     @property
     def is_sane(self) -> bool:
-        """Whether the parameters are lawful and cheap enough to be tried at all."""
+        """Whether the parameters are valid and cheap enough to be tried."""
         if len(self.salt) != SALT_SIZE:
             return False
         match self.function:
@@ -77,7 +77,7 @@ class Derivation(NamedTuple):
 def unpack_derivation(data: bytes) -> Derivation | None:
     """Read `Derivation.pack`'s bytes; `None` if no sane derivation has these."""
     if data == _NOTHING:
-        return NO_DERIVATION  # as nearly every record has it
+        return NO_DERIVATION  # the usual case
     function, first, second, third, salt = _LAYOUT.unpack(data)
     if data[1] or function > max(KeyFunction):
         return None

@@ -1,7 +1,7 @@
 """Keys in files and in the environment: base64 of 32 bytes.
 
-A key that is there is read on the event loop, which is quicker than a hop to a thread; one is made
-in a worker thread.
+A key is read on the event loop, which is quicker than the way to a thread and back, and made in a
+worker thread.
 """
 
 import os
@@ -45,15 +45,14 @@ _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the key
 class KeyFile:
     """A key in a file: 32 bytes in base64. It is read at first use and then remembered.
 
-    A mounted secret may be reached through links. The file at their end must be a regular one of
-    this user or root, which no other user can write. Other users may read it only where its folder
-    keeps them out, or is root's: so Kubernetes, Docker and systemd mount secrets.
+    The path may be a link, as of a mounted secret. The file must be a regular one of this user or
+    root that no other user can write. Its mode may let other users read it only in a folder that is
+    closed to them or root's: Kubernetes, Docker and systemd mount secrets like this.
 
     Args:
         path: the file.
-        create: whether a missing file is made, with a random key, when a first session is
-            sealed. However many processes begin at once, they make one key. Such a file is no
-            link, and mode 0600.
+        create: whether a missing file is made, with a random key, when the first session is
+            sealed. Processes that begin at once make one key. The file is 0600 and must be no link.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
@@ -66,7 +65,7 @@ class KeyFile:
 
     @property
     def is_read(self) -> bool:
-        """Whether the key is remembered already."""
+        """Whether the key was read."""
         return self._key is not None
 
     @property
@@ -77,12 +76,12 @@ class KeyFile:
     @property
     def path(self) -> "Path":
         """The file."""
-        from pathlib import Path  # noqa: PLC0415 - slow to load, and for people alone
+        from pathlib import Path  # noqa: PLC0415 - 3 % of a restart, which uses text alone
 
         return Path(self._location)
 
     async def sealing_key(self) -> SealingKey:
-        """Return the key, made if it was to be; see `KeySource`."""
+        """Return the key; it is made if there is none and `create` was given. See `KeySource`."""
         if self._key is None:
             self._key = self._read()
         if self._key is None and self._create:
@@ -110,8 +109,8 @@ class KeyFile:
 class EnvironmentKey:
     """The key in `AMPLIFY_FEDERATION_KEY`, or in the file `AMPLIFY_FEDERATION_KEY_FILE` names.
 
-    Either is 32 bytes in base64. Read at first use. Both set, none set, a bad or an empty one is
-    `ConfigurationError`.
+    Either is 32 bytes in base64, and read at first use. `ConfigurationError` if both variables are
+    set, or none, or one holds no key.
     """
 
     def __init__(self) -> None:
@@ -122,7 +121,7 @@ class EnvironmentKey:
 
     @staticmethod
     def is_set() -> bool:
-        """Whether either variable is there; an empty one is, too, and is no key."""
+        """Whether a variable is set, even to nothing."""
         return any(name in os.environ for name in (KEY_VARIABLE, KEY_FILE_VARIABLE))
 
     async def sealing_key(self) -> SealingKey:
@@ -172,7 +171,7 @@ def _named_key(path: str) -> MasterKey:
 def read_key(path: AnyPath, *, mounted: bool = False) -> MasterKey | None:
     """Read a key file; `None` if there is none, `ConfigurationError` if it holds no key.
 
-    `mounted`: it may be reached through links, and be readable as mounted secrets are.
+    `mounted`: the rules of `KeyFile` for mounted secrets apply.
     """
     text = _key_text(path, mounted=mounted)
     if text is None:
@@ -195,23 +194,26 @@ def _key_text(path: AnyPath, *, mounted: bool) -> MasterKey | None:
 
 def made_key(path: AnyPath) -> MasterKey:
     """Read a key file, or make it with a random key, once for all processes."""
-    if (key := read_key(path)) is not None:
-        return key
-    return make_once(f"{os.fspath(path)}.lock", partial(read_key, path), partial(_written, path))
+    return read_or_make(
+        partial(read_key, path), partial(_written, path), lock_path=lambda: lock.lock_of(path)
+    )
 
 
-def make_once(
-    lock_path: str,
+def read_or_make(
     read: Callable[[], MasterKey | None],
     write: Callable[[MasterKey], StoreError | None],
+    *,
+    lock_path: Callable[[], str],
 ) -> MasterKey:
-    """Return the key that another process made meanwhile, or make a random one, under a lock.
+    """Return the key, or make a random one under a lock. Blocks.
 
-    Blocks, for up to 5 s while another process makes it. Where the frames of an error's traceback
-    would hold the key, `write` returns the error without one.
+    `write` returns an error without a traceback where the frames of that would hold the key. Raises
+    `StoreLockedError` if another process takes more than 5 s to make the key.
     """
-    with lock.hold_blocking(lock_path, timeout=_PATIENCE):
-        if (key := read()) is not None:
+    if (key := read()) is not None:
+        return key
+    with lock.hold_blocking(lock_path(), timeout=_PATIENCE):
+        if (key := read()) is not None:  # another process made it meanwhile
             return key
         key = MasterKey(os.urandom(KEY_SIZE))
         failure = write(key)

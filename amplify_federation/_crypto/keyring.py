@@ -1,7 +1,7 @@
 """A key in the operating system's keyring (extra `keyring`).
 
 Only the key is stored there, never a session: keyrings are slow, small and often locked. A keyring
-may ask the user, or hang on a bus that does not answer, so it is asked in a worker thread with a
+may ask the user, or wait for a bus that does not answer, so it runs in a worker thread with a
 deadline.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import anyio
 
 from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
-from amplify_federation._crypto.key_files import make_once
+from amplify_federation._crypto.key_files import read_or_make
 from amplify_federation._crypto.keys import (
     MasterKey,
     SealingKey,
@@ -94,10 +94,8 @@ def _read(name: str) -> MasterKey | None:
 
 
 def _made(name: str) -> MasterKey:
-    """Read the key, or make it, once for all processes of this user, and read it back."""
-    if (key := _read(name)) is not None:
-        return key
-    return make_once(_lock_path(), partial(_read, name), partial(_write, name))
+    """Read the key, or make it, once for all processes of this user."""
+    return read_or_make(partial(_read, name), partial(_write, name), lock_path=_lock_path)
 
 
 def _write(name: str, key: MasterKey) -> None:
@@ -111,7 +109,7 @@ def _write(name: str, key: MasterKey) -> None:
 
 def _lock_path() -> str:
     """Return the lock file for making the key. A keyring has no lock of its own."""
-    from platformdirs import user_state_dir  # noqa: PLC0415 - needed here alone
+    from platformdirs import user_state_dir  # noqa: PLC0415 - 8 % of a restart, and for a new key alone
 
     folder = folder_checks.real_folder(user_state_dir(_SERVICE, appauthor=False))
     folder_checks.make_folder(folder)

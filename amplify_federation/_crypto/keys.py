@@ -61,10 +61,10 @@ class SealingKey:
 
 
 class KeySource(Protocol):
-    """Gives keys. Asked at each write and at each read of something new; caching is its own."""
+    """Gives keys. It is asked at each write and each read of a new record, and does the caching."""
 
     async def sealing_key(self) -> SealingKey:
-        """Return the key that seals. It may be made here, once for all processes.
+        """Return the key that seals. A source may make it now, once for all processes.
 
         Raises `ConfigurationError` or `StoreError`.
         """
@@ -73,8 +73,8 @@ class KeySource(Protocol):
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
         """Return the keys that may open a record with this derivation in its header, likely first.
 
-        Makes no key. Raises `ConfigurationError` or `StoreError`; `SessionKeyError` if the place
-        of the key is empty.
+        Makes no key. Raises `ConfigurationError` or `StoreError`; `SessionKeyError` if there is no
+        key yet.
         """
         ...
 
@@ -95,7 +95,7 @@ class RawKey:
         return self._key
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
-        """Return the key; a record under a passphrase is not its."""
+        """Return the key, unless the record was sealed under a passphrase."""
         return (self._key.master,) if derivation == self._key.derivation else ()
 
 
@@ -130,8 +130,8 @@ class KeyRing:
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:
         """Return the keys of all sources, in the order given; see `KeySource`.
 
-        A source without a key is passed over: a new key file is made when a first record is sealed,
-        after old ones were opened.
+        A source without a key is left out: a new key file is made when the first record is sealed,
+        after the old ones were opened.
         """
         keys: list[MasterKey] = []
         missing: SessionKeyError | None = None
@@ -148,8 +148,8 @@ class KeyRing:
 def as_key_source(key: bytes | KeySource | MasterKey) -> KeySource:
     """Convert an explicit key: 32 bytes, or an object that gives keys.
 
-    Give it as `redacted_key` gives it where the caller's frame, which stands in the traceback, is
-    ours.
+    A caller of this package gives the result of `redacted_key`, for the traceback of an error holds
+    the caller's frame, too.
     """
     given = redacted_key(key)
     del key
@@ -187,7 +187,7 @@ def _no_key(kind: type) -> ConfigurationError:
 
 
 def key_from_text(text: MasterKey) -> MasterKey | None:
-    """Read a key written in base64, of either alphabet; `None` if it is none."""
+    """Read a key in base64, of either alphabet; `None` if the text is no key."""
     try:
         standard = text.reveal().strip().translate(bytes.maketrans(b"-_", b"+/"))
         key = MasterKey(b64decode(standard, validate=True))
@@ -197,5 +197,5 @@ def key_from_text(text: MasterKey) -> MasterKey | None:
 
 
 def key_as_text(key: MasterKey) -> bytes:
-    """Write a key in base64, on a line."""
+    """Write a key in base64, with a newline."""
     return b64encode(key.reveal()) + b"\n"

@@ -28,11 +28,11 @@ _KEPT: Final = 16  # derived keys; a folder has one salt, a rotation or a merger
 class PassphraseKey:
     """A key derived from a passphrase: Argon2id (3 rounds, 64 MiB, 4 lanes), else Scrypt.
 
-    The salt and the parameters stand in each record. New records take the salt of those that were
-    opened before, so that a process derives once.
+    The salt and the parameters are in each record. A new record takes the salt of the first one
+    that was opened, so that a process derives once.
 
     Args:
-        passphrase: any text but the empty one. Its strength is the strength of the seal.
+        passphrase: any text but the empty one. The encryption is as strong as this.
 
     Raises:
         ConfigurationError: the passphrase is empty or no text.
@@ -96,7 +96,7 @@ def derive(passphrase: MasterKey, derivation: Derivation) -> MasterKey:
 
     Raises `SessionKeyError` if this machine lacks the function.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - heavy
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see `envelope`
 
     run = _scrypt if derivation.function is KeyFunction.SCRYPT else _argon2id
     try:
@@ -116,7 +116,7 @@ def is_available(derivation: Derivation) -> bool:
 
 
 def _argon2id(passphrase: MasterKey, derivation: Derivation) -> MasterKey:
-    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # noqa: PLC0415 - heavy
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # noqa: PLC0415 - `cryptography` before 44 or OpenSSL before 3.2 has none
 
     rounds, memory, lanes = derivation.parameters
     function = Argon2id(
@@ -130,7 +130,7 @@ def _argon2id(passphrase: MasterKey, derivation: Derivation) -> MasterKey:
 
 
 def _scrypt(passphrase: MasterKey, derivation: Derivation) -> MasterKey:
-    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415 - heavy
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415 - see `envelope`
 
     log2_n, block, parallel = derivation.parameters
     function = Scrypt(salt=derivation.salt, length=KEY_SIZE, n=1 << log2_n, r=block, p=parallel)

@@ -1,8 +1,7 @@
 """Records in Redis: bytes by name, compare-and-set by version, leases.
 
 A value is its version, 16 characters, and then the bytes; so one script on one key compares and
-writes. Keys are keyed digests of names, so a listing tells nothing. This file must not know how
-bytes are sealed.
+writes. Keys are keyed digests of names, so a listing does not show names.
 """
 
 import hashlib
@@ -27,7 +26,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1  # seconds between tries to get a lease
 _VERSION: Final = 16  # characters
 _SECRET: Final = "naming"
 _SECRET_SIZE: Final = 32  # bytes
-_DIGEST_SIZE: Final = 20  # bytes; no two names of one fleet meet in 160 bits
+_DIGEST_SIZE: Final = 20  # bytes; no two names have the same 160 bits
 _REPLACE: Final = """
 if redis.call('GETRANGE', KEYS[1], 0, 15) ~= ARGV[1] then return 0 end
 if ARGV[3] == '0' then redis.call('SET', KEYS[1], ARGV[2])
@@ -54,9 +53,9 @@ return 0
 class KeyNames:
     """The Redis keys of names in a namespace: digests of the names under a shared secret.
 
-    The secret is random and lives in Redis too, sealed under the master key and not derived from
-    it: so a wrong master key is told as such, and a rotated one still finds the records. A Redis
-    that lost it (flushed, evicted) gets it back from the first process that misses a record.
+    The secret is random and stored in Redis, too. It is sealed under the master key and not derived
+    from it, so that a wrong master key is found out, and a rotated one still finds the records. If
+    Redis lost it (flushed, evicted), the first process that misses a record writes it again.
 
     Args:
         namespace: the beginning of every key.
@@ -83,7 +82,7 @@ class KeyNames:
         return self.prefix(kind) + digest.hexdigest()
 
     async def reload(self) -> bool:
-        """See to it that Redis has the secret; tell whether it is another one than before."""
+        """Make sure that Redis has the secret; tell whether it is another one than before."""
         before = self._secret
         if before is None or self._store is None:
             return False
@@ -108,7 +107,7 @@ async def _shared(store: Sealed, own: bytes) -> bytes:
 
 
 class RedisRecords:
-    """A byte store in Redis. `keep_for`: seconds after its last write that a record is kept."""
+    """Records in Redis. `keep_for`: seconds after its last write that a record is kept."""
 
     def __init__(self, client: RedisClient, names: KeyNames, *, keep_for: float | None) -> None:
         self._client = client
@@ -155,9 +154,9 @@ class RedisRecords:
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109  # part of the protocol
         """Hold a lease on a name; see `SessionStore`.
 
-        Its key holds a token that only its owner knows, so nobody ends another's lease. It expires
-        by itself 5 s after its owner was killed; a living owner extends it. Where it is lost all
-        the same, two may renew: the compare-and-set of the record keeps that harmless.
+        Its key holds a token that only its owner knows, so nobody else ends it. A living owner
+        extends it; it expires 5 s after its owner was killed. If it is lost all the same, two may
+        renew, which the compare-and-set of the record makes harmless.
         """
         client, key = self._client, await self._names.key_of(name, kind="lease")
         token = secrets.token_hex(16)

@@ -35,8 +35,8 @@ class EncryptedFileStore(Sealed):
             directory.
         key: 32 bytes, or one of `KeyFile`, `EnvironmentKey`, `PassphraseKey`, `KeyringKey`,
             `KeyRing`. By default the key in the environment (see `EnvironmentKey`), else a key
-            file in the folder, made once. That file keeps sessions from other users of the
-            machine and from copies of single files, not from whoever reads the whole folder.
+            file in the folder, made once. That file protects sessions from other users of the
+            machine and where single files are copied, but not where the whole folder is read.
 
     Raises:
         ConfigurationError: the key is malformed, or the path can be no path.
@@ -63,18 +63,17 @@ class EncryptedFileStore(Sealed):
 
         Raises:
             SessionKeyError: no key given opens some of the sessions. The others are done.
-            StoreConflictError: others wrote a session all the time.
+            StoreConflictError: other processes wrote a session at each of 5 tries.
         """
         done = await self.reseal_each(_records(self._files))
         bearers = FileRecords(self._files.location, keep=BEARERS_LIFE)
         return done + await Sealed(bearers, key=self._keys).reseal_each(_records(bearers))
 
     async def names(self) -> list[str | None]:
-        """Return the name under which each session of the folder is kept, sorted.
+        """Return the name of each session in the folder, sorted.
 
-        A `FederatedAuth` keeps its session under `<pool id>/<session name>`. `None` for a record
-        that no key at hand opens, or that is damaged. Reads the names alone, makes nothing, and
-        leaves every record as it is.
+        A `FederatedAuth` stores its session as `<pool id>/<session name>`. `None` stands for a
+        record that no given key opens, or that is damaged. Changes nothing.
 
         Raises:
             StoreError: the folder cannot be read.
@@ -83,9 +82,9 @@ class EncryptedFileStore(Sealed):
         return sorted(names, key=lambda name: (name is None, name or ""))
 
     def keeping(self, seconds: float) -> Sealed:
-        """Return a store in the same folder, whose records are removed so long after a write.
+        """Return a store in the same folder that removes a record `seconds` after its last write.
 
-        They have files of their own. `FederatedUsers` keeps the sessions of bearer tokens in one.
+        Its records are apart from those of this store. `FederatedUsers` uses one for bearer tokens.
         """
         return Sealed(FileRecords(self._files.location, keep=seconds), key=self._keys)
 
@@ -113,7 +112,7 @@ class _DefaultKey:
         return await self._chosen().opening_keys(derivation)
 
     def _check_no_records(self, source: KeyFile) -> None:
-        """Raise before a new key is made beside sessions that another one sealed."""
+        """Raise if there are sessions, which another key sealed, before a new key is made."""
         path = source.location
         if source.is_read or os.path.lexists(path) or not self._store.has_records():
             return
@@ -142,10 +141,10 @@ def default_folder() -> str:
     """Return the folder that is used where none is given."""
     if home := os.environ.get(HOME_VARIABLE):
         return home
-    from platformdirs import user_state_dir  # noqa: PLC0415 - not needed where a folder is given
+    from platformdirs import user_state_dir  # noqa: PLC0415 - 8 % of a restart with a folder given
 
     if os.environ.get("HOME") == "" and not os.environ.get("XDG_STATE_HOME"):
-        raise no_home()  # it would be a folder of the root directory
+        raise no_home()  # platformdirs returns a folder in the root directory
     try:
         folder = user_state_dir("amplify_federation", appauthor=False)
     except RuntimeError:  # of pathlib, for a uid without a passwd entry

@@ -33,7 +33,7 @@ class MemoryStore:
         return self._records.get(name)
 
     def at_hand(self, name: str) -> Record | None:
-        """Return the record as `read` does, to callers that cannot wait."""
+        """Return the record as `read` does, without waiting."""
         return self._records.get(name)
 
     async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:

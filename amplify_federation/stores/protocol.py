@@ -1,7 +1,6 @@
-"""SessionStore: what every store of sessions promises. Anyone may write one.
+"""SessionStore: the protocol of a store. Applications may write their own.
 
-This file must not know what the bytes mean. The promises are tested by
-`amplify_federation.testing.StoreContract`.
+`amplify_federation.testing.StoreContract` tests that one keeps to it.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -51,7 +50,7 @@ class SessionStore(Protocol):
     def lock(self, name: str, *, timeout: float) -> AbstractAsyncContextManager[None]:
         """Hold a lease on a name across all users of the store, waiting at most `timeout` seconds.
 
-        A lease keeps nobody from reading or writing; it is how one of many is chosen to renew.
+        A lease prevents no read or write; it chooses one of many to renew a session.
         Entering raises `StoreLockedError` when the time is over; 0 tries once.
         """
         ...
@@ -59,7 +58,7 @@ class SessionStore(Protocol):
 
 @runtime_checkable
 class DiscardsSetAside(Protocol):
-    """What a store that sets damaged records aside offers beside `SessionStore`."""
+    """A store that sets damaged records aside."""
 
     async def discard_set_aside(self, name: str) -> None:
         """Delete what was set aside under a name, and leave its record."""
@@ -68,7 +67,7 @@ class DiscardsSetAside(Protocol):
 
 @runtime_checkable
 class ChecksService(Protocol):
-    """What a store offers that can tell whether its server serves, with the key that it has."""
+    """A store that can tell whether its server serves and its key fits."""
 
     async def check(self) -> None:
         """Raise the `StoreError` or `ConfigurationError` that a session would meet."""
@@ -77,15 +76,15 @@ class ChecksService(Protocol):
 
 @runtime_checkable
 class ChecksWriting(Protocol):
-    """What a store offers that can tell beforehand whether a write would fail."""
+    """A store that can tell beforehand whether a write would fail."""
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` or `ConfigurationError` that a write would end with."""
         ...
 
 
-# An `isinstance` of these protocols does not see, from Python 3.12 on, what a store that wraps
-# another passes on by `__getattr__`. So the engine asks as follows.
+# From Python 3.12 on, `isinstance` of these protocols does not see what a store that wraps another
+# passes on by `__getattr__`. The engine uses these functions instead.
 
 
 def checks_writing(store: object) -> TypeGuard[ChecksWriting]:

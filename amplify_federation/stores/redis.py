@@ -18,17 +18,17 @@ KEEP_FOR: Final = 30 * 86_400.0  # seconds after the last write; each renewal is
 
 
 class RedisStore(Sealed):
-    """Keeps sessions in Redis (or Valkey), sealed, under names that tell nothing. asyncio alone.
+    """Keeps sessions in Redis (or Valkey), encrypted, under keys that do not show their names.
 
-    Each command has a deadline of 300 ms and is never sent twice; a Redis that does not serve in
-    time is `StoreUnavailableError`, and the next command tries anew. Use it as an async context
-    manager, or call `aclose()` in the end. Constructing does no I/O.
+    Needs asyncio. Each command has a deadline of 300 ms and is sent once; without an answer in time
+    it raises `StoreUnavailableError`, and the next command tries anew. Use it as an async context
+    manager, or call `aclose()` at the end. Constructing does no I/O.
 
     Args:
         url: `redis://[user:password@]host:port/db`, `rediss://...` (TLS), `unix://path`,
             `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/service/db`;
-            `valkey` and `valkeys` (TLS) in the place of `redis` and `rediss` mean the same. TLS is
-            told by options: `?ssl_ca_certs=FILE`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`.
+            `valkey` and `valkeys` (TLS) mean the same as `redis` and `rediss`. Options of TLS:
+            `?ssl_ca_certs=FILE`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`.
         key: 32 bytes, or one of `KeyFile`, `EnvironmentKey`, `PassphraseKey`, `KeyringKey`,
             `KeyRing`; the same in all processes.
         namespace: what every key in Redis begins with.
@@ -69,7 +69,7 @@ class RedisStore(Sealed):
         await self.aclose()
 
     def keeping(self, seconds: float) -> Sealed:
-        """Return a store of the same records, whose writes are kept for `seconds` from each."""
+        """Return a store of the same records that keeps each for `seconds` after its last write."""
         return Sealed(self._records.keeping(seconds), key=self._keys)
 
     async def rotate(self) -> int:
@@ -79,15 +79,15 @@ class RedisStore(Sealed):
 
         Raises:
             SessionKeyError: no key given opens some of the sessions. The others are done.
-            StoreConflictError: others wrote a session all the time.
+            StoreConflictError: other processes wrote a session at each of 5 tries.
         """
         await self._names.reseal()
         return await self.reseal_each(self._records.all())
 
     async def check(self) -> None:
-        """Look whether Redis serves this store: it answers, the key fits, and it can be written.
+        """Check that Redis answers, that the key fits, and that records can be written.
 
-        Writes a record that nobody uses, reads it and deletes it.
+        Writes, reads and deletes a record of its own.
 
         Raises:
             StoreUnavailableError: Redis does not serve; the message says why.

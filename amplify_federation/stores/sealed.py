@@ -1,7 +1,6 @@
-"""Sealed: makes a safe store of any byte store, which never sees plaintext.
+"""Sealed: encrypts the records of any store, which never sees plaintext.
 
-This file owns rotation, and what happens to a record that cannot be opened. It must not know where
-records are kept, nor what a session is.
+This file owns the rotation of keys, and what happens to a record that cannot be opened.
 """
 
 import logging
@@ -33,26 +32,26 @@ from amplify_federation.stores.protocol import (
 )
 
 _logger = logging.getLogger("amplify_federation")
-_TRIES: Final = 5  # at sealing a session anew that others write meanwhile
+_TRIES: Final = 5  # to seal a session anew that other processes write at the same time
 
 
 @runtime_checkable
 class SetsAside(Protocol):
-    """What a backend may offer beside `SessionStore`: keeping a damaged record for inspection."""
+    """A backend that can keep a damaged record for inspection."""
 
     async def set_aside(self, name: str, *, expected: str) -> str | None:
-        """Move the record away if its version is `expected`; return whereto, for the log."""
+        """Move the record away if its version is `expected`; return its new place, for the log."""
         ...
 
 
 class Sealed:
-    """Seals every record on its way into a backend, and opens it on its way out.
+    """Encrypts every record that is written to a backend, and decrypts it when it is read.
 
-    A record that was damaged, or moved here from another name, is logged once and counts as
-    absent: a backend that can (`SetsAside`) moves it away, elsewhere the next write replaces it.
+    A record that is damaged, or was moved from another name, is logged once and counts as absent. A
+    backend with `set_aside` moves it away; in another the next write replaces it.
 
     Args:
-        backend: keeps the sealed bytes.
+        backend: stores the sealed bytes.
         key: 32 bytes, or one of `KeyFile`, `EnvironmentKey`, `PassphraseKey`, `KeyringKey`,
             `KeyRing`.
 
@@ -66,7 +65,7 @@ class Sealed:
         del key  # no frame of a traceback may hold it
         self._keys = as_key_source(given)
         self._opened: LruCache[Record] = LruCache()
-        self._damaged: LruCache[str] = LruCache()  # the version of what counts as absent
+        self._damaged: LruCache[str] = LruCache()  # versions that count as absent
 
     def __repr__(self) -> str:
         return f"<Sealed {self._backend!r}>"
@@ -91,7 +90,7 @@ class Sealed:
         if isinstance(record, Record):
             self._opened.put(name, record)
             return record
-        await self._put_by(name, sealed.version, record)
+        await self._set_aside(name, sealed.version, record)
         return None
 
     async def compare_and_set(self, name: str, data: bytes, *, expected: str | None) -> str:
@@ -120,9 +119,9 @@ class Sealed:
             await self._backend.discard_set_aside(name)
 
     async def check_writable(self) -> None:
-        """Raise what a write would end with, for want of a key or of room; see `ChecksWriting`."""
+        """Raise what a write would raise: there is no key, or no room. See `ChecksWriting`."""
         key = await self._keys.sealing_key()
-        seal(b"", name="trial", key=key, salt=bytes(SALT_SIZE))  # what sealing needs is loaded now
+        seal(b"", name="trial", key=key, salt=bytes(SALT_SIZE))  # imports what sealing needs
         if isinstance(self._backend, ChecksWriting):
             await self._backend.check_writable()
 
@@ -133,7 +132,7 @@ class Sealed:
     async def reseal(self, name: str) -> bool:
         """Seal a record anew, with the first key of a `KeyRing`. `False` if there is none.
 
-        Raises `StoreConflictError` if somebody wrote in between, and what `read` raises.
+        Raises `StoreConflictError` if it was written in between, and what `read` raises.
         """
         record = await self.read(name)
         if record is not None:
@@ -141,7 +140,11 @@ class Sealed:
         return record is not None
 
     async def label_of(self, record: bytes) -> str | None:
-        """Return the name under which a backend's record was sealed; `None`: it does not open."""
+        """Return the name under which a record was sealed; `None` if no key opens it.
+
+        Args:
+            record: the bytes that the backend stores.
+        """
         try:
             keys = await self._keys.opening_keys(open_header(record).derivation)
             return open_label(record, keys=keys)
@@ -149,15 +152,15 @@ class Sealed:
             return None
 
     async def reseal_each(self, records: AsyncGenerator[bytes]) -> int:
-        """Seal anew each of a backend's records, given as they are kept; return how many.
+        """Seal records anew, given as the backend stores them; return how many.
 
-        A damaged record is passed over: it is seen to when it is read under its name.
+        A damaged record is left out: it is set aside when it is read under its name.
 
         Raises:
             SessionKeyError: no key given opens some of the records. The others are done.
-            StoreConflictError: others wrote a record all the time.
+            StoreConflictError: other processes wrote a record at each of 5 tries.
         """
-        done = strange = 0
+        done = unopened = 0
         async with aclosing(records):
             async for record in records:
                 try:
@@ -166,11 +169,11 @@ class Sealed:
                 except SessionFileCorruptError:
                     continue
                 except SessionKeyError:
-                    strange += 1
+                    unopened += 1
                     continue
                 done += await self._reseal_among_others(name)
-        if strange:
-            message = f"{done} sessions were sealed anew; no key given opens {strange} others."
+        if unopened:
+            message = f"{done} sessions were sealed anew; no key given opens {unopened} others."
             raise SessionKeyError(message)
         return done
 
@@ -189,7 +192,7 @@ class Sealed:
             return error.message
         return Record(sealed.version, payload)
 
-    async def _put_by(self, name: str, version: str, reason: str) -> None:
+    async def _set_aside(self, name: str, version: str, reason: str) -> None:
         where = None
         if isinstance(self._backend, SetsAside):
             where = await self._backend.set_aside(name, expected=version)
