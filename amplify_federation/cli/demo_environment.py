@@ -1,4 +1,4 @@
-"""What the demonstration runs on: an embedded Cognito, a folder, a clock, a session.
+"""What the steps of the demonstration share: an embedded Cognito, a folder, a clock, a session.
 
 The command uses `amplify_federation.testing` here, one wing another, since the embedded Cognito is
 what the demonstration shows; it is imported when the command runs and not before.
@@ -23,15 +23,16 @@ from amplify_federation import (
     AuthSettings,
     EncryptedFileStore,
     FederatedAuth,
+    FederationResult,
     IdentityPool,
     KeyFile,
     MemoryStore,
 )
+from amplify_federation.cli.demo_s3 import BUCKET, S3StandIn
 
 if TYPE_CHECKING:
     import httpx
 
-    from amplify_federation.cli.demo_s3 import S3StandIn
     from amplify_federation.testing import FakeCognito
 
 
@@ -39,8 +40,8 @@ USER = "alice"
 
 
 @define
-class DemoEnvironment:
-    """Everything that the steps work with."""
+class Demo:
+    """What the steps work with, and the results of earlier steps that later ones use."""
 
     fake: "FakeCognito"
     url: str
@@ -49,9 +50,30 @@ class DemoEnvironment:
     pool: IdentityPool
     client: "httpx.AsyncClient"
     settings: AuthSettings
-    s3: "S3StandIn"
+    s3: S3StandIn
     s3_url: str
+    token: str = ""
+    first: FederationResult | None = None
+    sealed: tuple[str, ...] = ()  # must be neither in the file nor on the screen
     _seen: int = field(default=0)
+
+    def state(self) -> str:
+        """Return the name of the session's state."""
+        return self.auth.state.name
+
+    def known(self) -> FederationResult:
+        """Return the result of the first federation."""
+        if self.first is None:  # pragma: no cover  # the federation is an earlier step
+            raise AssertionError
+        return self.first
+
+    def picture_url(self) -> str:
+        """Return the URL of the user's picture."""
+        return f"{self.s3_url}/{BUCKET}/{self.known().identity_id}/me.svg"
+
+    def has_no_secret(self, raw: bytes) -> bool:
+        """Whether none of the secrets is in these bytes."""
+        return not any(secret.encode() in raw for secret in self.sealed)
 
     def new_calls(self) -> tuple[str, ...]:
         """Return the operations that Cognito was asked for since the last look."""
@@ -102,11 +124,10 @@ class DemoEnvironment:
 
 
 @asynccontextmanager
-async def demo_environment() -> AsyncGenerator[DemoEnvironment]:
-    """Set up everything in a folder of its own, and take it away in the end."""
+async def demo_environment() -> AsyncGenerator[Demo]:
+    """Set up the demonstration in a folder of its own, which is deleted in the end."""
     import httpx  # noqa: PLC0415  # heavy
 
-    from amplify_federation.cli.demo_s3 import S3StandIn  # noqa: PLC0415  # the demo's alone
     from amplify_federation.testing import FakeCognito, ManualClock  # noqa: PLC0415  # see above
 
     clock = ManualClock(time.time())
@@ -124,4 +145,4 @@ async def demo_environment() -> AsyncGenerator[DemoEnvironment]:
             async with FederatedAuth(
                 pool, store=store, http_client=client, settings=settings
             ) as auth:
-                yield DemoEnvironment(fake, url, folder, auth, pool, client, settings, s3, s3_url)
+                yield Demo(fake, url, folder, auth, pool, client, settings, s3, s3_url)

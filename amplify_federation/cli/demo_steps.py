@@ -9,16 +9,15 @@ from http import HTTPStatus
 from importlib.util import find_spec
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from amplify_federation import (
     AuthProvider,
     AWSCredentials,
-    FederationResult,
     SessionExpiredError,
     SignedOutError,
 )
-from amplify_federation.cli.demo_environment import USER, DemoEnvironment, demo_environment
+from amplify_federation.cli.demo_environment import USER, Demo, demo_environment
 from amplify_federation.cli.demo_s3 import BUCKET, RESOURCE
 from amplify_federation.cli.output import masked_key_id, utc_text
 
@@ -46,34 +45,6 @@ class Step:
         return all(passed for _, passed in self.checks)
 
 
-@define
-class Demo:
-    """What the steps share. Later steps use the results of earlier ones."""
-
-    environment: DemoEnvironment
-    token: str = ""
-    first: FederationResult | None = None
-    sealed: tuple[str, ...] = ()  # what must not be found in the file, nor on the screen
-
-    def state(self) -> str:
-        """Return the name of the session's state."""
-        return self.environment.auth.state.name
-
-    def known(self) -> FederationResult:
-        """Return what the first federation gave."""
-        if self.first is None:  # pragma: no cover  # the federation comes before whatever asks
-            raise AssertionError
-        return self.first
-
-    def picture_url(self) -> str:
-        """Return where the user's picture is."""
-        return f"{self.environment.s3_url}/{BUCKET}/{self.known().identity_id}/me.svg"
-
-    def has_no_secret(self, raw: bytes) -> bool:
-        """Whether none of the secrets is in these bytes."""
-        return not any(secret.encode() in raw for secret in self.sealed)
-
-
 def masked(credentials: AWSCredentials | None) -> tuple[str, str]:
     """Return credentials as a step shows them: without their secrets."""
     if credentials is None:
@@ -95,16 +66,16 @@ async def opening(demo: Demo) -> Step:
         "An embedded Cognito starts on this machine",
         "It stands in for AWS: same calls, same checks, same errors, and a clock that moves.",
         facts=(
-            ("endpoint", demo.environment.url),
-            ("pool", f"{demo.environment.pool.identity_pool_id}, which trusts Google"),
+            ("endpoint", demo.url),
+            ("pool", f"{demo.pool.identity_pool_id}, which trusts Google"),
         ),
-        data={"endpoint": demo.environment.url, "pool": demo.environment.pool.identity_pool_id},
+        data={"endpoint": demo.url, "pool": demo.pool.identity_pool_id},
     )
 
 
 async def sign_in(demo: Demo) -> Step:
     """Get a token, as an application gets one from Google's sign-in."""
-    demo.token = demo.environment.sign_in()
+    demo.token = demo.sign_in()
     size = len(demo.token)
     return Step(
         f"The user, {USER}, signs in with Google",
@@ -116,7 +87,7 @@ async def sign_in(demo: Demo) -> Step:
 
 async def federate(demo: Demo) -> Step:
     """Trade the token for credentials."""
-    auth = demo.environment.auth
+    auth = demo.auth
     demo.first = await auth.federate_to_identity_pool(demo.token, AuthProvider.GOOGLE)
     credentials = demo.first.credentials
     demo.sealed = (
@@ -125,7 +96,7 @@ async def federate(demo: Demo) -> Step:
         credentials.session_token,
         demo.first.identity_id,
     )
-    calls = demo.environment.new_calls()
+    calls = demo.new_calls()
     return Step(
         "The token is traded for an identity and AWS credentials",
         "Cognito checks the token, and from now on this user has rights of their own in AWS.",
@@ -140,8 +111,8 @@ async def federate(demo: Demo) -> Step:
 
 async def fetch(demo: Demo) -> Step:
     """Ask for the session, as an application does before each use."""
-    session = await demo.environment.auth.fetch_auth_session()
-    calls = demo.environment.new_calls()
+    session = await demo.auth.fetch_auth_session()
+    calls = demo.new_calls()
     return Step(
         "The application asks for the session, as often as it likes",
         "Fresh credentials come from memory.",
@@ -158,7 +129,7 @@ async def fetch(demo: Demo) -> Step:
 
 async def look_at_file(demo: Demo) -> Step:
     """Show what is on the disk."""
-    path = demo.environment.session_file()
+    path = demo.session_file()
     raw = path.read_bytes()  # 4 KiB, once
     status = path.stat()  # the same
     mode, silent = stat.filemode(status.st_mode), demo.has_no_secret(raw)
@@ -180,8 +151,8 @@ async def look_at_file(demo: Demo) -> Step:
 
 async def second_process(demo: Demo) -> Step:
     """Let another process find the session."""
-    answer = await demo.environment.ask_another_process()
-    calls = demo.environment.new_calls()
+    answer = await demo.ask_another_process()
+    calls = demo.new_calls()
     command = "amplify-federation session --pool ... --store ..."
     return Step(
         "A second process finds the session in the file",
@@ -200,9 +171,9 @@ async def second_process(demo: Demo) -> Step:
 
 async def outlive_credentials(demo: Demo) -> Step:
     """Move the clock past the credentials: they are renewed with the stored token."""
-    demo.environment.fake.advance(_HOUR)
-    session = await demo.environment.auth.fetch_auth_session()
-    calls = demo.environment.new_calls()
+    demo.fake.advance(_HOUR)
+    session = await demo.auth.fetch_auth_session()
+    calls = demo.new_calls()
     identity = session.identity_id_result.value_or_none
     same = identity == demo.known().identity_id
     return Step(
@@ -225,9 +196,9 @@ async def outlive_credentials(demo: Demo) -> Step:
 
 async def outlive_token(demo: Demo) -> Step:
     """Move the clock past the token, too: now only a new sign-in helps."""
-    demo.environment.fake.advance(_HOUR)
-    session = await demo.environment.auth.fetch_auth_session()
-    calls = demo.environment.new_calls()
+    demo.fake.advance(_HOUR)
+    session = await demo.auth.fetch_auth_session()
+    calls = demo.new_calls()
     error = session.credentials_result.error
     expired = isinstance(error, SessionExpiredError)
     message = error.message if error else "nothing"
@@ -253,9 +224,9 @@ async def outlive_token(demo: Demo) -> Step:
 
 async def federate_again(demo: Demo) -> Step:
     """Sign in again: the same user gets the same identity."""
-    token = demo.environment.sign_in()
-    again = await demo.environment.auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
-    calls = demo.environment.new_calls()
+    token = demo.sign_in()
+    again = await demo.auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+    calls = demo.new_calls()
     same = again.identity_id == demo.known().identity_id
     return Step(
         f"{USER.capitalize()} signs in with Google again, with a new token",
@@ -278,16 +249,15 @@ async def keep_picture(demo: Demo) -> Step:
     """Write an object to S3 with the user's credentials, and read it back."""
     from amplify_federation.integrations.boto import SigV4Auth  # noqa: PLC0415  # needs botocore
 
-    here = demo.environment
-    here.s3.learn((await here.auth.fetch_auth_session()).credentials)
-    signer, url = SigV4Auth(here.auth, "s3"), demo.picture_url()
-    put = await here.client.put(url, content=_PICTURE, auth=signer)
-    got = await here.client.get(url, auth=signer)
+    demo.s3.learn((await demo.auth.fetch_auth_session()).credentials)
+    signer, url = SigV4Auth(demo.auth, "s3"), demo.picture_url()
+    put = await demo.client.put(url, content=_PICTURE, auth=signer)
+    got = await demo.client.get(url, auth=signer)
     return Step(
         f"{USER.capitalize()} keeps a picture in S3, with these credentials, and reads it back",
         "A small S3 on this machine checks the signature and the role's policy as AWS would.",
         did='await client.put(url, content=picture, auth=SigV4Auth(auth, "s3"))',
-        calls=here.new_calls(),
+        calls=demo.new_calls(),
         state=demo.state(),
         facts=(
             ("policy", f"allows {RESOURCE}"),
@@ -307,16 +277,15 @@ async def refuse_other_user(demo: Demo) -> Step:
     """Let another user ask for the picture of the first."""
     from amplify_federation.integrations.boto import SigV4Auth  # noqa: PLC0415  # needs botocore
 
-    here = demo.environment
-    async with here.other_user() as bob:
-        given = await bob.federate_to_identity_pool(here.sign_in("bob"), AuthProvider.GOOGLE)
-        here.s3.learn(given.credentials)
-        refused = await here.client.get(demo.picture_url(), auth=SigV4Auth(bob, "s3"))
+    async with demo.other_user() as bob:
+        given = await bob.federate_to_identity_pool(demo.sign_in("bob"), AuthProvider.GOOGLE)
+        demo.s3.learn(given.credentials)
+        refused = await demo.client.get(demo.picture_url(), auth=SigV4Auth(bob, "s3"))
     return Step(
         f"Bob signs in, and asks for {USER.capitalize()}'s picture",
         "His credentials are good, and his own; the policy gives him his own folder alone.",
         did='await client.get(url_of_alice, auth=SigV4Auth(bob, "s3"))',
-        calls=here.new_calls(),
+        calls=demo.new_calls(),
         facts=(
             ("identity", given.identity_id),
             ("answer", f"{refused.status_code} {refused.reason_phrase}: {refused.text}"),
@@ -342,10 +311,10 @@ async def picture_not_shown(_demo: Demo) -> Step:
 
 async def clear(demo: Demo) -> Step:
     """Sign out of AWS."""
-    await demo.environment.auth.clear_federation_to_identity_pool()
-    calls = demo.environment.new_calls()
-    session = await demo.environment.auth.fetch_auth_session()
-    calls += demo.environment.new_calls()
+    await demo.auth.clear_federation_to_identity_pool()
+    calls = demo.new_calls()
+    session = await demo.auth.fetch_auth_session()
+    calls += demo.new_calls()
     error = session.credentials_result.error
     return Step(
         "The user signs out",
@@ -379,7 +348,6 @@ STEPS = (
 
 async def run_steps() -> AsyncGenerator[Step]:
     """Run every step; yield each when it is done."""
-    async with demo_environment() as environment:
-        demo = Demo(environment)
+    async with demo_environment() as demo:
         for step in STEPS:
             yield await step(demo)

@@ -37,7 +37,7 @@ from amplify_federation.cli.checks import (
 from amplify_federation.cli.exit_codes import SIGN_IN, ExitCode
 from amplify_federation.cli.options import Target, run, session_command
 from amplify_federation.cli.output import print_json, remaining, wants_json
-from amplify_federation.cli.whoami import stored_state
+from amplify_federation.cli.session import stored_state
 
 STORE_URL_VARIABLE = "AMPLIFY_FEDERATION_STORE_URL"
 _IN_ARGUMENTS = (

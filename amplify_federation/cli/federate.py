@@ -57,22 +57,38 @@ def command(
                 token, provider, developer_provided_identity_id=identity_id
             )
 
-    result = run(work, doing="Asking Cognito")
+    report(target, provider, run(work, doing="Asking Cognito"))
+
+
+def report(
+    target: Target,
+    provider: AuthProvider,
+    result: FederationResult,
+    *,
+    user: str | None = None,
+    **more: object,
+) -> None:
+    """Print the session that a federation has made, with the user's name if it is known.
+
+    `more`: further members of the JSON document.
+    """
     credentials = result.credentials
+    known = {} if user is None else {"user": user}
     if wants_json():
-        print_json(
-            {
-                "state": "federated",
-                "identity_id": result.identity_id,
-                "provider": provider.login_key,
-                "expiration": utc_text(credentials.expiration),
-                "session": target.session,
-            }
-        )
+        document = {
+            "state": "federated",
+            **known,
+            "provider": provider.login_key,
+            "identity_id": result.identity_id,
+            "expiration": utc_text(credentials.expiration),
+            "session": target.session,
+        }
+        print_json({**document, **more})
         return
     print_pairs(
         [
             ("state", click.style("federated", bold=True)),
+            *known.items(),
             ("provider", provider.login_key),
             ("identity", result.identity_id),
             ("credentials", f"{masked_key_id(credentials)}, {remaining(credentials)}"),

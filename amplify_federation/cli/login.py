@@ -25,16 +25,9 @@ from amplify_federation.cli.client_settings import (
     issuer_of,
     resolved,
 )
+from amplify_federation.cli.federate import report
 from amplify_federation.cli.options import Target, run, session_command
-from amplify_federation.cli.output import (
-    masked_key_id,
-    print_json,
-    print_pairs,
-    progress,
-    remaining,
-    utc_text,
-    wants_json,
-)
+from amplify_federation.cli.output import progress, wants_json
 
 _AT_ONCE = 0.5  # seconds before a wait for a person is shown
 _NO_REFRESH = (
@@ -138,7 +131,10 @@ def command(  # noqa: PLR0913  # the options of the command
     secret = client_secret(client_secret_file)
     flow = _Flow(device, not no_browser, port, seconds)
     signed, result = run(lambda: _login(target, settings, issuer, secret, flow), doing=None)
-    _report(target, signed, result)
+    renews = signed.refresh_grant is not None
+    report(target, signed.provider, result, user=signed.username, renews_itself=renews)
+    if not renews and not wants_json():
+        click.echo(f"\n{_NO_REFRESH}", err=True)
 
 
 async def _login(
@@ -223,32 +219,3 @@ async def _show(prompt: SignInPrompt, *, browser: bool) -> None:
     for line in lines:
         click.echo(line, err=True)
     sys.stderr.flush()
-
-
-def _report(target: Target, signed: SignIn, result: FederationResult) -> None:
-    credentials = result.credentials
-    renews = signed.refresh_grant is not None
-    if wants_json():
-        print_json(
-            {
-                "state": "federated",
-                "user": signed.username,
-                "provider": signed.provider.login_key,
-                "identity_id": result.identity_id,
-                "expiration": utc_text(credentials.expiration),
-                "renews_itself": renews,
-                "session": target.session,
-            }
-        )
-        return
-    print_pairs(
-        [
-            ("state", click.style("federated", bold=True)),
-            ("user", signed.username),
-            ("provider", signed.provider.login_key),
-            ("identity", result.identity_id),
-            ("credentials", f"{masked_key_id(credentials)}, {remaining(credentials)}"),
-        ]
-    )
-    if not renews:
-        click.echo(f"\n{_NO_REFRESH}", err=True)

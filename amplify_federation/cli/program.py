@@ -32,7 +32,7 @@ _COMMANDS = {
         "command",
         "Write a profile with which AWS tools get the credentials.",
     ),
-    "list": ("whoami", "list_command", "List the sessions of this machine."),
+    "list": ("session", "list_command", "List the sessions of this machine."),
     "logout": ("session", "logout", "Forget the session, and end it at the provider."),
     "federate": ("federate", "command", "Trade a provider's token for AWS credentials."),
     "session": ("session", "command", "Show who is signed in, and for how long."),

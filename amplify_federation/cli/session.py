@@ -1,23 +1,29 @@
-"""`session`, `clear` and `logout`: show the stored session, and forget it."""
+"""`session`, `list`, `clear` and `logout`: show the stored sessions, and forget one."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from attrs import frozen
 
 from amplify_federation import (
+    AuthError,
     AuthSession,
+    EncryptedFileStore,
     Expired,
     Federated,
     FederatedAuth,
+    InvalidStateError,
     Revocation,
     SignedOut,
+    SignedOutError,
 )
 from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
-from amplify_federation.cli.options import Target, run, session_command
+from amplify_federation.cli.options import Target, examples, run, session_command, store_option
 from amplify_federation.cli.output import (
+    json_option,
     masked_key_id,
     print_json,
     print_pairs,
@@ -27,13 +33,14 @@ from amplify_federation.cli.output import (
 )
 
 T = TypeVar("T")
+State = SignedOut | Federated | Expired
 
 
 @frozen
 class _Look:
     """One look at a session."""
 
-    state: SignedOut | Federated | Expired
+    state: State
     session: AuthSession
 
 
@@ -98,6 +105,73 @@ def _print(target: Target, look: _Look) -> None:
     error = session.credentials_result.error or session.renewal_error
     if error is not None:
         click.echo(f"\n{error.message}\n  {advice_for(error)}", err=True)
+
+
+async def stored_state(auth: FederatedAuth) -> State:
+    """Return the state of a session as it lies in the store, and close the handle.
+
+    The handle is not entered, which would make the folder; asking for the user reads the store.
+    """
+    async with aclosing(auth):
+        with suppress(SignedOutError, InvalidStateError):
+            await auth.get_current_user()
+        return auth.state
+
+
+@click.command(
+    "list",
+    epilog=examples("amplify-federation list", "amplify-federation list --store ./sessions --json"),
+)
+@store_option
+@json_option
+def list_command(folder: Path | None) -> None:
+    """List the sessions in the folder, of every pool, with state and end of their credentials.
+
+    Names and pools stand in the sealed records: without the key nothing can be listed. Asks no
+    network. A record that the key at hand does not open is counted. No secret is shown.
+    """
+    target = Target(folder=folder)
+    rows, unopened = run(lambda: _rows(target.store()), doing="Reading the sessions")
+    if wants_json():
+        print_json({"sessions": rows, "unopened": unopened})
+        return
+    for row in rows:
+        until = "" if row["expiration"] is None else f"  credentials until {row['expiration']}"
+        name = click.style(str(row["session"]), bold=True)
+        click.echo(f"{name}  {row['state']}  {', '.join(row['providers'])}{until}")
+        click.echo(f"  {row['pool']}")
+    if not rows:
+        click.echo("No session is stored here.")
+    if unopened:
+        click.echo(f"{unopened} that the key at hand does not open, or damaged.", err=True)
+
+
+async def _rows(store: EncryptedFileStore) -> tuple[list[dict[str, Any]], int]:
+    names = await store.names()
+    rows: list[dict[str, Any]] = []
+    unopened = names.count(None)
+    for name in names:
+        pool, _, session = (name or "").partition("/")
+        if not session:
+            continue
+        try:
+            state = await stored_state(FederatedAuth(pool, store=store, session_name=session))
+        except AuthError:  # of a later version, say; `session` tells more
+            unopened += 1
+            continue
+        if isinstance(state, SignedOut):
+            continue  # cleared a short while ago, or a guest's
+        until = state.credentials.expiration if isinstance(state, Federated) else None
+        rows.append(
+            {
+                "session": session,
+                "state": state.name,
+                "providers": [each.login_key for each in state.logins],
+                "expiration": None if until is None else utc_text(until),
+                "pool": pool,
+            }
+        )
+    return rows, unopened
 
 
 async def _unread(target: Target, forget: Callable[[FederatedAuth], Awaitable[T]]) -> T:

@@ -1,11 +1,9 @@
-"""`whoami` and `list`: the user of a session, and the sessions of this machine."""
+"""`whoami`: the user of a session, with the identity and the role."""
 
 import base64
 import json
 import os
 import re
-from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -15,19 +13,15 @@ from amplify_federation import (
     AuthError,
     AuthSession,
     AWSCredentials,
-    EncryptedFileStore,
     Expired,
     Federated,
-    FederatedAuth,
     IdentityPool,
-    InvalidStateError,
     SignedOut,
     SignedOutError,
 )
 from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
-from amplify_federation.cli.options import Target, examples, run, session_command, store_option
+from amplify_federation.cli.options import Target, run, session_command
 from amplify_federation.cli.output import (
-    json_option,
     print_json,
     print_pairs,
     progress,
@@ -35,8 +29,8 @@ from amplify_federation.cli.output import (
     utc_text,
     wants_json,
 )
+from amplify_federation.cli.session import State, stored_state
 
-State = SignedOut | Federated | Expired
 _NAMES = ("email", "preferred_username", "cognito:username", "name", "sub")  # the first is shown
 _NO_TOKEN = "not known: the session holds no ID token that names the user"
 _ASSUMED = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/.+", re.ASCII)
@@ -94,17 +88,6 @@ async def _look(target: Target, *, no_network: bool) -> tuple[State, AuthSession
     async with target.open() as auth:
         session = await auth.fetch_auth_session()
         return auth.state, session
-
-
-async def stored_state(auth: FederatedAuth) -> State:
-    """Return the state of a session as it lies in the store, and close the handle.
-
-    The handle is not entered, which would make the folder; asking for the user reads the store.
-    """
-    async with aclosing(auth):
-        with suppress(SignedOutError, InvalidStateError):
-            await auth.get_current_user()
-        return auth.state
 
 
 def _offline_error(state: State) -> AuthError | None:
@@ -220,59 +203,3 @@ def _print(target: Target, state: State, credentials: AWSCredentials | None, rol
         rows.append(("credentials", remaining(credentials)))
     rows += [("session", target.session), ("pool", target.pool().identity_pool_id)]
     print_pairs(rows)
-
-
-@click.command(
-    "list",
-    epilog=examples("amplify-federation list", "amplify-federation list --store ./sessions --json"),
-)
-@store_option
-@json_option
-def list_command(folder: Path | None) -> None:
-    """List the sessions in the folder, of every pool, with state and end of their credentials.
-
-    Names and pools stand in the sealed records: without the key nothing can be listed. Asks no
-    network. A record that the key at hand does not open is counted. No secret is shown.
-    """
-    target = Target(folder=folder)
-    rows, unopened = run(lambda: _rows(target.store()), doing="Reading the sessions")
-    if wants_json():
-        print_json({"sessions": rows, "unopened": unopened})
-        return
-    for row in rows:
-        until = "" if row["expiration"] is None else f"  credentials until {row['expiration']}"
-        name = click.style(str(row["session"]), bold=True)
-        click.echo(f"{name}  {row['state']}  {', '.join(row['providers'])}{until}")
-        click.echo(f"  {row['pool']}")
-    if not rows:
-        click.echo("No session is stored here.")
-    if unopened:
-        click.echo(f"{unopened} that the key at hand does not open, or damaged.", err=True)
-
-
-async def _rows(store: EncryptedFileStore) -> tuple[list[dict[str, Any]], int]:
-    names = await store.names()
-    rows: list[dict[str, Any]] = []
-    unopened = names.count(None)
-    for name in names:
-        pool, _, session = (name or "").partition("/")
-        if not session:
-            continue
-        try:
-            state = await stored_state(FederatedAuth(pool, store=store, session_name=session))
-        except AuthError:  # of a later version, say; `session` tells more
-            unopened += 1
-            continue
-        if isinstance(state, SignedOut):
-            continue  # cleared a short while ago, or a guest's
-        until = state.credentials.expiration if isinstance(state, Federated) else None
-        rows.append(
-            {
-                "session": session,
-                "state": state.name,
-                "providers": [each.login_key for each in state.logins],
-                "expiration": None if until is None else utc_text(until),
-                "pool": pool,
-            }
-        )
-    return rows, unopened

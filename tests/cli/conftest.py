@@ -122,6 +122,6 @@ def signed_in(command, token):
 
 
 @pytest.fixture
-async def environment():
-    async with demo_environment() as environment:
-        yield environment
+async def demo():
+    async with demo_environment() as demo:
+        yield demo

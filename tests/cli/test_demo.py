@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from amplify_federation.cli import demo_steps
-from amplify_federation.cli.demo_steps import Demo
+from amplify_federation.cli.demo_environment import demo_environment
 from amplify_federation.cli.program import program
 
 needs_botocore = pytest.mark.skipif(not find_spec("botocore"), reason="botocore is not installed")
@@ -74,11 +75,13 @@ def test_the_demo_prints_its_steps_for_a_program_whatever_the_environment_is(tmp
 def test_the_demo_shows_no_secret(monkeypatch):
     demos = []
 
-    def remembered(environment):
-        demos.append(Demo(environment))
-        return demos[-1]
+    @contextlib.asynccontextmanager
+    async def remembered():
+        async with demo_environment() as demo:
+            demos.append(demo)
+            yield demo
 
-    monkeypatch.setattr(demo_steps, "Demo", remembered)
+    monkeypatch.setattr(demo_steps, "demo_environment", remembered)
     done = CliRunner().invoke(program, ["demo"])
     assert done.exit_code == 0, done.output
     *secrets, identity = demos[0].sealed

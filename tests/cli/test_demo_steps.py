@@ -4,12 +4,7 @@ import pytest
 
 from amplify_federation import AWSCredentials
 from amplify_federation.cli import demo_s3, demo_steps
-from amplify_federation.cli.demo_steps import Demo, Step, masked
-
-
-@pytest.fixture
-def demo(environment):
-    return Demo(environment)
+from amplify_federation.cli.demo_steps import Step, masked
 
 
 def test_a_step_passes_if_all_its_checks_held():
@@ -27,16 +22,6 @@ def test_credentials_are_told_without_their_secrets():
     assert masked(None) == ("credentials", "none")
 
 
-async def test_a_secret_in_plain_bytes_is_found(demo):
-    demo.sealed = ("the secret",)
-    assert demo.has_no_secret(b"something else")
-    assert not demo.has_no_secret(b"... the secret ...")
-
-
-async def test_the_state_is_named(demo):
-    assert demo.state() == "signed_out"
-
-
 async def test_the_first_steps_pass_their_checks(demo):
     for step in (demo_steps.opening, demo_steps.sign_in, demo_steps.federate, demo_steps.fetch):
         assert (await step(demo)).passed
@@ -46,7 +31,7 @@ async def test_the_file_is_shown_and_a_plain_one_would_be_noticed(demo):
     await demo_steps.sign_in(demo)
     await demo_steps.federate(demo)
     assert (await demo_steps.look_at_file(demo)).passed
-    file = demo.environment.session_file()
+    file = demo.session_file()
     file.write_bytes(demo.token.encode())  # as if nothing had sealed it
     assert not (await demo_steps.look_at_file(demo)).passed
 
@@ -95,7 +80,7 @@ async def test_without_botocore_the_demo_says_what_it_would_show(demo):
 async def test_a_renewal_that_fails_is_noticed(demo):
     await demo_steps.sign_in(demo)
     await demo_steps.federate(demo)
-    demo.environment.fake.deactivate_token(demo.token)
+    demo.fake.deactivate_token(demo.token)
     assert not (await demo_steps.outlive_credentials(demo)).passed
 
 

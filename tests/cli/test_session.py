@@ -105,3 +105,34 @@ def test_nobody_signed_in_is_no_error(command):
     done = command("clear", "--json")
     assert done.code == 0
     assert done.json == {"state": "signed_out", "session": "default"}
+
+
+def test_the_sessions_of_every_pool_are_listed_without_a_call(signed_in, fake, pool):
+    other = fake.create_identity_pool()
+    for name, there in (("bob", pool), ("default", other)):
+        token = fake.issue_token(AuthProvider.GOOGLE, name)
+        arguments = ("--session", name, "--pool", there, "--provider", "google")
+        assert signed_in("federate", *arguments, "--token-file", "-", stdin=token).code == 0
+    signed_in("federate", "--session", "gone", "--provider", "google", "--token-file", "-",
+              stdin=fake.issue_token(AuthProvider.GOOGLE, "gone"))  # fmt: skip
+    signed_in("clear", "--session", "gone")
+    calls = len(fake.calls)
+    told = signed_in("list", "--json").json
+    assert {(each["pool"], each["session"]) for each in told["sessions"]} == {
+        (pool, "default"), (pool, "bob"), (other, "default"),
+    }  # fmt: skip
+    assert told["unopened"] == 0
+    assert "bob" in signed_in("list").stdout
+    assert len(fake.calls) == calls
+
+
+def test_without_the_key_a_folder_tells_how_many_and_nothing_else(signed_in):
+    done = signed_in("list", env={"AMPLIFY_FEDERATION_KEY": "A" * 43 + "="})
+    assert done.code == 0
+    assert done.stdout == "No session is stored here.\n" or "us-west-2" not in done.stdout
+    assert "1 that the key at hand does not open" in done.stderr
+
+
+def test_a_folder_that_is_not_there_has_no_session_and_is_not_made(command, folder):
+    assert command("list").stdout == "No session is stored here.\n"
+    assert not folder.exists()
