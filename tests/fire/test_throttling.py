@@ -19,7 +19,7 @@ from amplify_federation import (
     errors,
 )
 from amplify_federation.testing import AWS_QUOTAS, FakeCognito
-from tests.fire.virtual_time import LoopClock, backend_of
+from tests.virtual_time import BACKENDS, LoopClock
 
 CALLERS = 1_000
 GET_ID = AWS_QUOTAS["GetId"]
@@ -30,9 +30,9 @@ FAULT_COST = 14  # of any other
 LONGEST = 1.0 + 2.0  # seconds that two retries wait, at most, unless the server wishes otherwise
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=BACKENDS)
 def anyio_backend(request):
-    return backend_of(request.param)
+    return request.param
 
 
 @pytest.fixture

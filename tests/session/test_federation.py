@@ -28,6 +28,7 @@ from tests.session.kit import (
     GatedStore,
     federate,
 )
+from tests.virtual_time import virtual_time
 
 GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
 
@@ -400,20 +401,22 @@ async def test_a_cancelled_federation_holds_nobody_up(world):
         assert auth.state.identity_id == result.identity_id
 
 
+@virtual_time
 async def test_a_federation_that_does_not_end_is_a_timeout_and_changes_nothing(world):
     world.transport.before[GET_ID] = Gate()
-    async with world.auth(timeout=0.05) as auth:
+    async with world.auth() as auth:
         with pytest.raises(CallTimeoutError):
             await federate(auth, world.token())
         assert isinstance(auth.state, SignedOut)
 
 
+@virtual_time
 async def test_a_deadline_during_the_commit_leaves_what_the_caller_is_told(world):
     world.store = GatedStore(MemoryStore())
-    async with world.auth(timeout=0.2) as auth:
+    async with world.auth(timeout=2.0) as auth:
         gate = world.store.after_write = Gate()
         async with pending(federate(auth, world.token()), at=gate) as call:
-            await anyio.sleep(0.3)  # beyond the deadline of the call: that is the point
+            await anyio.sleep(3)  # beyond the deadline of the call: that is the point
         assert auth.state.identity_id == call.result.identity_id
 
 

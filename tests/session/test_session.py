@@ -22,7 +22,6 @@ from amplify_federation import (
     StoreUnavailableError,
     UserPoolTokens,
 )
-from amplify_federation._session import renewal
 from tests.concurrency import Gate, pending
 from tests.session.kit import (
     BOTH,
@@ -33,6 +32,7 @@ from tests.session.kit import (
     World,
     federate,
 )
+from tests.virtual_time import virtual_time
 
 OVER = HOUR - 5  # within the margin of 10 s
 INACTIVE = "Token is inactive"
@@ -315,8 +315,9 @@ async def test_a_fetch_whose_renewal_a_clear_overtook_says_signed_out(world, cod
         assert isinstance(auth.state, SignedOut)
 
 
+@virtual_time
 async def test_a_fetch_that_meets_its_deadline_says_so_in_its_fields(world):
-    async with world.auth(timeout=0.05) as auth:
+    async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
         world.transport.before[GET_CREDENTIALS] = Gate()
@@ -535,10 +536,8 @@ async def test_two_pools_in_one_store_are_two_sessions(world):
         assert isinstance(other.state, SignedOut)
 
 
-async def test_leaving_because_of_a_cancellation_ends_what_runs_in_the_background(
-    world, monkeypatch
-):
-    monkeypatch.setattr(renewal, "PATIENCE", 0.01)
+@virtual_time
+async def test_leaving_because_of_a_cancellation_ends_what_runs_in_the_background(world):
     with anyio.CancelScope() as scope:
         async with world.auth() as auth:
             await federate(auth, world.token())

@@ -1,6 +1,5 @@
 """The opt-in `token_source`: when it is asked, what is taken from it, how its faults show."""
 
-import anyio
 import pytest
 
 from amplify_federation import (
@@ -14,7 +13,9 @@ from amplify_federation import (
     SignedOut,
     ValidationError,
 )
+from tests.concurrency import Gate, pending
 from tests.session.kit import GET_CREDENTIALS, HOUR
+from tests.virtual_time import virtual_time
 
 GOOGLE = AuthProvider.GOOGLE
 
@@ -188,19 +189,11 @@ async def test_an_outage_after_the_source_answered_expires_nothing(world, source
 
 async def test_many_callers_ask_the_source_once(world, source, auth):
     world.fake.advance(2 * HOUR)
-    source.pause = anyio.Event()
-    sessions = []
-
-    async def fetch():
-        sessions.append(await auth.fetch_auth_session())
-
-    async with anyio.create_task_group() as group:
-        for _ in range(50):
-            group.start_soon(fetch)
-        await anyio.wait_all_tasks_blocked()
-        source.pause.set()
+    source.pause = Gate()
+    async with pending(*(auth.fetch_auth_session() for _ in range(50)), at=source.pause) as fetches:
+        pass
     assert len(source.asked) == 1
-    assert all(session.is_signed_in for session in sessions)
+    assert all(session.is_signed_in for session in fetches.results)
 
 
 async def test_a_source_that_calls_its_own_session_is_told_at_once(world):
@@ -239,20 +232,18 @@ async def test_a_source_may_call_another_session(world):
 
 async def test_a_clear_while_the_source_is_at_work_is_not_undone(world, source, auth):
     world.fake.advance(2 * HOUR)
-    source.pause = anyio.Event()
-    async with anyio.create_task_group() as group:
-        group.start_soon(auth.fetch_auth_session)
-        await anyio.wait_all_tasks_blocked()
+    source.pause = Gate()
+    async with pending(auth.fetch_auth_session(), at=source.pause):
         await auth.clear_federation_to_identity_pool()
-        source.pause.set()
     assert isinstance(auth.state, SignedOut)
 
 
+@virtual_time
 async def test_a_hanging_source_is_cut_at_the_deadline(world, source):
-    auth = world.auth(token_source=source, timeout=0.05)
+    auth = world.auth(token_source=source)
     await auth.federate_to_identity_pool(world.token(), GOOGLE)
     world.fake.advance(2 * HOUR)
-    source.pause = anyio.Event()
+    source.pause = Gate()
     session = await auth.fetch_auth_session()
     assert isinstance(session.credentials_result.error, NetworkError)
     assert session.is_signed_in

@@ -6,7 +6,6 @@ import anyio
 import pytest
 
 from amplify_federation import (
-    AuthError,
     AuthProvider,
     CallTimeoutError,
     EncryptedFileStore,
@@ -26,6 +25,7 @@ from amplify_federation.testing import ManualClock
 from tests.concurrency import Gate, concurrently, pending
 from tests.session.kit import GET_ID, federate
 from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
+from tests.virtual_time import virtual_time
 
 GOOGLE, FACEBOOK, APPLE = AuthProvider.GOOGLE, AuthProvider.FACEBOOK, AuthProvider.APPLE
 USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
@@ -347,10 +347,11 @@ async def test_a_store_that_is_down_is_asked_twice_a_second_at_most(world):
     assert store.reads == reads + 1
 
 
+@virtual_time
 async def test_a_federation_that_takes_too_long_is_a_timeout(world):
     store = world.store = GatedStore(MemoryStore())
     store.before_read = Gate()
-    users = world.users(timeout=0.01)
+    users = world.users()
     with pytest.raises(CallTimeoutError):
         await users.session_for(world.token(), GOOGLE)
 
@@ -492,24 +493,18 @@ async def test_renewals_are_bounded_too(world):
     assert await calls_at_once(world, users, tokens, GET_CREDENTIALS) == 3
 
 
-async def test_who_waits_in_line_for_too_long_is_told_so(world):
-    users = world.users(max_federations=1, timeout=0.6)
-    world.transport.before[GET_ID] = Gate()
-    errors = []
-
-    async def ask(subject):
-        try:
-            await users.session_for(world.token(subject), GOOGLE)
-        except AuthError as error:
-            errors.append(error)
-
-    async with anyio.create_task_group() as tasks:
-        for subject in "abc":
-            tasks.start_soon(ask, subject)
-    assert sorted(type(error).__name__ for error in errors) == [
-        "CallTimeoutError", "StoreLockedError", "StoreLockedError",
-    ]  # fmt: skip
-    (one, two) = (error for error in errors if isinstance(error, StoreLockedError))
+@virtual_time
+async def test_a_token_that_waits_too_long_for_its_turn_is_told_the_limit(world):
+    users = world.users(max_federations=1, timeout=10)
+    gate = world.transport.before[GET_ID] = Gate()
+    first, *others = (users.session_for(world.token(subject), GOOGLE) for subject in "abc")
+    async with (
+        pending(first, at=gate, raises=CallTimeoutError) as served,
+        pending(*others, at=gate, raises=StoreLockedError) as waiting,
+    ):
+        await waiting.wait()
+        await served.wait()
+    one, two = waiting.errors
     assert "1 sessions are at Cognito" in one.message
     assert "max_federations" in two.recovery_suggestion
     del world.transport.before[GET_ID]

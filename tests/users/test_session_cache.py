@@ -21,6 +21,7 @@ from amplify_federation._users.session_cache import CachedSession, SessionCache
 from amplify_federation.testing import ManualClock
 from tests.concurrency import Gate, concurrently, pending
 from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
+from tests.virtual_time import virtual_time
 
 GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
 ALMOST_AN_HOUR = 3_400.0  # seconds: in the window in which one caller renews early
@@ -188,9 +189,10 @@ async def test_a_session_stays_loaded_while_its_store_is_in_trouble(world):
     assert isinstance(kept_of(world, users, token), CachedSession)
 
 
+@virtual_time
 async def test_a_store_that_hangs_costs_one_deadline_and_then_memory_serves(world):
     store = world.store = GatedStore(MemoryStore())
-    users, token = world.users(timeout=0.05), world.token()
+    users, token = world.users(), world.token()
     first = await users.session_for(token, GOOGLE)
     world.clock.advance(1)
     store.before_read = Gate()

@@ -1,9 +1,10 @@
-"""Loops whose time passes only when nobody has anything to do, so that waiting takes none."""
+"""Loops whose time passes only when no task can run: a wait takes none, and no load prolongs it."""
 
 import asyncio
 import selectors
 
 import anyio
+import pytest
 import trio.testing
 
 _START = 1_800_000_000.0  # seconds since the epoch
@@ -19,7 +20,7 @@ class LoopClock:
         return anyio.current_time()
 
 
-class _Impatient(selectors.DefaultSelector):
+class _JumpingSelector(selectors.DefaultSelector):
     """Counts the seconds that it was told to wait, and does not wait."""
 
     def __init__(self) -> None:
@@ -37,11 +38,11 @@ class _Impatient(selectors.DefaultSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._impatient = _Impatient()
-        super().__init__(self._impatient)
+        self._selector = _JumpingSelector()
+        super().__init__(self._selector)
 
     def time(self) -> float:
-        return self._impatient.passed
+        return self._selector.passed
 
 
 def backend_of(name: str) -> tuple[str, dict[str, object]]:
@@ -49,3 +50,8 @@ def backend_of(name: str) -> tuple[str, dict[str, object]]:
     if name == "trio":
         return name, {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return name, {"loop_factory": _Loop}
+
+
+BACKENDS = [pytest.param(backend_of(name), id=name) for name in ("asyncio", "trio")]
+# A test with this mark must not wait for a thread, a process or a socket.
+virtual_time = pytest.mark.parametrize("anyio_backend", BACKENDS)
