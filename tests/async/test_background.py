@@ -6,6 +6,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from amplify_federation._async.background import Background, shielded
+from tests.concurrency import Gate, pending
 
 
 async def test_work_goes_on_beside_its_caller():
@@ -89,22 +90,22 @@ async def test_a_failure_is_logged_by_its_class_and_takes_nobody_down(caplog):
 
 
 class Writing:
-    """A write in two steps, which waits between them."""
+    """A write in two steps, with a gate between them."""
 
     def __init__(self):
         self.steps = []
-        self.may_end = anyio.Event()
+        self.gate = Gate()
 
     async def __call__(self):
         self.steps.append("begun")
-        await self.may_end.wait()
+        await self.gate.wait()
         await checkpoint()
         self.steps.append("done")
 
 
 async def test_work_is_done():
     writing = Writing()
-    writing.may_end.set()
+    writing.gate.open()
     await shielded(writing)
     assert writing.steps == ["begun", "done"]
 
@@ -119,24 +120,18 @@ async def test_an_exception_comes_out_as_it_is_and_not_in_a_group():
 
 async def test_cancelled_work_is_done_whole_and_the_cancellation_comes_after():
     writing, after = Writing(), []
-    scope = anyio.CancelScope()
 
     async def caller():
-        with scope:
-            await shielded(writing)
-            await checkpoint()
-            after.append("never")
+        await shielded(writing)
+        await checkpoint()
+        after.append("never")
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(caller)
-        await anyio.wait_all_tasks_blocked()
-        scope.cancel()
+    async with pending(caller(), at=writing.gate) as call:
+        call.cancel()
         await anyio.wait_all_tasks_blocked()
         assert writing.steps == ["begun"]
-        writing.may_end.set()
     assert writing.steps == ["begun", "done"]
-    assert after == []
-    assert scope.cancelled_caught
+    assert after == call.results == []
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -151,7 +146,7 @@ def test_asyncios_own_cancel_does_not_break_it_however_often_it_comes(times):
             await asyncio.sleep(0)
         assert writing.steps == ["begun"]
         assert not task.done()
-        writing.may_end.set()
+        writing.gate.open()
         with pytest.raises(asyncio.CancelledError):
             await task
         return writing.steps
@@ -162,7 +157,7 @@ def test_asyncios_own_cancel_does_not_break_it_however_often_it_comes(times):
 def test_a_cancel_before_it_began_leaves_all_or_nothing():
     async def main():
         writing = Writing()
-        writing.may_end.set()
+        writing.gate.open()
         task = asyncio.create_task(shielded(writing))
         await asyncio.sleep(0)  # in the task group, the child not yet run
         task.cancel()
@@ -174,22 +169,13 @@ def test_a_cancel_before_it_began_leaves_all_or_nothing():
 
 
 async def test_a_failure_of_cancelled_work_is_told_all_the_same():
-    may_fail, told = anyio.Event(), []
-    scope = anyio.CancelScope()
+    gate = Gate()
 
     async def fail():
-        await may_fail.wait()
+        await gate.wait()
         raise ValueError
 
-    async def caller():
-        with scope, pytest.raises(ValueError):
-            await shielded(fail)
-        told.append(True)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(caller)
+    async with pending(shielded(fail), at=gate, raises=ValueError) as call:
+        call.cancel()
         await anyio.wait_all_tasks_blocked()
-        scope.cancel()
-        await anyio.wait_all_tasks_blocked()
-        may_fail.set()
-    assert told == [True]
+    assert len(call.errors) == 1

@@ -1,119 +1,105 @@
+from functools import partial
+
 import anyio
 import pytest
-import trio
-import trio.testing
 
 from amplify_federation._async.serial_queue import SerialQueue
+from tests.concurrency import Gate, concurrently, pending
+from tests.virtual_time import virtual_time
 
 
-class Works:
-    """Work of several callers, each of which ends when it may."""
+class Jobs:
+    """A queue, and work for it that notes when it begins and ends, and waits at a gate between."""
 
-    def __init__(self, count):
+    def __init__(self):
+        self.queue = SerialQueue()
+        self.gate = Gate()
         self.order = []
-        self.may_end = [anyio.Event() for _ in range(count)]
 
-    def of(self, number):
-        async def work():
-            self.order.append(f"{number} begins")
-            await self.may_end[number].wait()
-            self.order.append(f"{number} ends")
-            return number
+    def run(self, number):
+        return self.queue.run(partial(self._work, number), seconds=30)
 
-        return work
-
-
-async def taken(turns, work, into, seconds=30.0):
-    into.append(await turns.run(work, seconds=seconds))
+    async def _work(self, number):
+        self.order.append(f"{number} begins")
+        await self.gate.wait()
+        self.order.append(f"{number} ends")
+        return number
 
 
 async def test_callers_work_one_at_a_time_in_order_of_call():
-    turns, works, done = SerialQueue(), Works(3), []
-    async with anyio.create_task_group() as group:
-        for number in range(3):
-            group.start_soon(taken, turns, works.of(number), done)
-            await anyio.wait_all_tasks_blocked()
-        assert works.order == ["0 begins"]
-        for event in reversed(works.may_end):
-            event.set()
-    assert works.order == [f"{n} {word}" for n in range(3) for word in ("begins", "ends")]
-    assert [job.result for job in done] == [[0], [1], [2]]
-    assert not any(job.cancelled for job in done)
+    jobs = Jobs()
+    async with (
+        pending(jobs.run(0), at=jobs.gate) as first,
+        pending(jobs.run(1), at=jobs.gate) as second,
+        pending(jobs.run(2), at=jobs.gate) as third,
+    ):
+        assert jobs.order == ["0 begins"]
+    assert jobs.order == [f"{n} {word}" for n in range(3) for word in ("begins", "ends")]
+    done = [first.result, second.result, third.result]
+    assert [(job.cancelled, job.result) for job in done] == [(False, [n]) for n in range(3)]
 
 
-async def test_overtaking_ends_the_one_at_work_and_all_who_wait():
-    turns, works, done = SerialQueue(), Works(3), []
-    async with anyio.create_task_group() as group:
-        for number in range(3):
-            group.start_soon(taken, turns, works.of(number), done)
-            await anyio.wait_all_tasks_blocked()
-        turns.cancel_all()
-    assert works.order == ["0 begins"]
-    assert [(job.cancelled, job.result) for job in done] == [(True, [])] * 3
+async def test_cancelling_all_ends_the_one_at_work_and_all_that_wait():
+    jobs = Jobs()
+    async with pending(*(jobs.run(number) for number in range(3)), at=jobs.gate) as calls:
+        jobs.queue.cancel_all()
+        await calls.wait()
+    assert len(jobs.order) == 1
+    assert [(job.cancelled, job.result) for job in calls.results] == [(True, [])] * 3
 
 
-async def test_who_comes_after_the_overtaking_works():
-    turns, works, done = SerialQueue(), Works(2), []
-    async with anyio.create_task_group() as group:
-        group.start_soon(taken, turns, works.of(0), done)
-        await anyio.wait_all_tasks_blocked()
-        turns.cancel_all()
-        works.may_end[1].set()
-        group.start_soon(taken, turns, works.of(1), done)
-    assert sorted((job.cancelled, job.result) for job in done) == [(False, [1]), (True, [])]
+async def test_a_caller_that_comes_after_all_were_cancelled_works():
+    jobs = Jobs()
+    async with pending(jobs.run(0), at=jobs.gate) as call:
+        jobs.queue.cancel_all()
+        jobs.gate.open()
+        last = await jobs.run(1)
+    assert (call.result.cancelled, call.result.result) == (True, [])
+    assert (last.cancelled, last.result) == (False, [1])
 
 
-async def test_overtaking_nobody_is_nothing():
-    turns, works = SerialQueue(), Works(1)
-    turns.cancel_all()
-    works.may_end[0].set()
-    assert (await turns.run(works.of(0), seconds=30)).result == [0]
+async def test_cancelling_nobody_is_nothing():
+    jobs = Jobs()
+    jobs.queue.cancel_all()
+    jobs.gate.open()
+    assert (await jobs.run(0)).result == [0]
 
 
 async def test_what_the_work_raises_reaches_its_caller_and_frees_the_next():
-    turns, works = SerialQueue(), Works(1)
+    jobs = Jobs()
 
     async def fail():
         raise ValueError
 
     with pytest.raises(ValueError):
-        await turns.run(fail, seconds=30)
-    works.may_end[0].set()
-    assert (await turns.run(works.of(0), seconds=30)).result == [0]
+        await jobs.queue.run(fail, seconds=30)
+    jobs.gate.open()
+    assert (await jobs.run(0)).result == [0]
 
 
 async def test_a_caller_who_is_cancelled_frees_the_next():
-    turns, works, done = SerialQueue(), Works(2), []
-    async with anyio.create_task_group() as group:
-        first = anyio.CancelScope()
-
-        async def cancelled():
-            with first:
-                await taken(turns, works.of(0), done)
-
-        group.start_soon(cancelled)
-        await anyio.wait_all_tasks_blocked()
-        works.may_end[1].set()
-        group.start_soon(taken, turns, works.of(1), done)
-        await anyio.wait_all_tasks_blocked()
+    jobs = Jobs()
+    async with (
+        pending(jobs.run(0), at=jobs.gate) as first,
+        pending(jobs.run(1), at=jobs.gate) as second,
+    ):
         first.cancel()
-    assert [job.result for job in done] == [[1]]
-    assert first.cancelled_caught
+        await first.wait()
+        assert first.results == []
+        await anyio.wait_all_tasks_blocked()
+        assert jobs.order == ["0 begins", "1 begins"]
+    assert second.result.result == [1]
 
 
-def test_the_deadline_counts_the_wait_for_the_turn():
-    async def main():
-        turns, done = SerialQueue(), []
-        async with anyio.create_task_group() as group:
-            group.start_soon(taken, turns, lambda: anyio.sleep(50), done, 100.0)
-            await anyio.wait_all_tasks_blocked()
-            group.start_soon(taken, turns, lambda: anyio.sleep(30), done, 60.0)
-            await anyio.wait_all_tasks_blocked()
-            group.start_soon(taken, turns, lambda: anyio.sleep(1), done, 40.0)
-        return [(job.result, job.cancelled) for job in done], trio.current_time()
+@virtual_time
+async def test_the_deadline_counts_the_wait_for_the_turn():
+    queue = SerialQueue()
 
-    clock = trio.testing.MockClock(autojump_threshold=0)
-    began = clock.current_time()
-    done, ended = trio.run(main, clock=clock)
-    assert done == [([], False), ([None], False), ([], False)]
-    assert ended - began == pytest.approx(60)
+    async def call(after, work, limit):
+        await anyio.sleep(after)
+        job = await queue.run(partial(anyio.sleep, work), seconds=limit)
+        return anyio.current_time() - began, job.result
+
+    began = anyio.current_time()
+    ended = await concurrently(call(0, 5, 10), call(1, 3, 6), call(2, 1, 3.5))
+    assert ended == [(5, [None]), (5.5, []), (7, [])]

@@ -1,55 +1,44 @@
 """KeyedSingleFlight: one piece of work for each key."""
 
-import anyio
+from functools import partial
+
 import pytest
 
 from amplify_federation._async.single_flight import KeyedSingleFlight
+from tests.concurrency import Gate, pending
 
 
 async def test_callers_of_one_key_share_the_work_and_others_do_not():
-    flights, begun, go = KeyedSingleFlight(), [], anyio.Event()
-    outcomes = []
+    flights, begun, gate = KeyedSingleFlight(), [], Gate()
 
-    async def join(key):
-        async def work():
-            begun.append(key)
-            await go.wait()
-            return key
+    async def work(key):
+        begun.append(key)
+        await gate.wait()
+        return key
 
-        outcomes.append(await flights.join(key, work))
-
-    async with anyio.create_task_group() as tasks:
-        for key in "aabbb":
-            tasks.start_soon(join, key)
-        await anyio.wait_all_tasks_blocked()
-        go.set()
-    assert sorted(begun) == ["a", "b"]
-    assert sorted(outcomes) == list("aabbb")
+    joins = [flights.join(key, partial(work, key)) for key in "aabbb"]
+    async with pending(*joins, at=gate) as calls:
+        assert sorted(begun) == ["a", "b"]
+    assert sorted(calls.results) == list("aabbb")
     assert len(flights) == 0
 
 
 async def test_work_whose_first_caller_was_cancelled_is_joined_by_newcomers():
-    flights, begun, go, outcomes = KeyedSingleFlight(), [], anyio.Event(), []
+    flights, gate = KeyedSingleFlight(), Gate()
 
     async def work():
-        begun.append(1)
-        await go.wait()
-        return len(begun)
+        await gate.wait()
+        return gate.waiters
 
-    async def join():
-        outcomes.append(await flights.join("a", work))
-
-    async with anyio.create_task_group() as tasks:
-        async with anyio.create_task_group() as leader:
-            leader.start_soon(join)
-            await anyio.wait_all_tasks_blocked()
-            tasks.start_soon(join)
-            await anyio.wait_all_tasks_blocked()
-            leader.cancel_scope.cancel()
-        tasks.start_soon(join)
-        await anyio.wait_all_tasks_blocked()
-        go.set()
-    assert outcomes == [1, 1]
+    async with (
+        pending(flights.join("a", work), at=gate) as leader,
+        pending(flights.join("a", work), at=gate) as follower,
+    ):
+        leader.cancel()
+        await leader.wait()
+        async with pending(flights.join("a", work), at=gate) as newcomer:
+            pass
+    assert follower.results == newcomer.results == [1]
 
 
 async def test_nothing_is_left_of_work_that_fails():
