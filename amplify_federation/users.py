@@ -35,10 +35,9 @@ from amplify_federation._session.views import view_of
 from amplify_federation._users.bearer_sessions import (
     Bearer,
     BearerSessions,
-    Providers,
     SeenState,
-    issuing_provider,
 )
+from amplify_federation._users.issuing_provider import Providers, issuing_provider
 from amplify_federation._users.session_cache import SessionCache
 from amplify_federation.auth import FederatedAuth
 from amplify_federation.errors import (

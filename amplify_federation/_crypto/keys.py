@@ -4,9 +4,7 @@ import binascii
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import Final, Never, Protocol, Self, cast
-
-from attrs import frozen
+from typing import Final, NamedTuple, Never, Protocol, Self, cast
 
 from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
 from amplify_federation.errors import ConfigurationError, SessionKeyError
@@ -52,8 +50,7 @@ class MasterKey:
         raise TypeError(message)
 
 
-@frozen
-class SealingKey:
+class SealingKey(NamedTuple):
     """A master key, and how it came from a passphrase, if it did."""
 
     master: MasterKey

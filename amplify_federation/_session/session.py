@@ -69,7 +69,7 @@ class Session:
         "_closed",
         "_federations",
         "_fresh",
-        "_home",
+        "_loop_guard",
         "_renewal",
         "_repository",
         "_user_pool",
@@ -96,7 +96,7 @@ class Session:
         self._federations: Federations | None = None
         self._renewal: Renewal | None = None
         self._user_pool = self._user_pool_session(sources.user_pool)
-        self._home = client.loop_guard
+        self._loop_guard = client.loop_guard
         self._closed = False
         self._fresh = FreshView(client.clock)
 
@@ -161,7 +161,7 @@ class Session:
         if self._closed:
             message = "This session is closed."
             raise InvalidStateError(message, recovery_suggestion="Make a new `FederatedAuth`.")
-        self._home.check()
+        self._loop_guard.check()
 
     def check_callable(self) -> None:
         """Raise `InvalidStateError` where `check_usable` does, and from this session's source."""

@@ -1,1 +1,1 @@
-"""Many users in one process: cached sessions, bearer tokens, rejected tokens."""
+"""Many users in one process: cached sessions, bearer tokens, refused tokens."""

@@ -10,17 +10,15 @@ after Cognito accepted the very token. It must not know web frameworks.
 
 import base64
 import hashlib
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import anyio
 from attrs import evolve
 
 from amplify_federation._async.single_flight import KeyedSingleFlight
 from amplify_federation._cognito.errors import is_about_the_token
-from amplify_federation._cognito.requests import checked_provider
 from amplify_federation._model.auth_session import AuthSession
 from amplify_federation._model.claims import peek
 from amplify_federation._model.providers import AuthProvider
@@ -30,15 +28,13 @@ from amplify_federation._session.record import decode, with_transient_token
 from amplify_federation._session.refresh_policy import is_usable
 from amplify_federation._session.session import Session
 from amplify_federation._session.session_factory import SessionFactory
-from amplify_federation._users.rejected_tokens import RejectedTokens
+from amplify_federation._users.refused_tokens import RejectedTokens, SignedOutTokens
 from amplify_federation._users.session_cache import CachedSession, Compactor, SessionCache
-from amplify_federation._users.signed_out_tokens import SignedOutTokens
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
     SignedOutError,
     StoreError,
-    ValidationError,
 )
 from amplify_federation.stores.protocol import SessionStore
 
@@ -48,9 +44,6 @@ _LEASE_SHARE: Final = 0.9  # of the deadline: so that a lease is named as the ca
 # Two tokens of one name wait for each other, which is rare among `max_federations`.
 _LEASES: Final = 1_024
 _CLEANED: Final = 3  # old sessions that a new token looks at
-Providers: TypeAlias = AuthProvider | Iterable[AuthProvider]
-# Their tokens are no JWTs: access tokens, and SAML responses.
-_OPAQUE: Final = (AuthProvider.FACEBOOK, AuthProvider.AMAZON, AuthProvider.TWITTER)
 
 
 @runtime_checkable
@@ -307,55 +300,3 @@ def lease_name(name: str) -> str:
     """Return the name of the lease under which the token of a record is federated."""
     number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) % _LEASES
     return f"bearers#{number}"
-
-
-def issuing_provider(token: Secret, allowed: Providers) -> AuthProvider:
-    """Return the allowed provider that the token names as its issuer.
-
-    A token that names none is of the one allowed provider whose tokens do not. Raises
-    `ValidationError` where that leaves no provider, or several, and for what is no provider of
-    bearer tokens.
-    """
-    if isinstance(allowed, AuthProvider):
-        return _checked(allowed)
-    providers = _several(allowed)
-    if len(providers) == 1:
-        return providers[0]
-    claims = peek(token)
-    if claims is None or claims.issuer is None:
-        fitting = [each for each in providers if _is_opaque(each)]
-    else:
-        key = claims.issuer.removeprefix("https://").rstrip("/")
-        fitting = [each for each in providers if each.login_key == key]
-    if len(fitting) == 1:
-        return fitting[0]
-    names = ", ".join(each.login_key for each in providers)
-    message = f"The token does not name its issuer as one of those that are taken here: {names}."
-    raise ValidationError(message, recovery_suggestion="Send an ID token of one of these.")
-
-
-def _several(given: object) -> tuple[AuthProvider, ...]:
-    if isinstance(given, Iterable) and not isinstance(given, str):
-        providers = tuple(_checked(each) for each in cast("Iterable[object]", given))
-        if providers:
-            return providers
-        shown = "none"
-    else:
-        shown = type(given).__name__
-    message = (
-        "`provider` must be an AuthProvider such as AuthProvider.GOOGLE, or several of them, "
-        f"not {shown}."
-    )
-    raise ValidationError(message)
-
-
-def _checked(provider: object) -> AuthProvider:
-    checked = checked_provider(provider)
-    if checked.login_key == AuthProvider.DEVELOPER.login_key:
-        message = "A developer login comes with an identity id; use `auth(user_id)` for it."
-        raise ValidationError(message)
-    return checked
-
-
-def _is_opaque(provider: AuthProvider) -> bool:
-    return provider in _OPAQUE or provider.login_key.startswith("arn:")

@@ -1,7 +1,7 @@
 """Rejected tokens, remembered for a short time."""
 
 from amplify_federation import NotAuthorizedError, NotAuthorizedReason
-from amplify_federation._users.rejected_tokens import RejectedTokens
+from amplify_federation._users.refused_tokens import RejectedTokens
 from amplify_federation.testing import ManualClock
 
 
