@@ -3,6 +3,7 @@
 None of it is a call that an application makes for its user; those come over HTTP.
 """
 
+import re
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from amplify_federation.testing._service.pools import (
 from amplify_federation.testing._service.tokens import Login, TokenChecks
 from amplify_federation.testing.clock import ServerClock
 
+_POOL_ID = r"[a-z0-9-]+:[0-9a-f-]{1,36}"
 _DEFAULT_PROVIDERS = (
     AuthProvider.GOOGLE,
     AuthProvider.FACEBOOK,
@@ -49,7 +51,7 @@ class PoolAdministration:
         checks = TokenChecks(self._issuers, clock)
         self._operations = Operations(clock, self._pools, self._issuers, self._directory, checks)
 
-    def create_identity_pool(
+    def create_identity_pool(  # noqa: PLR0913  # a pool's settings, each with a default
         self,
         providers: Providers = _DEFAULT_PROVIDERS,
         *,
@@ -58,15 +60,19 @@ class PoolAdministration:
         roles: PoolRoles | None = None,
         region: str | None = None,
         name: str = "test pool",
+        pool_id: str | None = None,
     ) -> str:
         """Create an identity pool and return its id.
 
         `providers`: the providers, or a mapping from provider to the client ids it takes (for
         `AuthProvider.DEVELOPER`, the developer provider names; for SAML, nothing). Without a
         mapping the client id is `DEFAULT_CLIENT_ID`. By default Google, Facebook, Amazon, Apple.
-        `classic_flow` lets GetOpenIdToken answer.
+        `classic_flow` lets GetOpenIdToken answer. `pool_id`: an id that the application's
+        configuration names, such as `us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768`; by
+        default a new one. Raises `ValueError` for what is no pool's id, for the id of a pool that
+        there is, and if `region` is another than the id's.
         """
-        pool_id = f"{region or self.region}:{uuid.uuid4()}"
+        pool_id = self._free_id(region, pool_id)
         pool = Pool(
             pool_id,
             client_ids_by_key(providers),
@@ -225,6 +231,19 @@ class PoolAdministration:
         Raises `ValueError` if it did not.
         """
         return credentials.read(session_token)
+
+    def _free_id(self, region: str | None, pool_id: str | None) -> str:
+        if pool_id is None:
+            return f"{region or self.region}:{uuid.uuid4()}"
+        if not re.fullmatch(_POOL_ID, pool_id, re.ASCII):
+            message = f"{pool_id!r} is no id of an identity pool."
+        elif pool_id in self._pools.ids():
+            message = f"There is a pool {pool_id} already."
+        elif region not in (None, pool_id.partition(":")[0]):
+            message = f"The pool {pool_id} is not in {region}."
+        else:
+            return pool_id
+        raise ValueError(message)
 
     def _developer_identity(self, pool_id: str, user: str, identity_id: str | None) -> Identity:
         try:

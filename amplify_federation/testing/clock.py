@@ -15,15 +15,20 @@ class TimeSource(Protocol):
         ...
 
 
+def _whole_seconds() -> float:
+    return float(int(time.time()))
+
+
 class ManualClock:
     """A wall clock and a monotonic clock that stand still until the test moves them.
 
     Pass it as `AuthSettings(clock=...)` and as `FakeCognito(clock=...)`; shared, both move at
-    once. `time` is in seconds since the epoch, `monotonic` in seconds since nothing in particular.
+    once. `time` is in seconds since the epoch, by default the machine's time, so that a library
+    which looks at that takes the fake's tokens; `monotonic` in seconds since nothing in particular.
     """
 
-    def __init__(self, time: float = 1_800_000_000.0, monotonic: float = 1_000.0) -> None:
-        self._wall = float(time)
+    def __init__(self, time: float | None = None, monotonic: float = 1_000.0) -> None:
+        self._wall = _whole_seconds() if time is None else float(time)
         self._monotonic = float(monotonic)
 
     def __repr__(self) -> str:

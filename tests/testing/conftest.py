@@ -69,7 +69,7 @@ class Caller:
 
 @pytest.fixture
 def clock():
-    return ManualClock()
+    return ManualClock(time=1_800_000_000.0)
 
 
 @pytest.fixture

@@ -71,3 +71,17 @@ def test_administrator_may_change_one_setting_and_leave_the_rest(call, fake, poo
     assert role_of(fake, call.credentials(alice, logins)) == READER
     fake.update_identity_pool(pool, classic_flow=False)
     assert call("GetOpenIdToken", IdentityId=alice, Logins=logins).status == 400
+
+
+def test_a_pool_has_the_id_that_the_configuration_of_an_application_names(fake):
+    pool = "eu-central-1:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
+    assert fake.create_identity_pool(pool_id=pool) == pool
+    for wrong in (
+        {"pool_id": pool},  # there is one
+        {"pool_id": "eu-central-1:b4cd4809-7ab1-42e1-b044-07dab9eaa769", "region": "us-west-2"},
+        {"pool_id": "b4cd4809-7ab1-42e1-b044-07dab9eaa768"},
+        {"pool_id": "eu-central-1_Ab1Cd2Ef3"},
+    ):
+        with pytest.raises(ValueError):
+            fake.create_identity_pool(**wrong)
+    assert fake.identity_pools() == [pool]

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 @frozen
 class Request:
-    """An HTTP request. Header names are lower-case."""
+    """An HTTP request. Header names are lower-case; `served`: it came to the fake's own address."""
 
     method: str
     host: str
@@ -16,6 +16,7 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     query: str = field(default="", repr=False)
+    served: bool = False
 
 
 @frozen

@@ -122,7 +122,7 @@ async def _read(scope: dict[str, Any], receive: _Receive) -> Request:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = scope["query_string"].decode("latin-1")
     host = headers.get("host", "")
-    return Request(scope["method"], host, scope["path"], headers, body, query)
+    return Request(scope["method"], host, scope["path"], headers, body, query, served=True)
 
 
 class LoopbackServer:

@@ -2,7 +2,7 @@
 
 Browsers see `authorize`, `device` and `logout`; clients call the others. It follows OpenID Connect
 Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0, and RFC 9207. A provider is asked under its own
-host (in process), or under a path of the loopback server:
+host (in process), or under a path of the server:
 `https://accounts.google.com/.well-known/...` or `<url>/accounts.google.com/.well-known/...`.
 """
 
@@ -90,13 +90,13 @@ class OpenIdProvider:
             path, methods = path.removesuffix(_WELL_KNOWN), {"GET", "HEAD"}
         if request.method not in methods:
             return None
-        local = urlsplit(f"//{request.host}").hostname in LOOPBACK
-        login_key = path.strip("/") if local else f"{request.host}{path}"
+        # In a network of containers the server has any name.
+        served = request.served or urlsplit(f"//{request.host}").hostname in LOOPBACK
+        login_key = path.strip("/") if served else f"{request.host}{path}"
         if endpoint not in ENDPOINTS or not login_key or is_opaque(login_key):
             return None
-        return Address(
-            login_key, f"{'http' if local else 'https'}://{request.host}{path}", endpoint
-        )
+        scheme = "http" if served else "https"
+        return Address(login_key, f"{scheme}://{request.host}{path}", endpoint)
 
     def respond(self, address: Address, request: Request, fault: OAuthError | None) -> Response:
         """Return the response of an endpoint, or the `fault` as the endpoint tells errors."""

@@ -1,6 +1,8 @@
+import httpx
 import pytest
 
 from amplify_federation import AuthProvider
+from amplify_federation.testing import FakeCognito, ManualClock
 from amplify_federation.testing._openid.issuers import Jwt, encoded
 
 OIDC = AuthProvider.oidc("https://login.example.com/tenant")
@@ -32,6 +34,16 @@ def test_loopback_server_publishes_issuers_under_their_names(call, host):
     assert document.body["jwks_uri"] == f"http://{host}/accounts.google.com/.well-known/jwks.json"
 
 
+def test_a_server_that_has_a_name_in_its_network_publishes_issuers_too(fake):
+    with fake.serve() as url, httpx.Client() as client:
+        answer = client.get(
+            f"{url}/{AuthProvider.GOOGLE.login_key}{DISCOVERY}", headers={"host": "cognito:9229"}
+        )
+    document = answer.json()
+    assert document["issuer"] == "https://accounts.google.com"
+    assert document["token_endpoint"] == "http://cognito:9229/accounts.google.com/token"
+
+
 @pytest.mark.parametrize(
     ("host", "path"),
     [
@@ -55,6 +67,15 @@ def test_published_key_verifies_with_another_implementation(call, fake):
     assert verified.claims["aud"] == "web"
     assert verified.claims["email"] == "a@example.com"
     assert (verified.claims["iat"], verified.claims["exp"]) == (now, now + 3600)
+
+
+def test_a_library_that_looks_at_the_machines_clock_takes_the_tokens_of_a_manual_one():
+    jwt = pytest.importorskip("joserfc.jwt", reason="joserfc is not installed")
+    key_set = pytest.importorskip("joserfc.jwk").KeySet
+    fake = FakeCognito(clock=ManualClock())
+    keys = key_set.import_key_set(fake.jwks(OIDC))
+    verified = jwt.decode(fake.issue_token(OIDC, "alice"), keys, algorithms=["RS256"])
+    jwt.JWTClaimsRegistry().validate(verified.claims)
 
 
 def test_base64url_is_without_padding():
