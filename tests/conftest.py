@@ -5,6 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from amplify_federation.testing import FakeCognito, ManualClock
 from tests.sizes import advice
 
 # No test depends on how fast the machine is.
@@ -32,6 +33,16 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("sizes, as advice")
         for line in advice():
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def fake(clock):
+    return FakeCognito(clock=clock)
 
 
 @pytest.fixture(scope="module")

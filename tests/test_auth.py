@@ -30,20 +30,9 @@ from amplify_federation import (
     StoreError,
     ValidationError,
 )
-from amplify_federation.testing import FakeCognito, ManualClock
 
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 GOOGLE = AuthProvider.GOOGLE
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def fake(clock):
-    return FakeCognito(clock=clock)
 
 
 def test_constructing_does_nothing_that_is_seen(tmp_path):

@@ -12,7 +12,6 @@ from amplify_federation import (
     FederatedUsers,
     MemoryStore,
 )
-from amplify_federation.testing import FakeCognito, ManualClock
 
 
 @pytest.fixture(autouse=True)
@@ -23,16 +22,6 @@ def _clean_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def fake(clock):
-    return FakeCognito(clock=clock)
 
 
 @pytest.fixture

@@ -1,21 +1,15 @@
-"""The example of the mission: a game whose players keep scores and pictures with their own rights.
-
-The same story stands in the README.
-"""
+"""A game whose players keep scores and pictures with their own rights, through a renewal."""
 
 import contextlib
 from asyncio import to_thread
 
-import httpx
 import pytest
 
-from amplify_federation import AuthProvider, AuthSettings, EncryptedFileStore, FederatedAuth
+from amplify_federation import EncryptedFileStore
 from amplify_federation.integrations.boto import aiobotocore_session, boto3_session
-from amplify_federation.testing import FakeCognito, ManualClock
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("aiobotocore")
-moto_server = pytest.importorskip("moto.server")
 
 ONE_HOUR = 3600.0
 
@@ -27,17 +21,10 @@ def anyio_backend():
 
 
 @pytest.fixture
-def aws(monkeypatch, tmp_path):
+def aws(moto, monkeypatch):
     """DynamoDB and S3 by moto, with the game's table and bucket."""
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
     owner = boto3.Session("owner", "of the account", region_name="us-west-2")
-    dynamodb, s3 = (owner.client(name, endpoint_url=url) for name in ("dynamodb", "s3"))
+    dynamodb, s3 = (owner.client(name, endpoint_url=moto) for name in ("dynamodb", "s3"))
     # botocore repeats a request whose answer was lost, and then hears that the table is there.
     with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
         dynamodb.create_table(
@@ -52,9 +39,7 @@ def aws(monkeypatch, tmp_path):
         )
     dynamodb.close()
     s3.close()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    yield url
-    server.stop()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
 
 
 async def save_game(auth, score, picture):
@@ -69,29 +54,20 @@ async def save_game(auth, score, picture):
     return player
 
 
-async def test_a_player_keeps_score_and_picture_through_a_renewal(aws, tmp_path, monkeypatch):
-    clock = ManualClock()
-    cognito = FakeCognito(clock=clock)
-    pool = cognito.create_identity_pool([AuthProvider.GOOGLE])
-    token = cognito.issue_token(AuthProvider.GOOGLE, "alice")
-    async with (
-        httpx.AsyncClient(transport=cognito.transport) as http,
-        FederatedAuth(
-            pool,
-            store=EncryptedFileStore(tmp_path / "sessions"),
-            http_client=http,
-            settings=AuthSettings(clock=clock),
-        ) as auth,
-    ):
-        first = await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)
+@pytest.mark.usefixtures("aws")
+async def test_a_player_keeps_score_and_picture_through_a_renewal(
+    open_auth, sign_in, fake, tmp_path
+):
+    async with open_auth(store=EncryptedFileStore(tmp_path / "sessions")) as auth:
+        first = await sign_in(auth)
         player = await save_game(auth, 100, b"a picture")
 
-        clock.advance(ONE_HOUR)  # in the middle of the game the credentials are over
+        fake.advance(ONE_HOUR)  # in the middle of the game the credentials are over
         assert await save_game(auth, 250, b"a better picture") == player == first.identity_id
 
         renewed = (await auth.fetch_auth_session()).credentials
         assert renewed != first.credentials
-        assert [call.operation for call in cognito.calls] == [
+        assert [call.operation for call in fake.calls] == [
             "GetId",
             "GetCredentialsForIdentity",
             "GetCredentialsForIdentity",

@@ -8,8 +8,11 @@ import pytest
 from attrs import frozen
 from filelock import FileLock
 
-from amplify_federation.testing import FakeCognito, ManualClock
+from amplify_federation import AuthProvider
+from amplify_federation.testing import ManualClock
 from amplify_federation.testing._http.messages import Request, Response
+
+GOOGLE = AuthProvider.GOOGLE
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +69,12 @@ class Caller:
         given = {} if logins is None else {"Logins": logins}
         return self("GetCredentialsForIdentity", IdentityId=identity_id, **given, **more)
 
+    def role(self, *of, **more):
+        """The role of an identity's credentials."""
+        reply = self.credentials(*of, **more)
+        assert reply.status == 200, reply.body
+        return self.fake.read_session_token(reply.body["Credentials"]["SessionToken"]).role_arn
+
 
 @pytest.fixture
 def clock():
@@ -73,13 +82,31 @@ def clock():
 
 
 @pytest.fixture
-def fake(clock):
-    return FakeCognito(clock=clock)
+def call(fake):
+    return Caller(fake)
 
 
 @pytest.fixture
-def call(fake):
-    return Caller(fake)
+def pool(fake):
+    return fake.create_identity_pool(
+        {
+            GOOGLE: ["web"],
+            AuthProvider.FACEBOOK: ["app"],
+            AuthProvider.DEVELOPER: ["login.example"],
+        },
+        guest_access=True,
+        classic_flow=True,
+    )
+
+
+@pytest.fixture
+def google(fake, pool):
+    """Make the `Logins` of a user of Google."""
+
+    def logins(subject="alice", **claims):
+        return {GOOGLE.login_key: fake.issue_token(GOOGLE, subject, claims=claims)}
+
+    return logins
 
 
 SOURCES = Path(__file__).parent / "javascript"

@@ -7,32 +7,6 @@ GOOGLE = AuthProvider.GOOGLE
 READER = "arn:aws:iam::123456789012:role/Reader"
 
 
-@pytest.fixture
-def pool(fake):
-    return fake.create_identity_pool(
-        {
-            GOOGLE: ["web"],
-            AuthProvider.FACEBOOK: ["app"],
-            AuthProvider.DEVELOPER: ["login.example"],
-        },
-        guest_access=True,
-        classic_flow=True,
-    )
-
-
-@pytest.fixture
-def google(fake, pool):
-    def logins(subject="alice", **claims):
-        return {GOOGLE.login_key: fake.issue_token(GOOGLE, subject, claims=claims)}
-
-    return logins
-
-
-def role_of(fake, reply):
-    assert reply.status == 200, reply.body
-    return fake.read_session_token(reply.body["Credentials"]["SessionToken"]).role_arn
-
-
 def test_administration_of_an_unknown_pool_is_a_mistake_in_the_test(fake):
     for administer in (
         lambda: fake.update_identity_pool("us-west-2:0"),
@@ -68,7 +42,7 @@ def test_administrator_may_change_one_setting_and_leave_the_rest(call, fake, poo
     assert "supported provider" in call.credentials(alice, logins).message
     assert call.identity(pool)
     fake.update_identity_pool(pool, providers={GOOGLE: ["web"]}, roles=PoolRoles(READER))
-    assert role_of(fake, call.credentials(alice, logins)) == READER
+    assert call.role(alice, logins) == READER
     fake.update_identity_pool(pool, classic_flow=False)
     assert call("GetOpenIdToken", IdentityId=alice, Logins=logins).status == 400
 

@@ -6,11 +6,6 @@ JSON = "application/x-amz-json-1.1"
 GET_ID = "AWSCognitoIdentityService.GetId"
 
 
-@pytest.fixture
-def pool(fake):
-    return fake.create_identity_pool(guest_access=True)
-
-
 def test_success_is_json_with_a_request_id_and_the_servers_date(call, fake, pool):
     first, second = (call("GetId", IdentityPoolId=pool) for _ in range(2))
     assert first.status == 200

@@ -3,11 +3,6 @@ import pytest
 from amplify_federation.testing import AWS_QUOTAS, FakeCognito
 
 
-@pytest.fixture
-def pool(fake):
-    return fake.create_identity_pool(guest_access=True)
-
-
 def test_next_call_fails_with_the_code_and_the_one_after_does_not(call, fake, pool):
     fake.fail_next("TooManyRequestsException", retry_after_ms=250)
     reply = call("GetId", IdentityPoolId=pool)

@@ -14,11 +14,6 @@ HEADERS = {
 
 
 @pytest.fixture
-def pool(fake):
-    return fake.create_identity_pool(guest_access=True)
-
-
-@pytest.fixture
 async def client(fake):
     async with httpx.AsyncClient(transport=fake.transport) as client:
         yield client

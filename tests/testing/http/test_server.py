@@ -70,11 +70,6 @@ HEADERS = {
 }
 
 
-@pytest.fixture
-def pool(fake):
-    return fake.create_identity_pool(guest_access=True)
-
-
 def ask(url, pool):
     body = json.dumps({"IdentityPoolId": pool}).encode()
     request = urllib.request.Request(url + "/", body, HEADERS)  # noqa: S310  # loopback

@@ -1,7 +1,5 @@
 import json
 
-import pytest
-
 from amplify_federation import AuthProvider
 from amplify_federation.testing import PoolRoles
 from amplify_federation.testing._openid.issuers import Jwt, signing_key
@@ -9,32 +7,6 @@ from amplify_federation.testing._openid.issuers import Jwt, signing_key
 GOOGLE = AuthProvider.GOOGLE
 DEVELOPER = AuthProvider.DEVELOPER.login_key
 READER, WRITER = (f"arn:aws:iam::123456789012:role/{name}" for name in ("Reader", "Writer"))
-
-
-@pytest.fixture
-def pool(fake):
-    return fake.create_identity_pool(
-        {
-            GOOGLE: ["web"],
-            AuthProvider.FACEBOOK: ["app"],
-            AuthProvider.DEVELOPER: ["login.example"],
-        },
-        guest_access=True,
-        classic_flow=True,
-    )
-
-
-@pytest.fixture
-def google(fake, pool):
-    def logins(subject="alice", **claims):
-        return {GOOGLE.login_key: fake.issue_token(GOOGLE, subject, claims=claims)}
-
-    return logins
-
-
-def role_of(fake, reply):
-    assert reply.status == 200, reply.body
-    return fake.read_session_token(reply.body["Credentials"]["SessionToken"]).role_arn
 
 
 def test_credentials_live_one_hour_and_are_unique(call, fake, pool, google):
@@ -94,8 +66,8 @@ def test_pool_without_a_role_is_misconfigured(call, fake, pool, google):
 def test_role_is_chosen_among_those_of_the_token(call, fake, pool, google):
     logins = google(**{"cognito:roles": [READER, WRITER], "cognito:preferred_role": WRITER})
     alice = call.identity(pool, logins)
-    assert role_of(fake, call.credentials(alice, logins)) == WRITER
-    assert role_of(fake, call.credentials(alice, logins, CustomRoleArn=READER)) == READER
+    assert call.role(alice, logins) == WRITER
+    assert call.role(alice, logins, CustomRoleArn=READER) == READER
     refused = call.credentials(alice, logins, CustomRoleArn=READER + "X")
     assert refused.code == "NotAuthorizedException"
 
@@ -103,8 +75,7 @@ def test_role_is_chosen_among_those_of_the_token(call, fake, pool, google):
 def test_role_of_the_pool_serves_a_token_without_roles(call, fake, pool, google):
     logins = google()
     alice = call.identity(pool, logins)
-    reply = call.credentials(alice, logins, CustomRoleArn=READER)
-    assert role_of(fake, reply) == PoolRoles().authenticated
+    assert call.role(alice, logins, CustomRoleArn=READER) == PoolRoles().authenticated
 
 
 def test_developer_token_gives_credentials_to_its_identity_alone(call, fake, pool):
@@ -112,9 +83,8 @@ def test_developer_token_gives_credentials_to_its_identity_alone(call, fake, poo
     again, _ = fake.issue_developer_token(pool, "alice")
     bob, _ = fake.issue_developer_token(pool, "bob")
     assert alice == again != bob
-    reply = call.credentials(alice, {DEVELOPER: token})
-    assert role_of(fake, reply) == PoolRoles().authenticated
-    assert reply.body["IdentityId"] == alice
+    assert call.role(alice, {DEVELOPER: token}) == PoolRoles().authenticated
+    assert call.credentials(alice, {DEVELOPER: token}).body["IdentityId"] == alice
     assert "don't match" in call.credentials(bob, {DEVELOPER: token}).message
 
 
