@@ -19,7 +19,7 @@ class World:
     """An identity pool that takes the ID tokens of one client, and the client's way there."""
 
     def __init__(self) -> None:
-        self.clock = ManualClock()
+        self.clock = ManualClock(time=1_800_000_000.0)
         self.fake = FakeCognito(clock=self.clock)
         self.pool = self.fake.create_identity_pool({GOOGLE: [CLIENT]})
         self.http = httpx.AsyncClient(transport=self.fake.transport)
