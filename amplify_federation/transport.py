@@ -6,7 +6,7 @@ use it by default; `transport_for` tells what they use for an endpoint, and why.
 
 from urllib.parse import urlsplit
 
-from amplify_federation._http.senders import network_error
+from amplify_federation._http.responses import network_error
 from amplify_federation._http.transport import LeanTransport
 from amplify_federation._http.trust import endpoint_variable, proxy_for, transport_for
 from amplify_federation.errors import NetworkError

@@ -1,6 +1,7 @@
-"""Bytes in -> a typed answer, or a typed error. Nothing that Cognito did not promise is believed.
+"""From an HTTP answer to a typed one, or to a typed error.
 
-This file owns what a whole answer is, and how much of one is read.
+This file owns which members a whole answer has, and how much of one is read. Nothing is taken for
+granted that Cognito does not document.
 """
 
 import json
@@ -26,7 +27,7 @@ MAX_BODY = 262_144  # bytes after decoding; a real answer has about 2,000
 _LEAF = re.compile(r"<(\w+)>([^<>]*)</\1>", re.ASCII)
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 _MAX_DEPTH = 32  # nested objects and arrays; a real answer has 2
-_OK = 200
+_OK, _REDIRECTION = 200, 300  # statuses; in between are the successes
 _HOOK_ADVICE = (
     "A response hook of the `http_client` raised before the answer was read: let it read the "
     "answer first (`await response.aread()`), or leave it out of this client."
@@ -100,27 +101,29 @@ class _UnfitError(Exception):
     """The answer lacks something; the text says what and holds nothing of the answer."""
 
 
-def decode(call: Call, http: Reply) -> Answer | ServiceError:
-    """Return the answer of a call, or the error that it is."""
-    members = _xml_members(http.body) if call.url is not None else _members(http.body)
-    if http.status != _OK and not 200 <= http.status < 300:  # noqa: PLR2004  # HTTP's own classes
-        error = error_of(call, _refusal(call, http, members or {}))
-        if http.unread and error.code is None:
-            error.recovery_suggestion = _HOOK_ADVICE
-        return error
+def decode(call: Call, http: Reply) -> Answer:
+    """Return the answer of a call; raises the `ServiceError` that it is otherwise.
+
+    No frame of the traceback binds a member of the answer, which may be a secret.
+    """
+    if not _OK <= http.status < _REDIRECTION:
+        raise _error_answer(call, http)
     try:
-        if http.status != _OK:
-            _fail(f"status {http.status} is none that Cognito gives")
-        if http.body is None:
-            _fail(f"it is larger than {MAX_BODY} bytes")
-        if members is None:
-            _fail("it is no XML" if call.url is not None else "it is no JSON object")
-        return _of_this_call(call, _answer(call.operation, members))
+        return _of_this_call(call, _answer(call, http))
     except _UnfitError as unfit:
         said = f"{call.operation}: the answer is not Cognito's: {unfit}."
-    return MalformedResponseError(
+    # Outside the handler: the frames of the inner error bind the members.
+    raise MalformedResponseError(
         said, operation=call.operation, status=http.status, request_id=_request_id(call, http)
     )
+
+
+def _error_answer(call: Call, http: Reply) -> ServiceError:
+    """Return the error that an answer with another status than success tells."""
+    error = error_of(call, _refusal(call, http, _members(call, http) or {}))
+    if http.unread and error.code is None:
+        error.recovery_suggestion = _HOOK_ADVICE
+    return error
 
 
 def _refusal(call: Call, http: Reply, members: Mapping[str, object]) -> Refusal:
@@ -133,7 +136,11 @@ def _request_id(call: Call, http: Reply) -> str | None:
     return said and redacted(call, said)
 
 
-def _members(body: bytes | None) -> dict[str, object] | None:
+def _members(call: Call, http: Reply) -> Mapping[str, object] | None:
+    return _xml_members(http.body) if call.url is not None else _json_members(http.body)
+
+
+def _json_members(body: bytes | None) -> dict[str, object] | None:
     if not body or _depth(body) > _MAX_DEPTH:
         return None
     try:
@@ -176,7 +183,15 @@ def _no_constant(_name: str) -> Never:
 _decoder = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def _answer(operation: str, members: Mapping[str, object]) -> Answer:
+def _answer(call: Call, http: Reply) -> Answer:
+    operation = call.operation
+    if http.status != _OK:
+        _fail(f"status {http.status} is none that Cognito gives")
+    if http.body is None:
+        _fail(f"it is larger than {MAX_BODY} bytes")
+    members = _members(call, http)
+    if members is None:
+        _fail("it is no XML" if call.url is not None else "it is no JSON object")
     if operation == "UnlinkIdentity":
         return Answer()
     if operation == ASSUME_ROLE:

@@ -1,7 +1,7 @@
 """The calls GetId -> GetCredentialsForIdentity in their order, without any I/O.
 
-A flow is a generator: it yields calls and is sent answers, or thrown the error that came instead.
-What it returns is the answer that counts. This file owns the order of calls.
+A flow is a generator: it yields calls, is sent their answers or thrown their errors, and returns
+the last answer. This file owns the order of calls.
 """
 
 from collections.abc import Generator
@@ -62,8 +62,8 @@ def by_good_logins(
 ) -> Flow:
     """Ask with all logins; if one is refused, ask with each alone until one is taken.
 
-    Cognito does not say which login it refused. Those refused alone are added to `refused`. An
-    identity that Cognito lost, or does not give to these logins any more, is asked for anew, once.
+    Cognito does not say which login it refused. Those refused alone are added to `refused`. For an
+    identity that Cognito lost, or no longer gives to these logins, a new one is asked for, once.
     """
     try:
         return (yield from _granted(pool, identity_id, logins))
@@ -71,7 +71,7 @@ def by_good_logins(
         is_lost = identity_is_lost(error)
         if not is_lost and not is_about_the_token(error):
             raise
-        last = error.fresh_copy()
+        last = error
     if is_lost:
         # Outside the handler, so that a later error does not drag the first one along.
         return (yield from by_login(pool, logins))
@@ -82,7 +82,7 @@ def by_good_logins(
             if not is_about_the_token(error):
                 raise
             refused.append(provider)
-            last = error.fresh_copy()
+            last = error
     refused[:] = logins
     raise last
 

@@ -1,7 +1,6 @@
-"""One call to Cognito: its attempts, the delays between them, the retry quota.
+"""The calls of a flow, one after the other: their attempts, the delays between them, the quota.
 
-It must not know states or stores. Failures are returned, not raised, so that no traceback passes
-the frames that had the request in hand.
+It must not know states or stores.
 """
 
 import logging
@@ -21,16 +20,13 @@ from amplify_federation._http.server_clock import ServerClock
 from amplify_federation._model.claims import seems_good
 from amplify_federation.errors import (
     AuthError,
-    ConfigurationError,
-    MalformedResponseError,
-    NetworkError,
     NotAuthorizedError,
     NotAuthorizedReason,
+    ServiceError,
     UnknownServiceError,
 )
 
 logger = logging.getLogger("amplify_federation")
-Outcome = Answer | AuthError
 _POOL_ADVICE = (
     "The token is not over by its own `exp`: compare its audience, claims and roles with the "
     "identity pool's settings, then call again."
@@ -51,7 +47,7 @@ class Sender(Protocol):
 
         `sdk_headers` are the values of `amz-sdk-invocation-id` and `amz-sdk-request`; `bound` is
         how many seconds the server may be silent. Raises `NetworkError` without an answer, or
-        `ConfigurationError`; neither carries the request or a cause that does.
+        `ConfigurationError`; neither has a cause or a context, which would carry the request.
         """
         ...
 
@@ -60,103 +56,106 @@ class Sender(Protocol):
         ...
 
 
-class Client(Protocol):
-    """What the calls over one client have in common; `CognitoClient` is one."""
+class Calls:
+    """Makes calls over one sender, with retries as AWS's standard mode has them."""
 
-    clock: ServerClock
-    quota: RetryQuota
-    max_attempts: int
+    def __init__(
+        self, sender: Sender, clock: ServerClock, quota: RetryQuota, max_attempts: int
+    ) -> None:
+        self._sender = sender
+        self._clock = clock
+        self._quota = quota
+        self._max_attempts = max_attempts
+        self._deadline = anyio.current_effective_deadline()
 
-    async def sender(self) -> Sender:
-        """Return what sends the next attempt; raises `ConfigurationError`."""
-        ...
+    async def run(self, flow: Flow) -> Answer:
+        """Drive a flow to its end; return its answer, or raise the error that it ended with."""
+        try:
+            call = next(flow)
+            while True:
+                try:
+                    answer = await self._make(call)
+                except AuthError as error:
+                    failure = error
+                else:
+                    call = flow.send(answer)
+                    continue
+                # Outside the handler, so that the flow's next error has no context.
+                call = flow.throw(failure)
+        except StopIteration as done:
+            result: Answer = done.value
+            return result
 
-
-async def run(flow: Flow, client: Client) -> Outcome:
-    """Drive a flow to its end; return its answer, or the error that it ended with."""
-    deadline = anyio.current_effective_deadline()
-    try:
-        call = next(flow)
+    async def _make(self, call: Call) -> Answer:
+        """Make one call, with retries until the deadline; raise the error of the last attempt."""
+        invocation = _uuid4()
+        cost: int | None = None
+        attempt = 1
         while True:
-            outcome = await _call(call, client, deadline)
-            if isinstance(outcome, AuthError):
-                call = flow.throw(outcome)
-                continue
-            call = flow.send(outcome)
-    except StopIteration as done:
-        answer: Answer = done.value
+            sdk_headers = invocation, f"attempt={attempt}; max={self._max_attempts}"
+            reply: Reply | None = None
+            try:
+                reply = await self._sender.send(call, sdk_headers, self._bound(attempt))
+                answer = self._decoded(call, reply)
+            except AuthError as error:
+                delay = self._delay_after(error, attempt, reply)
+                if delay is None:
+                    raise
+                cost = cost_of(error)
+                _log_retry(call, error, attempt, delay)
+            else:
+                self._quota.give_back(cost)
+                return answer
+            await anyio.sleep(delay)
+            attempt += 1
+
+    def _decoded(self, call: Call, reply: Reply) -> Answer:
+        """Decode an answer, and learn the server's time from it if it is surely Cognito's."""
+        try:
+            answer = decode(call, reply)
+        except ServiceError as error:
+            if error.code is not None and not isinstance(error, UnknownServiceError):
+                self._clock.learn(reply.headers.get("date"))
+            if isinstance(error, NotAuthorizedError):
+                # After the time was learned: a wrong local clock must not sign anybody out.
+                _judge(error, call, self._clock.now())
+            raise
+        self._clock.learn(reply.headers.get("date"))
         return answer
-    except AuthError as error:
-        return error.fresh_copy()
 
-
-async def _call(call: Call, client: Client, deadline: float) -> Outcome:
-    """Make one call, with retries as AWS's standard mode has them, until `deadline`."""
-    invocation = _uuid4()
-    cost: int | None = None
-    attempt = 1
-    while True:
-        sdk_headers = invocation, f"attempt={attempt}; max={client.max_attempts}"
-        bound = _bound(deadline, client.max_attempts - attempt)
-        outcome, headers = await _attempt(call, client, sdk_headers, bound)
-        if isinstance(outcome, Answer):
-            client.quota.give_back(cost)
-            return outcome
-        if attempt >= client.max_attempts or not may_retry(outcome, attempt):
-            return outcome
+    def _delay_after(self, error: AuthError, attempt: int, reply: Reply | None) -> float | None:
+        """Return the seconds before the next attempt, paid for; `None` if there is to be none."""
+        if attempt >= self._max_attempts or not may_retry(error, attempt):
+            return None
         chance = random.random()  # noqa: S311  # jitter, not a secret
-        delay = delay_before(attempt, outcome, chance=chance, headers=headers)
+        headers = _NO_HEADERS if reply is None else reply.headers
+        delay = delay_before(attempt, error, chance=chance, headers=headers)
         # Sleeping past the deadline would only hide this error behind a timeout.
-        if anyio.current_time() + delay >= deadline:
-            return outcome
-        cost = cost_of(outcome)
-        if not client.quota.take(cost):
-            return outcome
-        _log_retry(call, outcome, attempt, delay)
-        await anyio.sleep(delay)
-        attempt += 1
+        if anyio.current_time() + delay >= self._deadline:
+            return None
+        return delay if self._quota.take(cost_of(error)) else None
 
+    def _bound(self, attempt: int) -> float | None:
+        """Return how long the server may be silent, so that the attempts left have their share.
 
-async def _attempt(
-    call: Call, client: Client, sdk_headers: tuple[str, str], bound: float | None
-) -> tuple[Outcome, Mapping[str, str]]:
-    try:
-        sender = await client.sender()
-        reply = await sender.send(call, sdk_headers, bound)
-    except (NetworkError, ConfigurationError) as error:
-        return error.fresh_copy(), _NO_HEADERS
-    outcome = decode(call, reply)
-    if isinstance(outcome, Answer) or (
-        outcome.code is not None
-        and not isinstance(outcome, MalformedResponseError | UnknownServiceError)
-    ):
-        client.clock.learn(reply.headers.get("date"))
-    if isinstance(outcome, NotAuthorizedError) and outcome.reason is NotAuthorizedReason.UNKNOWN:
-        # By the time that this answer tells: a wrong local clock must not log anybody out.
-        _judge(outcome, call, client.clock.now())
-    return outcome, reply.headers
+        An idle connection that a NAT has forgotten would use up the whole deadline otherwise. The
+        last attempt may take what is left.
+        """
+        attempts_left = self._max_attempts - attempt
+        if not attempts_left or self._deadline == math.inf:
+            return None
+        return max(self._deadline - anyio.current_time(), 0.0) / (attempts_left + 1)
 
 
 def _judge(error: NotAuthorizedError, call: Call, now: float) -> None:
     """Note of a refusal for an unknown reason whether the tokens seem good all the same."""
+    if error.reason is not NotAuthorizedReason.UNKNOWN:
+        return
     if call.secrets and all(seems_good(token, now) for token in call.secrets):
         error.token_seems_good = True
         if error.recovery_suggestion == error.recovery:  # nothing better is known
             error.recovery_suggestion = _POOL_ADVICE
             error.__notes__ = [_POOL_ADVICE]
-
-
-def _bound(deadline: float, attempts_left: int) -> float | None:
-    """Return how long the server may be silent, so that the attempts left have their share.
-
-    A kept connection that a NAT has forgotten would eat the whole deadline otherwise. The last
-    attempt may take what is left.
-    """
-    if not attempts_left:
-        return None
-    if deadline == math.inf:
-        return None
-    return max(deadline - anyio.current_time(), 0.0) / (attempts_left + 1)
 
 
 def _uuid4() -> str:

@@ -1,7 +1,7 @@
-"""CognitoClient: Cognito Identity on the other end of the network, as sessions know it.
+"""CognitoClient: the client of one Cognito Identity endpoint, for any number of sessions.
 
 What a call needs is loaded at the first call: a process that restarts with a stored session makes
-none, and httpx alone takes 100 ms to load.
+none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import anyio
 from amplify_federation._async.loop_guard import LoopGuard
 from amplify_federation._cognito.retry import RetryQuota
 from amplify_federation._http.server_clock import ServerClock
-from amplify_federation.errors import AuthError
 
 if TYPE_CHECKING:
     from amplify_federation._cognito.decoding import Answer
@@ -67,15 +66,17 @@ class CognitoClient:
     async def call(self, flow: Flow) -> Answer:
         """Make the calls of a flow and return its answer.
 
-        Raises the `AuthError` that it ended with: here and not where it came up, so that no
-        traceback passes the frames that had the request.
+        Raises the `AuthError` that it ended with.
         """
-        from amplify_federation._http.calls import run  # noqa: PLC0415  # see above
+        from amplify_federation._http.calls import Calls  # noqa: PLC0415  # see above
 
-        outcome = await run(flow, self)
-        if isinstance(outcome, AuthError):
-            raise outcome
-        return outcome
+        try:
+            sender = await self.sender()
+            return await Calls(sender, self.clock, self.quota, self.max_attempts).run(flow)
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            failure = error
+        # Without the frames so far, which bind the request and keep it, with the token in it.
+        raise failure.with_traceback(None)
 
     async def sender(self) -> Sender:
         """Return what sends the next attempt.

@@ -1,13 +1,11 @@
-"""A call as an `httpx.Request`, its answer from an `httpx.Response`, over a transport or a client.
+"""A call as an `httpx.Request`, sent over a transport or through a client.
 
-This file owns how httpx is asked and how what it raises is understood. The request is built here
-and not by a client, so that a caller's client gives its transport, proxy, timeouts and hooks, but
-none of its default headers, cookies, auth, params or base URL. Clients are known by shape rather
-than by class: one of httpx2 serves as well.
+The request is built here and not by a client, so that a caller's client gives its transport, proxy,
+timeouts and hooks, but none of its default headers, cookies, auth, params or base URL. A client is
+known by its class's name and package, so that one of httpx2 serves as well.
 """
 
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,8 +15,16 @@ import anyio
 import httpx
 from anyio.lowlevel import current_token
 
-from amplify_federation._cognito.decoding import MAX_BODY, Reply, UndecodableError, plain
+from amplify_federation._cognito.decoding import Reply
 from amplify_federation._cognito.requests import TARGET_PREFIX, Call
+from amplify_federation._http.responses import (
+    exchange,
+    leaf,
+    network_error,
+    read_capped,
+    reply_of_hook,
+    without_causes,
+)
 from amplify_federation._http.transport import REPEATABLE, LeanTransport
 from amplify_federation._http.trust import (
     authorities,
@@ -30,16 +36,13 @@ from amplify_federation._http.trust import (
     wants_httpx,
 )
 from amplify_federation._version import VERSION
-from amplify_federation.errors import ConfigurationError, NetworkError
+from amplify_federation.errors import ConfigurationError
 
 logger = logging.getLogger("amplify_federation")
 
 # Calls at once over one client. Beyond its connections httpx looks at every waiting request for
 # each that ends, and lets them time out: of 600 at once 429 failed, of 2,000 in line none.
 MAX_AT_ONCE = 32
-# Names in the classes of httpx and httpx2 alike; their exceptions share no ancestor.
-_NETWORK_NAMES = frozenset({"RequestError", "StreamError", "InvalidURL", "HTTPError"})
-_FINAL_NAMES = frozenset({"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"})
 _limiters: Final[WeakKeyDictionary[object, anyio.CapacityLimiter]] = WeakKeyDictionary()
 
 
@@ -140,8 +143,6 @@ class TransportSender:
             stream=httpx.ByteStream(call.body),
             extensions={"timeout": timeouts, REPEATABLE: True},
         )
-        del call  # this frame may stand in a traceback
-        failure: BaseException
         try:
             response = await self._transport.handle_async_request(request)
             # The names are lower-case already; httpx would look through the list for each name.
@@ -149,17 +150,12 @@ class TransportSender:
                 name.decode("latin-1"): value.decode("latin-1")
                 for name, value in response.headers.raw
             }
-            body = await read_capped(response, headers)
-        except BaseException as error:  # noqa: BLE001  # raised again below
+            return Reply(response.status_code, headers, await read_capped(response, headers))
+        except Exception as error:  # noqa: BLE001  # raised again below
             # LeanTransport says why itself, and nothing of the request.
             place, variable = _place_of(request)
-            told = network_error(error, place, None, str(error), variable=variable)
-            failure = told or error
-        else:
-            return Reply(response.status_code, headers, body)
-        # Outside the handler, and without the frames that hold the request.
-        del request
-        raise failure.with_traceback(None)
+            failure = network_error(error, place, None, str(error), variable=variable) or error
+        raise failure  # outside the handler: httpx's error carries the request
 
     async def aclose(self) -> None:
         """Let the transport go; the last session closes it."""
@@ -194,41 +190,29 @@ class ClientSender:
             content=call.body,
             extensions={"trace": watch, "timeout": self._timeouts(bound)},
         )
-        del call  # this frame may stand in a traceback
-        failure: BaseException
         try:
             async with self._limiter():
-                return await self._exchange(request)
+                return await exchange(self._client, request)
         except Exception as error:  # noqa: BLE001  # each is told apart
             told = leaf(error)
-            place, variable = _place_of(request)
-            reply = _reply_of_hook(told)
+            reply = reply_of_hook(told)
             if reply is not None:
                 return reply
+            place, variable = _place_of(request)
             failure = (
                 self._closed()
                 or network_error(told, place, self._proxy, variable=variable)
-                or _without_causes(told)
+                or without_causes(told)
             )
-        except BaseException as error:  # noqa: BLE001  # raised again below
+        except BaseException:
             await watch.close()
-            failure = error
-        # Outside the handler, and without the frames that hold the request.
-        del request
-        raise failure.with_traceback(None)
+            raise
+        raise failure  # outside the handler: httpx's error carries the request
 
     async def aclose(self) -> None:
         """Close the client if it is ours."""
         if self._owned:
             await self._client.aclose()
-
-    async def _exchange(self, request: Any) -> Reply:  # noqa: ANN401  # duck-typed
-        response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
-        try:
-            body = await read_capped(response, response.headers)
-        finally:
-            await response.aclose()
-        return Reply(response.status_code, response.headers, body)
 
     def _timeouts(self, bound: float | None) -> dict[str, float | None]:
         """Return the client's own timeouts; where it has none, what leaves time for a retry."""
@@ -299,144 +283,35 @@ async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
         else:
             shared.users += 1
         return TransportSender(endpoint_url, shared)
+    return ClientSender(await new_client(context, proxy), endpoint_url, owned=True, proxy=proxy)
+
+
+async def new_client(
+    context: Any,  # noqa: ANN401  # an SSLContext, or None without TLS; ssl is not loaded
+    proxy: str | None,
+) -> httpx.AsyncClient:
+    """Return a client over httpx's own transport, through the environment's proxy if there is one.
+
+    It has no timeouts: each request brings its own. Raises `ConfigurationError`.
+    """
+
+    def make() -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            timeout=None,  # noqa: S113  # see above
+            trust_env=proxy is not None,  # the proxy is decided by `proxy_for`
+            verify=True if context is None else context,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_AT_ONCE),
+        )
+
     try:
-        # In a thread: httpx reads the proxies of the system.
-        client = await anyio.to_thread.run_sync(lambda: _client(context, proxy))
+        return await anyio.to_thread.run_sync(make)  # httpx reads the proxies of the system
     except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
         message = f"The HTTP client could not be made: {type(error).__name__}."
-    else:
-        return ClientSender(client, endpoint_url, owned=True, proxy=proxy)
     raise ConfigurationError(message, recovery_suggestion="Check the proxy variables.")
 
 
 async def _tls_context() -> Any:  # noqa: ANN401  # an SSLContext; ssl is not loaded
     return present_tls_context() or await anyio.to_thread.run_sync(tls_context)
-
-
-def _client(context: Any, proxy: str | None) -> httpx.AsyncClient:  # noqa: ANN401  # the same
-    # No timeouts: each attempt brings its own, and the deadline of the call ends what drips.
-    return httpx.AsyncClient(
-        timeout=None,  # noqa: S113  # see above
-        trust_env=proxy is not None,  # the proxy is decided by `proxy_for`
-        verify=True if context is None else context,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_AT_ONCE),
-    )
-
-
-async def read_capped(
-    response: Any,  # noqa: ANN401  # duck-typed
-    headers: Mapping[str, str],
-) -> bytes | None:
-    """Return the body of an answer that is streamed, or `None` if it is beyond `MAX_BODY`."""
-    if isinstance(response.stream, httpx.ByteStream):
-        raw = b"".join(response.stream)
-        return plain(headers.get("content-encoding"), raw)
-    if response.is_stream_consumed:  # a hook read it, or a mock brought it whole
-        content: bytes = await response.aread()
-        return content if len(content) <= MAX_BODY else None
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in response.aiter_raw(65_536):  # raw: httpx would inflate without a bound
-            size += len(chunk)
-            if size <= MAX_BODY:
-                chunks.append(chunk)
-            else:
-                # Then the iterators, which httpx nests, run dry at once; trio complains of those
-                # that are left in the middle.
-                await response.aclose()
-    except Exception:
-        if size <= MAX_BODY:
-            raise
-    if size > MAX_BODY:
-        return None
-    return plain(headers.get("content-encoding"), b"".join(chunks))
-
-
-def leaf(error: BaseException) -> BaseException:
-    """Return what an exception group holds."""
-    parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # a group's alone
-    return leaf(parts[0]) if parts else error
-
-
-def _names(error: BaseException) -> set[str]:
-    return {ancestor.__name__ for ancestor in type(error).__mro__}
-
-
-def _reply_of_hook(error: BaseException) -> Reply | None:
-    """Return the answer that a response hook raised: `raise_for_status` is the documented one."""
-    response: Any = getattr(error, "response", None)
-    if "HTTPStatusError" not in _names(error) or response is None:
-        return None
-    read = response.is_stream_consumed
-    body: bytes | None = response.content if read else b""
-    if body and len(body) > MAX_BODY:
-        body = None
-    return Reply(response.status_code, response.headers, body, not read)
-
-
-def network_error(
-    error: BaseException,
-    host: str,
-    proxy: str | None,
-    detail: str = "",
-    *,
-    variable: str | None = None,
-) -> NetworkError | None:
-    """Return the error for what a transport raised, or `None` if it is none of a network's.
-
-    `variable`: the environment variable that names the host, if one does.
-    """
-    if isinstance(error, UndecodableError):
-        return NetworkError(f"DecodingError from {host}: {error}.")
-    names = _names(error)
-    # trio raises a bare UnicodeError for a host that cannot be a name.
-    if not isinstance(error, OSError | UnicodeError | OverflowError) and not names & _NETWORK_NAMES:
-        return None
-    where = f"{host}, which {variable} names" if variable else host
-    where = f"{where}, through the proxy {proxy}" if proxy else where
-    detail = detail or _detail(error)
-    failure = NetworkError(
-        f"{type(error).__name__} from {where}{detail and f': {detail}'}.",
-        recovery_suggestion=variable
-        and f"Start what should answer there, or correct or unset {variable}; then call again.",
-    )
-    failure.retryable = not names & _FINAL_NAMES
-    return failure
-
-
-def _place_of(request: Any) -> tuple[str, str | None]:  # noqa: ANN401  # duck-typed
-    """Return host and port that a request goes to, and the variable that names them, if any."""
-    return request.url.netloc.decode("ascii"), endpoint_variable(str(request.url))
-
-
-def _detail(error: BaseException) -> str:
-    """Return why, from the first of an error's causes that says so without the request."""
-    if "ProxyError" in _names(error):  # the status of CONNECT, and its reason
-        return str(error)[:100] if str(error)[:3].isdigit() else ""
-    cause: BaseException | None = error
-    seen: set[int] = set()  # respx makes a circle of them
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        cause = leaf(cause)  # anyio groups the failures of all addresses
-        if reason := getattr(cause, "verify_message", None):  # of a certificate
-            return str(reason)
-        if (number := getattr(cause, "errno", None)) and isinstance(cause, OSError):
-            return os.strerror(number)
-        cause = cause.__cause__ or cause.__context__
-    return ""  # a text of anybody's may quote what was sent
-
-
-def _without_causes(error: BaseException) -> BaseException:
-    """Return an unexpected error without causes, and with a note of where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is not None:
-        code = trace.tb_frame.f_code
-        error.add_note(f"Raised in {code.co_qualname}, {code.co_filename}:{trace.tb_lineno}.")
-    error.__cause__ = error.__context__ = None
-    return error
 
 
 def request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed
@@ -452,3 +327,8 @@ def request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed
         f"`http_client` must be an httpx.AsyncClient (or httpx2's), not {type(client).__name__}."
     )
     raise ConfigurationError(message)
+
+
+def _place_of(request: Any) -> tuple[str, str | None]:  # noqa: ANN401  # duck-typed
+    """Return host and port that a request goes to, and the variable that names them, if any."""
+    return request.url.netloc.decode("ascii"), endpoint_variable(str(request.url))

@@ -13,7 +13,8 @@ import anyio
 import httpx
 from attrs import field, frozen
 
-from amplify_federation._http.senders import leaf, network_error, read_capped, request_class_of
+from amplify_federation._http.responses import exchange, leaf, network_error
+from amplify_federation._http.senders import new_client, request_class_of
 from amplify_federation._http.transport import LeanTransport
 from amplify_federation._http.trust import proxy_for, tls_context, wants_httpx
 from amplify_federation._oidc.library import Form
@@ -83,10 +84,12 @@ class ProviderHttp:
             content=form.body.reveal().encode() if form else None,
             extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), ATTEMPT)},
         )
-        failure: Exception
+        failure: BaseException
         try:
             with anyio.fail_after(ATTEMPT):
-                return await self._exchange(request)
+                reply = await exchange(self._client, request)
+            members = None if reply.body is None else _members(reply.body)
+            return ProviderAnswer(reply.status, members, reply.headers.get("date"))
         except TimeoutError:
             failure = NetworkError(f"{host} did not answer within {ATTEMPT:g} s.")
         except Exception as error:  # noqa: BLE001  # each is told apart
@@ -94,19 +97,10 @@ class ProviderHttp:
             detail = str(told) if self._lean else ""
             known = network_error(told, host, self._proxy, detail)
             failure = known or NetworkError(f"{type(told).__name__} from {host}.")
-            failure.__cause__ = None
-        # Outside the handler, and without the frames that hold the request.
-        del request, form
+        except BaseException as error:  # noqa: BLE001  # a cancellation, raised again below
+            failure = error
+        # Outside the handler and without the frames so far, which bind the request's secrets.
         raise failure.with_traceback(None)
-
-    async def _exchange(self, request: Any) -> ProviderAnswer:  # noqa: ANN401  # duck-typed
-        response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
-        try:
-            body = await read_capped(response, response.headers)
-        finally:
-            await response.aclose()
-        members = None if body is None else _members(body)
-        return ProviderAnswer(response.status_code, members, response.headers.get("date"))
 
 
 @asynccontextmanager
@@ -124,22 +118,15 @@ async def provider_http(
     proxy = proxy_for(url)
     lean = proxy is None and not wants_httpx()
     context = await anyio.to_thread.run_sync(tls_context)
-    try:
-        client = httpx.AsyncClient(
-            transport=LeanTransport(verify=context) if lean else None,
-            verify=context,
-            timeout=ATTEMPT,
-        )
-    except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
-        message = f"The HTTP client could not be made: {type(error).__name__}."
+    if lean:
+        client = httpx.AsyncClient(transport=LeanTransport(verify=context))
     else:
-        try:
-            yield ProviderHttp(client, proxy, lean=lean)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await client.aclose()
-        return
-    raise ConfigurationError(message, recovery_suggestion="Check the proxy variables.")
+        client = await new_client(context, proxy)
+    try:
+        yield ProviderHttp(client, proxy, lean=lean)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
 
 
 def checked_url(url: object, name: str, *, loopback: bool = True) -> str:

@@ -2,12 +2,14 @@
 
 import asyncio
 import http.client
+import json
 import logging
 import socket
 import threading
 from contextlib import contextmanager
 
 import anyio
+import anyio.from_thread
 import httpx
 import pytest
 
@@ -19,6 +21,7 @@ from amplify_federation import (
     ConfigurationError,
     FederatedAuth,
     IdentityPool,
+    InternalServiceError,
     MemoryStore,
     NetworkError,
     NotAuthorizedError,
@@ -152,6 +155,73 @@ async def test_more_federations_than_connections_wait_in_line(served):
             for number in range(len(tokens)):
                 tasks.start_soon(federate, number)
     assert len(fake.calls) == 2 * len(tokens)
+
+
+async def test_the_retry_quota_is_shared_by_all_sessions_over_one_client():
+    transport = httpx.MockTransport(lambda _request: httpx.Response(500))
+    async with httpx.AsyncClient(transport=transport) as http_client:
+        clients = [client_for(f"https://{host}.test", http_client) for host in ("a", "b")]
+        clients[0].quota.left = 14 + 13
+        for each in clients:
+            assert type(await failure_of(each)) is InternalServiceError
+        assert clients[0].quota is clients[1].quota
+        assert clients[0].quota.left == 13
+
+
+async def test_a_refusal_over_http_is_typed_and_shows_no_token():
+    def respond(request):
+        token = json.loads(request.content)["Logins"]["accounts.google.com"]
+        body = {"__type": "NotAuthorizedException", "message": f"Bad {token}"}
+        return httpx.Response(400, json=body, headers={"x-amzn-requestid": "r-1"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http_client:
+        error = await failure_of(client_for("https://x.test", http_client))
+    assert isinstance(error, NotAuthorizedError)
+    assert error.message == "GetId: Bad [secure]"
+    assert error.request_id == "r-1"
+    assert frames_below(error) == ["call"]
+
+
+@pytest.mark.parametrize("transport", ["lean", "httpx"])
+async def test_a_call_that_is_cancelled_leaves_no_frame_with_the_token(
+    serve, monkeypatch, transport
+):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
+    asked = anyio.Event()
+
+    def silent(peer):
+        peer.request()
+        anyio.from_thread.run_sync(asked.set, token=token)
+        peer.wait_for_farewell()
+
+    token = anyio.lowlevel.current_token()
+    client = client_for(serve(silent).url)
+    caught = []
+
+    async def call():
+        try:
+            await client.call(flow())
+        except anyio.get_cancelled_exc_class() as error:
+            caught.append(error)
+            raise
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+    await client.aclose()
+    assert frames_below(caught[0]) == ["call"]
+
+
+def frames_below(error):
+    """Return the functions of the package that a traceback passes."""
+    names = []
+    trace = error.__traceback__
+    while trace is not None:
+        if "/amplify_federation/" in trace.tb_frame.f_code.co_filename.replace("\\", "/"):
+            names.append(trace.tb_frame.f_code.co_name)
+        trace = trace.tb_next
+    return names
 
 
 async def test_a_refusal_that_a_hook_raises_is_a_refusal():

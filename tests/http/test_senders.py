@@ -1,13 +1,10 @@
-import gzip
 import socket
 import traceback
-import zlib
 
 import anyio.to_thread
 import httpx
 import pytest
 
-from amplify_federation._cognito.decoding import MAX_BODY
 from amplify_federation._cognito.requests import TARGET_PREFIX, Call
 from amplify_federation._http.senders import ClientSender
 from amplify_federation._model.values import Secret
@@ -126,60 +123,12 @@ async def test_a_callers_client_lends_its_timeouts(library):
     assert seen == [7.5]
 
 
-async def test_a_hook_may_read_the_answer(library, serve):
-    server = serve(Reply(200, b"answer"))
-
-    async def hook(response):
-        await response.aread()
-
-    answer = await posted(library, server.url, event_hooks={"response": [hook]})
-    assert answer.body == b"answer"
-
-
-async def test_a_large_answer_that_a_hook_read_is_over_the_cap_too(library, serve):
-    server = serve(Reply(200, b"a" * (MAX_BODY + 1)))
-
-    async def hook(response):
-        await response.aread()
-
-    assert (await posted(library, server.url, event_hooks={"response": [hook]})).body is None
-
-
 async def test_a_redirect_is_not_followed(library, serve):
     elsewhere = serve()
     server = serve(Reply(307, b"", {"Location": elsewhere.url}))
     answer = await posted(library, server.url, follow_redirects=True)
     assert answer.status == 307
     assert elsewhere.asked == []
-
-
-@pytest.mark.parametrize(("size", "whole"), [(MAX_BODY, True), (MAX_BODY + 1, False)])
-async def test_an_answer_is_read_up_to_the_cap(library, serve, size, whole):
-    answer = await posted(library, serve(Reply(200, b"a" * size)).url)
-    assert answer.body == (b"a" * size if whole else None)
-
-
-async def test_an_answer_far_over_the_cap_is_not_kept(library, serve):
-    assert (await posted(library, serve(Reply(200, b"a" * 5_000_000)).url)).body is None
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-@pytest.mark.parametrize(
-    ("size", "whole"), [(MAX_BODY, True), (MAX_BODY + 1, False), (5_000_000, False)]
-)
-async def test_the_cap_counts_what_a_coded_answer_becomes(library, serve, coding, size, whole):
-    pack = gzip.compress if coding == "gzip" else zlib.compress
-    reply = Reply(200, pack(b"a" * size), {"Content-Encoding": coding})
-    answer = await posted(library, serve(reply).url)
-    assert answer.body == (b"a" * size if whole else None)
-
-
-async def test_the_client_serves_on_after_an_answer_over_the_cap(library, serve):
-    server = serve(Reply(200, b"a" * 5_000_000), Reply(200, b"small"))
-    async with library.AsyncClient() as client:
-        sender = ClientSender(client, server.url, owned=False)
-        assert (await sender.send(CALL, MARKS, None)).body is None
-        assert (await sender.send(CALL, MARKS, None)).body == b"small"
 
 
 async def test_a_connection_that_is_cut_is_trouble_with_the_network(library, serve):
@@ -199,45 +148,6 @@ async def test_a_port_that_nobody_listens_on_is_trouble_with_the_network(library
         port = free.getsockname()[1]
     error = await failure(library, f"http://127.0.0.1:{port}")
     assert error.message == f"ConnectError from 127.0.0.1:{port}: Connection refused."
-
-
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-4]])
-async def test_a_broken_coding_is_trouble_with_the_network(library, serve, body):
-    error = await failure(library, serve(Reply(200, body, {"Content-Encoding": "gzip"})).url)
-    assert "DecodingError" in error.message
-
-
-async def test_a_coding_that_nobody_asked_for_is_trouble_with_the_network(library, serve):
-    error = await failure(library, serve(Reply(200, b"{}", {"Content-Encoding": "br"})).url)
-    assert "not asked for" in error.message
-
-
-@pytest.mark.parametrize(
-    ("name", "retryable"),
-    [
-        ("ReadTimeout", True),
-        ("ProxyError", True),
-        ("UnsupportedProtocol", False),
-        ("LocalProtocolError", False),
-    ],
-)
-async def test_the_class_of_the_trouble_is_named_and_decides_about_retries(
-    library, name, retryable
-):
-    def fail(request):
-        raise getattr(library, name)("canary-of-a-token", request=request)
-
-    error = await failure(library, "https://x.test", transport=library.MockTransport(fail))
-    assert error.message == f"{name} from x.test."
-    assert error.retryable is retryable
-
-
-async def test_an_oserror_is_trouble_with_the_network(library):
-    def fail(_request):
-        raise ConnectionResetError("canary-of-a-token")
-
-    error = await failure(library, "https://x.test", transport=library.MockTransport(fail))
-    assert error.message == "ConnectionResetError from x.test."
 
 
 async def test_an_error_drags_neither_the_request_nor_its_cause_along(library):

@@ -4,6 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import anyio
+import anyio.from_thread
 import httpx
 import pytest
 
@@ -12,6 +13,8 @@ from amplify_federation._model.values import Secret
 from amplify_federation._oidc.http import provider_http
 from amplify_federation._oidc.library import Form
 from tests.fire.authority import Authority
+from tests.fire.secrecy import leaks_of
+from tests.http.conftest import OK, ScriptedServer
 
 URL = "https://p.example.com/x"
 
@@ -161,3 +164,60 @@ async def test_certificates_are_checked_against_the_authorities_of_the_environme
         async with provider_http(None, url) as http:
             assert (await http.get(url)).members == {"a": 1}
         server.shutdown()
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(script):
+        servers.append(ScriptedServer(script))
+        return servers[-1].url
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+async def test_no_proxy_is_asked_for_a_provider_on_loopback(serve, monkeypatch):
+    def answering(peer):
+        peer.request()
+        peer.send(OK)
+
+    def refusing(peer):
+        peer.send(b"HTTP/1.1 502 Proxy\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.setenv("HTTP_PROXY", serve(refusing))
+    url = serve(answering)
+    for transport in ("lean", "httpx"):
+        monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
+        async with provider_http(None, url) as http:
+            assert (await http.post(url, Form(Secret("a=b"), {}))).status == 200
+
+
+@pytest.mark.parametrize("transport", ["lean", "httpx"])
+async def test_a_request_that_is_cancelled_leaves_no_frame_with_its_secrets(
+    serve, monkeypatch, transport
+):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
+    here, asked, caught = anyio.lowlevel.current_token(), anyio.Event(), []
+
+    def silent(peer):
+        peer.request()
+        anyio.from_thread.run_sync(asked.set, token=here)
+        peer.wait_for_farewell()
+
+    async def post():
+        try:
+            async with provider_http(None, url) as http:
+                await http.post(url, Form(Secret("code=canary-of-a-code"), {}))
+        except anyio.get_cancelled_exc_class() as error:
+            caught.append(error)
+            raise
+
+    url = serve(silent)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(post)
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+    assert leaks_of(caught[0], ("canary-of-a-code",)) == []
