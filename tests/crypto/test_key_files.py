@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import re
 import shutil
@@ -21,6 +20,7 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
+from tests.files.processes import answers_of_twenty
 
 KEY = bytes(range(32))
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and fork are POSIX's")
@@ -162,29 +162,12 @@ async def test_a_key_that_cannot_be_written_shows_in_no_frame(tmp_path, monkeypa
     assert caught.value.__context__ is None
 
 
-def make_when_all_are_there(path, barrier, answer):
-    barrier.wait(60)
-    answer.write_bytes(made_key(path).reveal())
-
-
 @posix
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 on forks with threads
 def test_twenty_processes_make_one_key(tmp_path):
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(20)
     path = tmp_path / "made"
-    answers = [tmp_path / f"answer {number}" for number in range(20)]
-    processes = [
-        context.Process(target=make_when_all_are_there, args=(path, barrier, answer))
-        for answer in answers
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
-        process.close()
-    assert {answer.read_bytes() for answer in answers} == {made_key(path).reveal()}
+    made = answers_of_twenty(lambda: made_key(path).reveal(), tmp_path / "answers")
+    assert made == {made_key(path).reveal()}
 
 
 async def test_many_tasks_make_one_key(tmp_path):

@@ -1,9 +1,6 @@
 import errno
 import os
-import re
 import shutil
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +12,16 @@ from amplify_federation.errors import (
     SessionFileCorruptError,
     StoreUnavailableError,
     UnsafePermissionsError,
+)
+from tests.files.strange_files import (
+    follow_advice,
+    place_dangling_link,
+    place_fifo,
+    place_folder,
+    place_link,
+    place_loop,
+    place_socket,
+    precious_file,
 )
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="owners, modes and links are POSIX's")
@@ -29,12 +36,6 @@ def path(tmp_path):
     path.write_bytes(b"content")
     path.chmod(0o600)
     return path
-
-
-def mended(error):
-    """Run the command that the message gives."""
-    command = re.search(r"run: (.*)", error.message).group(1)
-    subprocess.run(command.replace("sudo ", ""), shell=True, check=True)  # noqa: S602 - as its reader would
 
 
 def test_a_file_is_read_with_its_status(path):
@@ -53,7 +54,7 @@ def test_a_file_open_to_others_is_refused_with_the_command_that_mends_it(path, m
     with pytest.raises(UnsafePermissionsError) as caught:
         file_checks.read_file(path, 100)
     assert f"{mode:04o}" in caught.value.message
-    mended(caught.value)
+    follow_advice(caught.value)
     assert file_checks.read_file(path, 100)[0] == b"content"
 
 
@@ -62,7 +63,7 @@ def test_a_hard_link_is_refused_with_the_command_that_mends_it(path):
     os.link(path, path.with_name("twin"))
     with pytest.raises(UnsafePermissionsError) as caught:
         file_checks.read_file(path, 100)
-    mended(caught.value)
+    follow_advice(caught.value)
     assert file_checks.read_file(path, 100)[0] == b"content"
 
 
@@ -72,43 +73,8 @@ def test_a_file_of_another_user_is_refused_with_the_command_that_mends_it(path):
     with pytest.raises(UnsafePermissionsError) as caught:
         file_checks.read_file(path, 100)
     assert "12345" in caught.value.message
-    mended(caught.value)
+    follow_advice(caught.value)
     assert file_checks.read_file(path, 100)[0] == b"content"
-
-
-def place_link(path):
-    target = path.with_name("target")
-    target.write_bytes(b"target")
-    target.chmod(0o600)
-    path.symlink_to(target)
-
-
-def place_dangling_link(path):
-    path.symlink_to(path.with_name("nowhere"))
-
-
-def place_loop(path):
-    path.symlink_to(path)
-
-
-def place_fifo(path):
-    os.mkfifo(path, 0o600)
-
-
-def place_folder(path):
-    path.mkdir(mode=0o700)
-
-
-def place_socket(path):
-    here = os.open(".", os.O_RDONLY)
-    try:
-        os.chdir(path.parent)  # the path of a socket is short
-        with socket.socket(socket.AF_UNIX) as unix:
-            unix.bind(path.name)
-        path.chmod(0o600)
-    finally:
-        os.fchdir(here)
-        os.close(here)
 
 
 @posix
@@ -118,11 +84,11 @@ def place_socket(path):
 )
 def test_what_is_no_regular_file_is_refused_without_waiting_or_following(path, place):
     path.unlink()
-    place(path)
+    place(path, precious_file(path.with_name("target")))
     with pytest.raises(UnsafePermissionsError) as caught:
         file_checks.read_file(path, 100)
     assert caught.value.__context__ is None
-    mended(caught.value)
+    follow_advice(caught.value)
     assert file_checks.read_file(path, 100) is None
     assert os.path.lexists(f"{path}.aside")
 

@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
+from tests.files.processes import answers_of_twenty
 
 NAME = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768/default"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and modes are POSIX's")
@@ -97,31 +97,17 @@ def test_everything_in_the_folder_is_private(folder):
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
 
 
-def make_when_all_are_there(path, barrier, answer):
-    barrier.wait(60)
-    folder = Folder(path, limit=100)
-    folder.make()
-    answer.write_text(Path(folder.file_of("name")).name)
-
-
 @posix
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12 on forks with threads
 def test_twenty_processes_make_one_secret(tmp_path):
     path = tmp_path / "new" / "store"
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(20)
-    answers = [tmp_path / f"answer {number}" for number in range(20)]
-    processes = [
-        context.Process(target=make_when_all_are_there, args=(path, barrier, answer))
-        for answer in answers
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
-        process.close()
-    assert len({answer.read_text() for answer in answers}) == 1
+
+    def made():
+        folder = Folder(path, limit=100)
+        folder.make()
+        return Path(folder.file_of("name")).name.encode()
+
+    assert len(answers_of_twenty(made, tmp_path / "answers")) == 1
     assert names_in(tmp_path / "new") == ["store"]
     assert names_in(path) == ["names.secret", "names.secret.lock"]
 

@@ -1,5 +1,4 @@
 import os
-import re
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
+from tests.files.strange_files import follow_advice
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
 root = pytest.mark.skipif(
@@ -23,11 +23,6 @@ root = pytest.mark.skipif(
 
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def mended(error):
-    command = re.search(r"run: (.*)", error.message).group(1)
-    subprocess.run(command.replace("sudo ", ""), shell=True, check=True)  # noqa: S602 - as its reader would
 
 
 def names_in(folder):
@@ -98,7 +93,7 @@ def test_a_folder_open_to_others_is_refused_with_the_command_that_mends_it(folde
     folder.chmod(bits)
     with pytest.raises(UnsafePermissionsError) as caught:
         folder_identity(folder)
-    mended(caught.value)
+    follow_advice(caught.value)
     assert folder_identity(folder) is not None
 
 
@@ -150,7 +145,7 @@ def test_a_folder_above_that_others_write_to_is_refused(folder, bits):
     with pytest.raises(UnsafePermissionsError) as caught:
         folder_identity(folder)
     assert folder_checks.TRUST_VARIABLE in caught.value.message
-    mended(caught.value)
+    follow_advice(caught.value)
     assert folder_identity(folder) is not None
 
 
@@ -167,7 +162,7 @@ def test_a_folder_of_another_user_is_refused_at_any_height(folder):
         with pytest.raises(UnsafePermissionsError) as caught:
             folder_identity(folder)
         assert "12345" in caught.value.message
-        mended(caught.value)
+        follow_advice(caught.value)
     assert folder_identity(folder) is not None
 
 

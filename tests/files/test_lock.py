@@ -15,6 +15,15 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
+from tests.files.strange_files import (
+    place_dangling_link,
+    place_fifo,
+    place_folder,
+    place_hard_link,
+    place_link,
+    place_open_file,
+    precious_file,
+)
 
 FORK = multiprocessing.get_context("fork") if sys.platform != "win32" else None
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # 3.12, with threads
@@ -120,34 +129,6 @@ def test_the_lock_file_is_0600_whatever_the_umask(path, umask):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def place_link(path):
-    path.with_name("target").write_bytes(b"precious")
-    path.symlink_to(path.with_name("target"))
-
-
-def place_dangling_link(path):
-    path.symlink_to(path.with_name("nowhere"))
-
-
-def place_fifo(path):
-    os.mkfifo(path, 0o600)
-
-
-def place_folder(path):
-    path.mkdir(mode=0o700)
-
-
-def place_hard_link(path):
-    path.with_name("target").write_bytes(b"precious")
-    path.with_name("target").chmod(0o600)
-    os.link(path.with_name("target"), path)
-
-
-def place_open_file(path):
-    path.write_bytes(b"")
-    path.chmod(0o666)
-
-
 @posix
 @pytest.mark.parametrize(
     "place",
@@ -161,12 +142,12 @@ def place_open_file(path):
     ],
 )
 def test_what_is_not_our_lock_file_is_refused_untouched(path, place):
-    place(path)
+    target = precious_file(path.with_name("target"))
+    place(path, target)
     with pytest.raises(UnsafePermissionsError) as caught:
         lock.try_lock(path)
     assert caught.value.__context__ is None
-    target = path.with_name("target")
-    assert not target.exists() or target.read_bytes() == b"precious"
+    assert target.read_bytes() == b"precious"
     assert not path.with_name("nowhere").exists()
 
 

@@ -25,6 +25,13 @@ from amplify_federation.errors import (
 )
 from amplify_federation.stores._file_records import FileRecords
 from amplify_federation.stores.file import HOME_VARIABLE, EncryptedFileStore
+from tests.files.strange_files import (
+    place_fifo,
+    place_folder,
+    place_hard_link,
+    place_link,
+    precious_file,
+)
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 CANARY = b"canary-token"
@@ -117,31 +124,13 @@ async def test_no_secret_is_ever_written_in_plaintext(folder, monkeypatch):
         assert not any(secret in data for data in written)
 
 
-def place_link(path, elsewhere):
-    path.symlink_to(elsewhere)
-
-
-def place_hard_link(path, elsewhere):
-    os.link(elsewhere, path)
-
-
-def place_fifo(path, _):
-    os.mkfifo(path, 0o600)
-
-
-def place_folder(path, _):
-    path.mkdir(mode=0o700)
-
-
 @posix
 @pytest.mark.parametrize(
     "name", ["master.key", "master.key.lock", "names.secret", "names.secret.lock"]
 )
 @pytest.mark.parametrize("place", [place_link, place_hard_link, place_fifo, place_folder])
 async def test_nothing_strange_is_taken_for_key_or_secret(folder, tmp_path, name, place):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_bytes(b64encode(KEY))
-    elsewhere.chmod(0o600)
+    elsewhere = precious_file(tmp_path / "elsewhere", b64encode(KEY))
     folder.mkdir(mode=0o700)
     place(folder / name, elsewhere)
     with pytest.raises(UnsafePermissionsError):

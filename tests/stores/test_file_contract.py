@@ -12,21 +12,18 @@ from amplify_federation.testing import StoreContract
 
 
 class TestEncryptedFileStore(StoreContract):
+    kind = EncryptedFileStore
+
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):
         self.folder = tmp_path / "store"
 
     def make_store(self):
-        return EncryptedFileStore(self.folder)
+        return self.kind(self.folder)
 
 
-class TestFileRecords(StoreContract):
-    @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path):
-        self.folder = tmp_path / "store"
-
-    def make_store(self):
-        return FileRecords(self.folder)
+class TestFileRecords(TestEncryptedFileStore):
+    kind = FileRecords
 
 
 class TestSealedMemory(StoreContract):

@@ -18,6 +18,14 @@ from amplify_federation.errors import (
 )
 from amplify_federation.stores import _file_records
 from amplify_federation.stores._file_records import FileRecords
+from tests.files.strange_files import (
+    place_fifo,
+    place_folder,
+    place_hard_link,
+    place_link,
+    place_open_file,
+    precious_file,
+)
 
 NAME = "us-west-2:pool/default"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and signals are POSIX's")
@@ -199,27 +207,6 @@ async def test_a_folder_opened_to_others_is_refused_at_the_next_write(store):
         await FileRecords(store.path).read(NAME)
 
 
-def place_link(path, elsewhere):
-    path.symlink_to(elsewhere)
-
-
-def place_hard_link(path, elsewhere):
-    os.link(elsewhere, path)
-
-
-def place_fifo(path, _):
-    os.mkfifo(path, 0o600)
-
-
-def place_folder(path, _):
-    path.mkdir(mode=0o700)
-
-
-def place_open_file(path, _):
-    path.write_bytes(b"")
-    path.chmod(0o644)
-
-
 @posix
 @pytest.mark.parametrize("suffix", ["", ".lock", ".lease", ".corrupt"])
 @pytest.mark.parametrize(
@@ -227,9 +214,7 @@ def place_open_file(path, _):
 )
 async def test_nothing_strange_is_followed_at_any_path(store, tmp_path, place, suffix):
     version = await store.compare_and_set(NAME, b"one", expected=None)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_bytes(b"precious")
-    elsewhere.chmod(0o600)
+    elsewhere = precious_file(tmp_path / "elsewhere")
     path = record_file(store)
     strange = path.with_name(path.name + suffix)
     strange.unlink(missing_ok=True)
