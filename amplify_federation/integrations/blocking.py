@@ -39,7 +39,7 @@ Providers = AuthProvider | list[AuthProvider] | tuple[AuthProvider, ...]
 
 
 class _Blocking(Generic[T]):
-    """An async object for any number of threads: what it needs of life and of calls."""
+    """An async object for any number of threads: start, calls, end."""
 
     def __init__(
         self, make: Callable[[], AbstractAsyncContextManager[T]], *, backend: str = "asyncio"
@@ -201,7 +201,7 @@ class _LoopThread(Generic[T]):
         return "closed" if self._closed else "running" if self._running else "not started"
 
     def forget(self) -> None:
-        """Be as at first: in a forked child there is no thread, and a lock may be held by none."""
+        """Begin anew: a forked child has no such thread, and its lock may stay locked for ever."""
         self._running: _Running[T] | None = None
         self._lock = threading.Lock()
 

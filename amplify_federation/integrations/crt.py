@@ -17,8 +17,8 @@ def crt_credentials(session: LiveSession) -> Any:  # noqa: ANN401  # awscrt is o
 
     Call this in the event loop of the session, a `FederatedAuth` or a `FederatedBearer`, which goes
     on running while CRT works; call `get_credentials` and `aws_sign_request` in worker threads.
-    What stands in place of the credentials, such as `SessionExpiredError`, fails what CRT was asked
-    for. Raises `ModuleNotFoundError` if awscrt is missing.
+    An error of the session, such as `SessionExpiredError`, fails what CRT was asked for. Raises
+    `ModuleNotFoundError` if awscrt is missing.
     """
     require("awscrt", "pip install 'amplify-federation[crt]'")
     auth: Any = importlib.import_module("awscrt.auth")  # it has no types

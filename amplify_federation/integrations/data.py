@@ -1,7 +1,7 @@
 """Credentials for data tools, with their true expiry: obstore and polars; a file system for fsspec.
 
 Each asks the live session when the tool asks for credentials, which it does before those that it
-has are over. The tools are imported by their users; this file knows how they want to be told.
+has are over. The tools are imported by their users; this file has the form that each expects.
 Which tool takes which is in README.md beside this file.
 """
 
@@ -31,8 +31,8 @@ def obstore_credentials(session: LiveSession) -> Callable[[], ObstoreCredentials
     """Return a `credential_provider` for `obstore.store.S3Store`.
 
     It serves obstore's asynchronous calls, and its blocking ones in worker threads. Call this in
-    the event loop of the session, a `FederatedAuth` or a `FederatedBearer`. What stands in place of
-    the credentials, such as `SessionExpiredError`, reaches the caller of obstore as its error.
+    the event loop of the session, a `FederatedAuth` or a `FederatedBearer`. The session's
+    error, such as `SessionExpiredError`, reaches the caller of obstore as an error of obstore's.
     """
     access = ThreadAccess(session)
 

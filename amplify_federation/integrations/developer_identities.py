@@ -105,7 +105,7 @@ class DeveloperIdentities:
     ) -> Awaitable[DeveloperToken]:
         """Return the identity of one of the application's users, made if need be, and a token.
 
-        Whoever has the token is that user, so authenticate them first.
+        The bearer of the token is that user to AWS, so authenticate the user first.
 
         Args:
             user: the user's id in the application, 1 to 1,024 characters.

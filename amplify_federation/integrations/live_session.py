@@ -1,4 +1,4 @@
-"""What the integrations take as a session, and how they name a library that is missing."""
+"""LiveSession, which the integrations take, and the error for a library that is missing."""
 
 from importlib.util import find_spec
 from typing import Protocol

@@ -18,7 +18,7 @@ class IdentityResolver:
         self._is_refused = False
 
     async def get_identity(self, *, properties: Mapping[str, Any]) -> Any:  # noqa: ANN401, ARG002  # smithy's
-        """Return the live credentials; raise what stands in their place."""
+        """Return the live credentials, or raise the session's error."""
         force, self._is_refused = self._is_refused, False
         session = await self._session.fetch_auth_session(force_refresh=force)
         credentials = session.credentials

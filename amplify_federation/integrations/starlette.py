@@ -1,7 +1,7 @@
 """Starlette and FastAPI: from the bearer token of a connection to that user's AWS credentials.
 
-This file owns how a session's errors are told to a client: what the client's token is at fault for
-is 401, what passes by itself is 503; a WebSocket is closed with 1008 or 1013 before it is accepted.
+An error that is the token's fault is answered with 401, one that may pass by itself with 503; a
+WebSocket is closed with 1008 or 1013 before it is accepted.
 
     federated_users = users_lifespan(lambda: FederatedUsers("us-west-2:..."))
     app = FastAPI(lifespan=federated_users)
@@ -131,9 +131,9 @@ class BearerSession(_SecurityScheme):
     in OpenAPI as a bearer scheme.
 
     Args:
-        providers: whose tokens are taken. Of several the token's own `iss` chooses one, and Cognito
-            decides whether it is so.
-        retry_after: seconds after which a client is told to come back from a 503.
+        providers: those whose tokens are taken. Of several, the token's `iss` selects one, and
+            Cognito verifies it.
+        retry_after: seconds, for the `Retry-After` of a 503.
 
     Raises (from the call):
         HTTPException: 401 with `WWW-Authenticate` if the token is missing, refused or over; 503
@@ -255,7 +255,7 @@ def _is_websocket(connection: HTTPConnection) -> bool:
     return bool(connection.scope["type"] == "websocket")
 
 
-# Two functions, and no variable: what a variable holds stands in the frames of a 401.
+# Two functions and no variable, which the frames of a 401 would show.
 def _has_token(connection: HTTPConnection) -> bool:
     header = connection.headers.get("Authorization", "")
     return header[:7].lower() == "bearer " and bool(header[7:].strip())

@@ -1,12 +1,8 @@
 """Credentials for any thread, of a session that lives in an event loop.
 
-This file owns when a thread may use what it knows, and when it has to ask the loop. It must not
-know AWS libraries.
-
-A thread reads two things without asking: which state the session is in, which is one attribute
-(every change in this process replaces that object), and the session's clock. What another process
-changed is noticed by the loop; so what a thread knows counts for half a second, as long as the
-session itself relies on what it read in the store.
+A thread uses the credentials that it fetched last for half a second, as long as the session's state
+is the same object, which every change in this process replaces; then it asks the event loop. The
+loop notices changes of other processes, and relies for as long on what it read in the store.
 """
 
 import threading
@@ -28,7 +24,7 @@ LOOP_PATIENCE = 5.0  # seconds that a loop has to show that it runs
 
 @frozen
 class _Known:
-    """What the loop answered: these credentials, in this state, at this time of both clocks."""
+    """The last answer of the loop: the credentials, the state, and both clocks then."""
 
     credentials: AWSCredentials
     state: object
@@ -56,10 +52,10 @@ class ThreadAccess:
             return False
 
     def credentials(self, *, force_refresh: bool = False) -> AWSCredentials:
-        """Return the live credentials; raise what stands in their place.
+        """Return the live credentials, or raise the session's error.
 
-        Raises `InvalidStateError` in the event loop's own thread, after the loop has ended, and if
-        it is blocked: a library's blocking call there would else wait for itself.
+        Raises `InvalidStateError` in the event loop's own thread, where the call would wait for
+        itself, after the loop has ended, and if the loop is blocked.
         """
         if self.in_loop_thread:
             message = "A blocking call was made in the event loop's own thread."
@@ -106,7 +102,7 @@ class ThreadAccess:
         return known.credentials
 
     def _check_that_loop_runs(self) -> None:
-        """Raise `InvalidStateError` if the loop is blocked, perhaps by a call that waits for us."""
+        """Raise `InvalidStateError` if the loop is blocked, perhaps by this call's caller."""
         answered = threading.Event()
         threading.Thread(target=self._ping, args=(answered,), daemon=True).start()
         if not answered.wait(LOOP_PATIENCE):
@@ -115,7 +111,7 @@ class ThreadAccess:
             raise InvalidStateError(message, recovery_suggestion=advice)
 
     def _ping(self, answered: threading.Event) -> None:
-        # An ended loop is no blocked one: `_asked` says so.
+        # `_asked` reports a loop that has ended.
         with suppress(anyio.RunFinishedError, CancelledError):
             anyio.from_thread.run_sync(_nothing, token=self._token)
         answered.set()
@@ -127,7 +123,7 @@ class ThreadAccess:
 
 
 def _nothing() -> None:
-    """Do nothing: that the loop did it is the answer."""
+    """Do nothing; that it ran shows that the loop runs."""
 
 
 def _event_loop() -> tuple[anyio.lowlevel.EventLoopToken, int]:

@@ -1,7 +1,4 @@
-"""ManualClock: time that only the test moves; ServerClock: the time of the fake service.
-
-This file must not know what the time is used for.
-"""
+"""ManualClock: time that only the test moves; ServerClock: the time of the fake service."""
 
 import time
 from typing import Protocol
@@ -63,7 +60,7 @@ class ManualClock:
 
 
 class ServerClock:
-    """What the fake service takes for the time: a source plus `skew`, in seconds."""
+    """The time of the fake service: a source plus `skew`, in seconds."""
 
     def __init__(self, source: TimeSource | None = None) -> None:
         self._source: TimeSource = time if source is None else source

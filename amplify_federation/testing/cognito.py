@@ -33,7 +33,7 @@ class FakeCognito(PoolAdministration):
 
     `calls` lists every call of an operation as a `Call`, `provider_calls` every request to an
     embedded OpenID provider as a `ProviderCall`; clear them when a load test would make them long.
-    `on_call` is told each of both, in the thread that serves it.
+    `on_call` is called with each of both, in the thread that serves the request.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class FakeCognito(PoolAdministration):
     def __repr__(self) -> str:
         return f"<FakeCognito {self.region}: {len(self._pools)} pools, {len(self.calls)} calls>"
 
-    def fail_next(  # noqa: PLR0913  # a fault is one sentence, and each word may stand alone
+    def fail_next(  # noqa: PLR0913  # the fields of a fault, each with a default
         self,
         code: str | None = None,
         *,
@@ -163,5 +163,5 @@ class FakeCognito(PoolAdministration):
         port: int = 0,
         on_ready: Callable[[str], None] = print,
     ) -> None:
-        """Serve until the process is interrupted; `on_ready` is told the URL once it listens."""
+        """Serve until the process is interrupted; `on_ready` gets the URL once it listens."""
         self.serve(host=host, port=port).serve_forever(on_ready)

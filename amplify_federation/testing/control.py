@@ -1,8 +1,7 @@
-"""The HTTP control API: what Python tests do to a fake, for tests in other languages.
+"""The HTTP control API: the methods of a `FakeCognito` for tests in other languages.
 
 JSON in and out, on a port of its own, with a bearer token, so that neither the application under
-test nor a web page reaches it. Every operation is a row of `_Control._routes`. This file must not
-know which HTTP server it is.
+test nor a web page reaches it. Every operation is a row of `Control._routes`.
 """
 
 import hmac

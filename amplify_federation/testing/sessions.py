@@ -1,4 +1,4 @@
-"""make_session: a signed-in `AuthSession` out of nothing, for code that only uses one."""
+"""make_session: a signed-in `AuthSession` without any call, for code that only uses one."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

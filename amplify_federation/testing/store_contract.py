@@ -51,7 +51,7 @@ async def _with_store(contract: "StoreContract", scenario: _Scenario) -> None:
 
 @contextmanager
 def refused(error: type[Exception]) -> Generator[None]:
-    """Expect the block to raise; pytest's own `raises` is not to be had here."""
+    """Expect the block to raise; pytest's `raises` would need pytest."""
     refused = False
     try:
         yield

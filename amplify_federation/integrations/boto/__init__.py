@@ -47,8 +47,8 @@ def boto3_session(auth: LiveSession, *, region_name: str | None = None) -> "boto
     would wait for ever. `region_name` is by default botocore's configuration, else the region of
     the pool.
 
-    A signature raises what stands in place of the credentials, such as `SessionExpiredError` or
-    `SignedOutError`. Raises `ModuleNotFoundError` if boto3 is missing.
+    A signature raises the session's error, such as `SessionExpiredError` or `SignedOutError`.
+    Raises `ModuleNotFoundError` if boto3 is missing.
     """
     require("boto3", "pip install boto3 'amplify-federation[boto]'")
     import boto3  # noqa: PLC0415  # heavy, and optional

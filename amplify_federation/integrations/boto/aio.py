@@ -35,7 +35,7 @@ class AioRefreshingCredentials(LiveCredentials, AioCredentials):  # type: ignore
             self._access = None  # made before there is a loop: its first signature has one
 
     async def get_frozen_credentials(self) -> Any:  # noqa: ANN401  # botocore's named tuple
-        """Return the live credentials; raise what stands in their place."""
+        """Return the live credentials, or raise the session's error."""
         access = self._access
         if access is None:
             access = self._access = ThreadAccess(self._session)
@@ -72,14 +72,14 @@ def signing_as(session: LiveSession) -> Generator[None]:
 
 
 class CallersCredentials(LiveCredentials, AioCredentials):  # type: ignore[misc]  # no types: Any
-    """The credentials of the session in whose name the running call is made; else an error."""
+    """The credentials of the session that the running call is made for; see `signing_as`."""
 
     def __init__(self) -> None:  # not super's: there is no key
         self.method = METHOD
         self.account_id = None
 
     async def get_frozen_credentials(self) -> Any:  # noqa: ANN401  # botocore's named tuple
-        """Return the caller's live credentials; raise what stands in their place."""
+        """Return the caller's live credentials, or raise the session's error."""
         session = _caller.get()
         if session is None:
             message = "A shared client signs nothing but the calls of its users."

@@ -1,7 +1,7 @@
 """botocore's side for threads: refreshing credentials, and a session that has them.
 
 Overriding `get_frozen_credentials` is enough, for every signer of botocore calls it for every
-signature. This file must not know event loops.
+signature.
 """
 
 from datetime import datetime
@@ -61,7 +61,7 @@ class RefreshingCredentials(LiveCredentials, Credentials):
         self._access = ThreadAccess(session)
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return the live credentials; raise what stands in their place."""
+        """Return the live credentials, or raise the session's error."""
         return self._frozen(self._access.credentials())
 
     # For code that reads these one by one. Two of them may straddle a renewal, as botocore warns.

@@ -177,8 +177,8 @@ async def presign(  # noqa: PLR0913  # what a request has, all but two with a de
 
     A signed URL ends with the credentials that signed it. So the credentials are renewed first when
     they would end before the URL; where even new ones end before, it is a `ValidationError`, or
-    with `cap` a URL with the time that there is. Raises what stands in place of the credentials,
-    such as `SessionExpiredError`.
+    with `cap` a URL with the time that there is. Raises the session's error, such as
+    `SessionExpiredError`.
 
     Args:
         session: a `FederatedAuth`, or a `FederatedBearer` of `FederatedUsers.bearer`.

@@ -1,7 +1,6 @@
 """The AWS JSON 1.1 endpoint: an HTTP request in, an HTTP response and a `Call` out.
 
-This file owns the protocol, the form of signatures included; it must not know pools, tokens or
-identities.
+This file owns the protocol, the form of signatures included.
 """
 
 import json
@@ -48,9 +47,9 @@ _PREFLIGHT_AGE = "172800"  # seconds; what AWS's services answer
 
 
 class Endpoint:
-    """Answers requests one at a time, whatever thread they come from."""
+    """Answers requests from any thread, one at a time."""
 
-    def __init__(  # noqa: PLR0913  # what it puts together
+    def __init__(  # noqa: PLR0913  # its collaborators
         self,
         operations: Operations,
         provider: OpenIdProvider,
@@ -84,7 +83,7 @@ class Endpoint:
             return self._call(request)
 
     def _preflight(self, request: Request) -> Response:
-        """Return what a browser asks for before it sends a request of another origin."""
+        """Return the answer to a browser's preflight of a request from another origin."""
         answer = self._stamped(200, "text/plain", b"")
         asked = request.headers.get("access-control-request-headers", "*")
         answer.headers["access-control-allow-methods"] = "GET, HEAD, POST, OPTIONS"
@@ -144,7 +143,7 @@ class Endpoint:
         return answer
 
     def _decoded(self, operation: str, body: bytes) -> dict[str, Any] | None:
-        """Return the input of a known operation; one of an unknown operation is not looked at."""
+        """Return the input of a known operation; that of an unknown one is not decoded."""
         return decode(body) if operation in OPERATIONS else None
 
     def _perform(
@@ -160,13 +159,13 @@ class Endpoint:
         return self._dispatch.perform(operation, given, region, self._default_region)
 
     def _region(self, operation: str, request: Request) -> str | None:
-        """Return the region that was asked, by host or by signature, which is looked at here."""
+        """Return the region of the host or of the signature, which is checked here."""
         region = region_of(request.host)
         if not OPERATIONS[operation].signed:
             return region
         if self._check_signatures:
             signed_region = check_signature(request.headers)
-            # A loopback address is no region's: the caller's own stands in the signature.
+            # A loopback address has no region, and the signature has the caller's.
             return region or signed_region
         return region
 
@@ -174,7 +173,7 @@ class Endpoint:
         return self._stamped(200, CONTENT_TYPE, _compact(output))
 
     def _foreign_page(self, status: int) -> Response:
-        """Return what a proxy says in the service's place."""
+        """Return an HTML page, as a proxy before the service sends it."""
         page = self._stamped(status, "text/html", f"<html><h1>{status}</h1></html>\n".encode())
         del page.headers["x-amzn-requestid"]
         return page

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: injected faults, and the quotas. Must not know HTTP."""
+"""Injected faults, and the quotas of calls."""
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ AWS_QUOTAS: Mapping[str, float] = {"GetId": 25.0, "GetCredentialsForIdentity": 2
 
 @frozen
 class Fault:
-    """What shall go wrong; `code` None leaves the operation to succeed or fail by itself."""
+    """An injected fault; without `code` the operation is carried out."""
 
     code: str | None
     operation: str | None = None
@@ -28,7 +28,7 @@ class Fault:
 
 
 class Faults:
-    """The faults still to come, first in first out."""
+    """The faults that have not happened yet, first in, first out."""
 
     def __init__(self) -> None:
         self._queue: list[Fault] = []
@@ -43,7 +43,7 @@ class Faults:
         self._queue.append(fault)
 
     def clear(self) -> None:
-        """Forget the faults still to come."""
+        """Forget the faults that have not happened yet."""
         self._queue.clear()
 
     def take(self, operation: str, *, by_name: bool = False) -> Fault | None:

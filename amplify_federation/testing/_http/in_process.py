@@ -1,4 +1,4 @@
-"""The fake as an httpx transport, without a socket. The only file here that knows httpx."""
+"""The fake as an httpx transport, without a socket."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -55,11 +55,11 @@ class InProcessTransport(httpx.AsyncBaseTransport):
 
 
 async def _delay(request: httpx.Request, delay: float) -> None:
-    # A socket would time out by itself; without one, the read timeout is kept here.
-    patience = request.extensions.get("timeout", {}).get("read")
-    if patience is None or delay <= patience:
+    # A socket would time out by itself.
+    read_timeout = request.extensions.get("timeout", {}).get("read")
+    if read_timeout is None or delay <= read_timeout:
         await anyio.sleep(delay)
         return
-    await anyio.sleep(patience)
+    await anyio.sleep(read_timeout)
     message = "The read operation timed out."
     raise httpx.ReadTimeout(message, request=request)

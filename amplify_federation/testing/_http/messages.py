@@ -1,4 +1,4 @@
-"""One HTTP request, its answer, and the record of the call. Frozen, silent on tokens."""
+"""One HTTP request, its answer, and the record of the call. `repr` shows no token."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -21,7 +21,7 @@ class Request:
 
 @frozen
 class Response:
-    """An HTTP answer; `delay` seconds late, or the connection `cut` in its place."""
+    """An HTTP answer, `delay` seconds late; `cut`: the connection is closed instead."""
 
     status: int
     headers: dict[str, str] = field(repr=False)

@@ -1,9 +1,8 @@
 """The fake on loopback HTTP: in a thread of its own, or until the process ends.
 
 A thread, so that blocking clients (boto3) and trio programs can call it as well. The server is
-uvicorn's, changed to stop at once and to cut connections when told; it runs on asyncio, whatever
-loop the program has, so this file imports asyncio. It is imported to serve and not before, since
-uvicorn is an extra.
+uvicorn's, changed to stop at once and to cut connections on demand; it runs on asyncio, so this
+file imports asyncio. It is imported when something is served, since uvicorn is an extra.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ try:
     import uvicorn
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 except ModuleNotFoundError as missing:
-    # Whatever else is missing is no matter of the extra.
+    # Another module that is missing is not the extra's.
     if missing.name is None or missing.name.partition(".")[0] != "uvicorn":
         raise
     message = "Serving needs uvicorn: pip install 'amplify-federation[testing]'"
@@ -53,14 +52,14 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11's 
 
 
 class HttpServer(uvicorn.Server):
-    """Serves until `stop`, which any thread may call; uvicorn itself would look now and then."""
+    """Serves until `stop`, which any thread may call; uvicorn itself polls a flag."""
 
     def __init__(self, answer: Handler) -> None:
         self._answer = answer
         self._connections: dict[Any, asyncio.Transport] = {}
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told = asyncio.Event()
+        self._stopping = asyncio.Event()
         config = uvicorn.Config(
             self._app,
             http=type("Connection", (_Connection,), {"by_peer": self._connections}),
@@ -76,11 +75,11 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
 
     async def main_loop(self) -> None:
-        """Wait until told to stop."""
+        """Wait until `stop`."""
         with self._lock:
             self._loop = asyncio.get_running_loop()
         if not self.should_exit:
-            await self._told.wait()
+            await self._stopping.wait()
         # A response that is delayed would delay the end.
         for connection in list(self._connections.values()):
             connection.close()
@@ -97,7 +96,7 @@ class HttpServer(uvicorn.Server):
         with self._lock:
             self.should_exit = True
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._told.set)
+                self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def _app(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
         answer = self._answer(await _read(scope, receive))
@@ -158,7 +157,7 @@ class LoopbackServer:
             await anyio.to_thread.run_sync(self.__exit__)
 
     def serve_forever(self, on_ready: Callable[[str], None]) -> None:
-        """Serve in this thread until the process is told to stop."""
+        """Serve in this thread until a signal stops the process."""
         with socket.create_server(self._address, backlog=_BACKLOG) as listener:
             on_ready(_url(listener))
             # uvicorn shuts down on the signal and then raises it again.

@@ -1,7 +1,6 @@
-"""Which clients an embedded OpenID provider knows, and where it may send their users.
+"""The clients of an embedded OpenID provider: authentication, redirect URIs, refresh tokens.
 
 It follows RFC 6749, section 2.3.1 (client authentication), and RFC 8252 (redirects to loopback).
-This file must not know tokens.
 """
 
 import base64
@@ -42,7 +41,7 @@ class ErrorCode(StrEnum):
 
 
 class OAuthError(Exception):
-    """A refusal; `error` is an `ErrorCode`, or any text that a test wants to be told."""
+    """A refusal; `error` is an `ErrorCode`, or any text that a test injects."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:
         super().__init__(error)

@@ -1,7 +1,6 @@
 """What users allowed clients: codes, device codes, refresh and access tokens.
 
-It follows RFC 6749 with PKCE (RFC 7636, S256), RFC 7009 (revocation) and RFC 8628 (devices). This
-file must not know HTTP.
+It follows RFC 6749 with PKCE (RFC 7636, S256), RFC 7009 (revocation) and RFC 8628 (devices).
 """
 
 import secrets
@@ -197,7 +196,7 @@ class Grants:
             self._revoked.add(known.family)
 
     def claims_of_user(self, login_key: str, access_token: str) -> dict[str, Any] | None:
-        """Return what userinfo tells of the user of an access token that is good, or `None`."""
+        """Return the userinfo claims for an access token that is good, or `None`."""
         grant, expires = self._access.get(access_token, (None, 0.0))
         if (
             grant is None or expires <= self._clock.time()

@@ -1,7 +1,6 @@
 """The issuers: their RSA keys, and every kind of token that a `Logins` entry may carry.
 
-This file must not know pools or identities, and it does not validate tokens. A key is made when it
-is first used, once per process and issuer: making one takes some 100 ms.
+A key is made when it is first used, once per process and issuer: making one takes some 100 ms.
 """
 
 import base64
@@ -25,7 +24,7 @@ from amplify_federation import AuthProvider
 from amplify_federation.testing.clock import ServerClock
 
 KEY_BITS = 2048  # what Google, Apple and Cognito sign with
-_PUBLIC_EXPONENT = 65537  # F4, the exponent that everybody uses
+_PUBLIC_EXPONENT = 65537  # F4, the usual one
 
 
 def encoded(data: bytes) -> str:
@@ -47,7 +46,7 @@ def decoded(text: str) -> bytes:
 
 @frozen
 class Jwt:
-    """A JWT taken apart, not verified."""
+    """The parts of a JWT, not verified."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -120,7 +119,7 @@ COGNITO = AuthProvider.DEVELOPER.login_key
 OPAQUE = frozenset(
     p.login_key for p in (AuthProvider.FACEBOOK, AuthProvider.AMAZON, AuthProvider.TWITTER)
 )
-# What an issuer never publishes; its signatures are the forged ones.
+# Its key is never published: it signs the forged tokens.
 _FORGER = "\0forger"
 
 
@@ -136,7 +135,7 @@ def is_user_pool(login_key: str) -> bool:
 
 @frozen
 class TokenOrder:
-    """What a token shall say. `lifetime` in seconds; claims that are `None` are left out."""
+    """The contents of a token to issue. `lifetime`: seconds; claims of `None` are left out."""
 
     login_key: str
     subject: str
@@ -147,7 +146,7 @@ class TokenOrder:
 
 @frozen
 class OpaqueToken:
-    """What the provider knows about an opaque token."""
+    """The record that the provider has of an opaque token."""
 
     login_key: str
     subject: str

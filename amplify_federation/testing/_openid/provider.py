@@ -1,4 +1,4 @@
-"""The embedded OpenID providers over HTTP: discovery, keys, and the endpoints of both sides.
+"""The embedded OpenID providers over HTTP: discovery, keys, and the other endpoints.
 
 Browsers see `authorize`, `device` and `logout`; clients call the others. It follows OpenID Connect
 Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0, and RFC 9207. A provider is asked under its own
@@ -99,7 +99,7 @@ class OpenIdProvider:
         return Address(login_key, f"{scheme}://{request.host}{path}", endpoint)
 
     def respond(self, address: Address, request: Request, fault: OAuthError | None) -> Response:
-        """Return the response of an endpoint, or the `fault` as the endpoint tells errors."""
+        """Return the response of an endpoint, or the `fault` in the form of its errors."""
         try:
             if address.endpoint == "authorize":
                 return self._authorize(address, request, fault)
@@ -179,8 +179,8 @@ class OpenIdProvider:
                 raise OAuthError(ErrorCode.ACCESS_DENIED, message)  # noqa: TRY301  # one way to refuse
             grant = self._decided(login_key, asked, typed)
         except OAuthError as refused:
-            told = {"error": refused.error, "error_description": refused.description}
-            return redirect_response(redirect_uri, {**told, **answer})
+            error = {"error": refused.error, "error_description": refused.description}
+            return redirect_response(redirect_uri, {**error, **answer})
         if isinstance(grant, Response):
             return grant
         code = self._grants.code_for(grant, redirect_uri, asked.get("code_challenge"))
@@ -207,7 +207,7 @@ class OpenIdProvider:
     def _decided(
         self, login_key: str, asked: Mapping[str, str], typed: Mapping[str, str]
     ) -> Grant | Response:
-        """Return what the user allowed, or the page on which that is to be decided."""
+        """Return what the user allowed, or the page that asks for it."""
         users = self.clients.settings(login_key).users
         client_id, scope = asked["client_id"], asked["scope"]
         prompt = asked.get("prompt", "").split()
@@ -287,7 +287,7 @@ class OpenIdProvider:
         if interval is None:
             raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, "There is no device flow here.", 404)
         client_id = self.clients.authenticated(address.login_key, request.headers, form)
-        # Google's devices get a refresh token without a word.
+        # Google's devices get a refresh token without asking.
         offline = wants_refresh_token(address.login_key, {"access_type": "offline", **form})
         device_code, user_code = self._grants.start_device(
             address.login_key, client_id, form.get("scope", "openid"), offline=offline
@@ -324,7 +324,7 @@ def _claims_typed(text: str) -> dict[str, Any]:
     value: object = json.loads(text) if text else {}
     if not isinstance(value, dict):
         message = "the additional claims are no JSON object"
-        raise ValueError(message)  # noqa: TRY004  # told like JSON that cannot be read
+        raise ValueError(message)  # noqa: TRY004  # reported as JSON that cannot be read is
     return cast("dict[str, Any]", value)
 
 

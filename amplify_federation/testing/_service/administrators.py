@@ -14,7 +14,7 @@ from amplify_federation.testing._service.errors import ServiceRefusal
 from amplify_federation.testing._service.pools import Pool, PoolRoles, Pools
 
 _Given = dict[str, Any]
-_PAGE = 60  # what an operation gives whose MaxResults is not required
+_PAGE = 60  # the page size where MaxResults is not given
 _PAGE_MARK = "after:"
 
 

@@ -14,7 +14,7 @@ from amplify_federation.testing._service.errors import ServiceRefusal, not_autho
 from amplify_federation.testing._service.pools import Pool
 from amplify_federation.testing._service.tokens import Login, strings_in
 
-# What a pool with the default mapping hands to the session: user name and client.
+# The default mapping of claims to session tags: user name and client.
 DEFAULT_TAGS: Mapping[str, str] = {"username": "sub", "client": "aud"}
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 
@@ -116,7 +116,7 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 @frozen
 class IssuedCredentials:
-    """What a session token of the fake stands for. `expiration`: seconds since the epoch.
+    """The identity and role of a session token of the fake. `expiration`: seconds since the epoch.
 
     `principal_tags` are the session tags that the pool makes of the token's claims.
     """
@@ -150,7 +150,7 @@ def issue(
 
 
 def read(session_token: str) -> IssuedCredentials:
-    """Return what a session token stands for. Raises `ValueError` if it is not the fake's."""
+    """Return the contents of a session token. Raises `ValueError` if it is not the fake's."""
     fields: list[Any] = []
     with suppress(ValueError, TypeError):
         record = base64.b64decode(session_token.removeprefix(_PREFIX), validate=True)

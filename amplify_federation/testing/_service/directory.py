@@ -1,8 +1,7 @@
 """Identities and their logins: linking, merging, conflicts, disabled identities.
 
-The only file where an identity changes. It must not know tokens, roles or credentials.
-
-What stands here is what AWS documents and what its users report: a login belongs to one identity
+The only file where an identity changes. The rules are those that AWS documents and its users
+report: a login belongs to one identity
 of a pool; a guest that logs in becomes the login's identity; an identity has one login of each
 provider; an identity that lost its last login, or was merged into another, is closed for ever.
 """

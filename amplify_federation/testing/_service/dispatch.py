@@ -1,7 +1,4 @@
-"""Dispatch: the door to the service. An operation and its input in, its output out.
-
-This file must not know HTTP.
-"""
+"""Dispatch: the entry to the service. An operation and its input in, its output out."""
 
 import re
 from collections.abc import Mapping
@@ -32,8 +29,8 @@ class Dispatch:
     ) -> dict[str, Any]:
         """Return the output of an operation, or raise `ServiceRefusal`.
 
-        `region` is the one whose endpoint was asked, if the host or the signature tells; it knows
-        its own pools. `default_region` is where a pool is made and looked for otherwise.
+        `region` is that of the endpoint, if the host or the signature names it; only its pools are
+        found then. Otherwise pools are made and listed in `default_region`.
         """
         validate(operation, given)
         _expect_region(given, region)

@@ -1,7 +1,7 @@
 """The service model 2014-06-30: the 23 operations, their inputs, limits and errors.
 
 It is AWS's published model, written down compactly; a test compares it with the model that botocore
-carries, which the kit does not import. This file must not know how inputs are validated.
+carries, which the kit does not import.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What an identity pool is configured with. This file must not know identities or tokens."""
+"""The configuration of identity pools."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
@@ -46,7 +46,7 @@ def client_ids_by_key(providers: Providers) -> dict[str, frozenset[str]]:
     return by_key
 
 
-ANY_CLIENT = "*"  # an IAM provider's clients are IAM's matter, which is not here
+ANY_CLIENT = "*"  # an IAM provider's clients are set in IAM, which is not emulated
 _SOCIAL = frozenset(
     provider.login_key
     for provider in (
@@ -91,7 +91,7 @@ class Pool:
 
     @property
     def developer_names(self) -> frozenset[str]:
-        """The names of the backends whose users the pool takes."""
+        """The developer provider names."""
         return self.client_ids.get(AuthProvider.DEVELOPER.login_key, frozenset())
 
     def new_identity_id(self) -> str:

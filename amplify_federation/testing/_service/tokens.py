@@ -1,6 +1,6 @@
 """Which logins the service accepts: signature, issuer, audience and expiry of every token.
 
-This file must not know identities. Its refusals carry no token.
+Its refusals carry no token.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _REMEMBERED = 20_000  # tokens; a load test with more verifies some of them twic
 
 @frozen
 class Login:
-    """A login that was proved: who it is at which provider, and what the token says."""
+    """A login that a token proved: the subject at a provider, and the claims."""
 
     login_key: str
     subject: str

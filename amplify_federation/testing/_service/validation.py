@@ -49,7 +49,7 @@ def decode(body: bytes) -> dict[str, Any]:
 def validate(operation: str, given: Mapping[str, Any]) -> None:
     """Refuse with SerializationException for a wrong type, ValidationException for a limit.
 
-    Members that the model does not know are passed over, as the service does.
+    Members that are not in the model are ignored, as by the service.
     """
     shape = OPERATIONS[operation].input
     _expect_types("", shape, given)
