@@ -1,13 +1,12 @@
-"""The command `amplify-federation`: the way in.
+"""The entry point of the command `amplify-federation`.
 
-Nothing heavy is imported here, and click only once it is known to be there. This file must not
-know what the commands do.
+click is an extra: it is imported only after it was found to be installed.
 """
 
 import sys
 from importlib.util import find_spec
 
-_NO_CLICK = 3  # as for any fault of the set-up; see `terminal.exit_codes`
+_NO_CLICK = 3  # as for any fault of the set-up; see `exit_codes`
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from amplify_federation import ConfigurationError
 _HEADER = re.compile(r"\[([^\]]+)\]")
 _OPTION = re.compile(r"([\w.-]+)[ \t]*[=:]", re.ASCII)
 _KEYS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token"})
-# What AWS tools take before `credential_process`, or what makes no sense beside it.
+# AWS tools prefer these to `credential_process`, or they make no sense beside it.
 _CONFLICTING = _KEYS | frozenset(
     {
         "credential_source",
@@ -85,7 +85,7 @@ def parsed(text: str) -> configparser.RawConfigParser:
 
 @frozen
 class Edit:
-    """A file as it is to be, and the profile's other ways to credentials, which are taken out."""
+    """The new text of a file, and the options for other credentials that it has no longer."""
 
     text: str
     conflicts: tuple[str, ...]
@@ -174,7 +174,7 @@ def without_default_credentials(before: str) -> str | None:
 
 
 def _without_conflicts(lines: list[str], process: str) -> tuple[list[str], list[str]]:
-    """Return the lines without other ways to credentials, and the names of these."""
+    """Return the lines without the options for other credentials, and the names of these."""
     kept: list[str] = []
     conflicts: list[str] = []
     dropping = False  # the lines that go on from one that was dropped
@@ -218,7 +218,7 @@ def _check(
 
 
 def write(path: Path, before: str, after: str) -> Path | None:
-    """Write the file whole, in one step; return where its content before is kept.
+    """Replace the file in one step; return the copy of the old one.
 
     Raises `ConfigurationError` if it was changed meanwhile or cannot be written; then it is as it
     was.

@@ -1,7 +1,7 @@
 """The checks of `doctor` that need no network: configuration, key, folder and lock.
 
-A finding is what was looked at, what was found and what to do. Nothing is made or changed here; a
-folder that does not exist yet is no fault. No secret is in any finding.
+A finding has a subject, a verdict, a fact and advice. Nothing is created or changed here; a folder
+that does not exist yet is no fault. No secret is in any finding.
 """
 
 import os
@@ -19,16 +19,16 @@ from amplify_federation.cli.options import Target
 
 
 class Verdict(StrEnum):
-    """How it stands."""
+    """The result of a check."""
 
     OK = "ok"
-    NOTE = "note"  # worth knowing; nothing has to be done
+    NOTE = "note"  # worth knowing; no fault
     WRONG = "wrong"
 
 
 @frozen
 class Finding:
-    """What was found on a subject. No secret is ever in it."""
+    """The result of a check of one subject, without secrets."""
 
     subject: str
     verdict: Verdict
@@ -38,22 +38,22 @@ class Finding:
 
 
 def ok(subject: str, found: str) -> Finding:
-    """Return that all is well."""
+    """Return a finding without a fault."""
     return Finding(subject, Verdict.OK, found)
 
 
 def note(subject: str, found: str, advice: str = "") -> Finding:
-    """Return something worth knowing."""
+    """Return a finding that is worth knowing and no fault."""
     return Finding(subject, Verdict.NOTE, found, advice)
 
 
 def wrong(subject: str, found: str, advice: str, exit_code: ExitCode = ExitCode.FAULT) -> Finding:
-    """Return something that has to be mended."""
+    """Return a fault."""
     return Finding(subject, Verdict.WRONG, found, advice, exit_code)
 
 
 def from_error(subject: str, error: AuthError) -> Finding:
-    """Return what an error says."""
+    """Return an error as a fault."""
     advice = advice_for(error)
     if "amplify-federation doctor" in advice:  # which is running
         advice = "Check the disk, and the modes of the folder and of what is above it."
@@ -70,7 +70,7 @@ _DEFAULT_KEY = "master.key"
 
 
 def pool_findings(target: Target) -> tuple[IdentityPool | None, list[Finding]]:
-    """Return the pool, if there is one, and what there is to say of it."""
+    """Return the pool, if there is one, and the findings about it."""
     try:
         pool = target.pool()
     except AuthError as error:
@@ -84,7 +84,7 @@ def pool_findings(target: Target) -> tuple[IdentityPool | None, list[Finding]]:
 
 
 def store_findings(target: Target) -> Iterator[Finding]:
-    """Return where sessions are kept."""
+    """Return where sessions are stored."""
     source = "the platform's user state folder"
     if target.folder is not None:
         source = "--store"
@@ -96,7 +96,7 @@ def store_findings(target: Target) -> Iterator[Finding]:
 
 
 async def key_finding(target: Target) -> Finding:
-    """Return where the key comes from, and whether it is one."""
+    """Return the source of the key, and whether it is a key."""
     given = [name for name in KEY_VARIABLES if os.environ.get(name)]
     if not given:
         path = target.store().path / _DEFAULT_KEY
@@ -136,7 +136,7 @@ _DAMAGED = "*.corrupt"
 
 
 def folder_findings(path: Path) -> Iterator[Finding]:
-    """Return what there is to say of the folder and of every file in it."""
+    """Return the findings about the folder and every file in it."""
     path = path.resolve()  # a folder that is a link is followed, as the store does
     try:
         status = path.lstat()
@@ -171,7 +171,7 @@ def folder_findings(path: Path) -> Iterator[Finding]:
 
 
 def _future_folder(path: Path) -> Iterator[Finding]:
-    """Return whether a folder that is not there yet can be made, and will be believed."""
+    """Return whether a folder that does not exist can be made, and will be trusted."""
     above = [folder for folder in path.parents if os.path.lexists(folder)]
     nearest = above[0]  # the root is there
     faults: list[Finding] = []
@@ -190,7 +190,7 @@ def _future_folder(path: Path) -> Iterator[Finding]:
 
 
 def _faults_above(path: Path, status: os.stat_result) -> Iterator[Finding]:
-    """Return what a session will refuse of a folder above the store's."""
+    """Return for what a session will refuse a folder above the store's."""
     if status.st_uid not in {0, os.geteuid()}:
         found = f"{path} is above the store and belongs to user {status.st_uid}"
         yield _store_fault(found, f"sudo chown {os.geteuid()} {_quoted(path)}")

@@ -1,7 +1,7 @@
 """Where a sign-in gets its provider and client from: options, then environment, then a file.
 
-A layer that names another provider than the one above it says nothing about that one's client. The
-client's secret comes by environment or file alone, since every process can read arguments.
+A source that names another provider than the one before it is ignored: its client is another, too.
+The client's secret comes by environment or file alone, since every process can read arguments.
 """
 
 import json
@@ -45,7 +45,7 @@ class ClientSettings:
     scope: str | None = None
 
     def over(self, below: "ClientSettings") -> "ClientSettings":
-        """Return these, filled up from a lower layer, unless that is about another provider."""
+        """Return these, filled up from the next source, unless that names another provider."""
         if self.provider and below.provider:
             if issuer_of(self.provider) != issuer_of(below.provider):
                 return self
@@ -101,7 +101,7 @@ def issuer_of(provider: str) -> str:
 
 
 def _from_file(config: Path | None) -> ClientSettings:
-    """Return what a configuration file says, in a section of ours or as Amplify has it."""
+    """Return the settings in a configuration file: our own section, or what Amplify writes."""
     path = config or os.environ.get(_CONFIG_VARIABLE)
     if not path:
         return ClientSettings()

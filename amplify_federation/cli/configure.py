@@ -65,18 +65,22 @@ def _profile_names(
     shell_complete=_profile_names,
     help="Name of the profile; `default` is what AWS tools use without one.",
 )
-@click.option("--region", help="AWS region of the profile.  [default: the pool's]")
+@click.option(
+    "--region", metavar="REGION", help="AWS region of the profile.  [default: the pool's]"
+)
 @click.option("--yes", is_flag=True, help="Write without asking.")
-@click.option("--overwrite", is_flag=True, help="Change a profile that gets credentials otherwise.")
+@click.option(
+    "--overwrite", is_flag=True, help="Change a profile that gets credentials in another way."
+)
 def command(  # the options of the command
     target: Target, *, profile: str, region: str | None, yes: bool, overwrite: bool
 ) -> None:
     """Write a profile into the AWS config file (AWS_CONFIG_FILE, else ~/.aws/config), with which
     every AWS tool and SDK gets this session's credentials.
 
-    Shows what changes, and asks. Nothing else in the file changes, and its content before is kept
-    beside it. A profile that gets credentials in another way is changed with --overwrite, or if
-    you say so when asked.
+    Shows the change, and asks before it is written. The rest of the file stays as it is, and a copy
+    of the old file is kept beside it. A profile that gets credentials in another way is changed
+    only with --overwrite, or if you say yes when asked about it.
     """  # noqa: D205  # click prints it all
     if not _NAME.fullmatch(profile):
         message = f"{profile!r} is no name for a profile: letters, digits and . @ + : / _ - alone."
@@ -149,12 +153,12 @@ def _command() -> list[str]:
     beside = Path(sys.executable).absolute().parent / name
     if beside.is_file():
         return [str(beside)]
-    # -P: the folder where an AWS tool is started must not be a place of modules.
+    # -P: no module may come from the folder in which an AWS tool is started.
     return [str(Path(sys.executable).absolute()), "-P", "-m", "amplify_federation.cli"]
 
 
 def _arguments(target: Target, pool_id: str) -> list[str]:
-    """Return what names the session wherever an AWS tool is started, and without variables."""
+    """Return arguments that name the session in any folder, and without variables."""
     config = target.config or (
         None if target.pool_id else os.environ.get("AMPLIFY_FEDERATION_CONFIG")
     )
@@ -170,7 +174,7 @@ def _arguments(target: Target, pool_id: str) -> list[str]:
 def process_line(command: list[str], arguments: list[str], *, windows: bool | None = None) -> str:
     """Return the value of `credential_process`.
 
-    botocore splits it as a shell would, other SDKs give it to one: quotes serve both.
+    botocore splits it as a shell would, other SDKs run it in one; the quotes are right for both.
     """
     words = [*command, *arguments]
     for pattern, fault in _UNWRITABLE:

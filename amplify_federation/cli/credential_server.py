@@ -1,8 +1,8 @@
 """The container credentials endpoint: an ASGI application on a loopback port.
 
-A process of this machine asks with the random token; a page in a browser must get nothing, even if
-it knows the port: it has no token, `Origin` gives it away, a name that was made to point here
-(DNS rebinding) stands in `Host`, and no header ever allows another origin.
+A process of this machine sends the random token. A page in a browser gets nothing, even if it knows
+the port: it has no token, its requests carry `Origin`, a host name that resolves to this address
+(DNS rebinding) is refused by `Host`, and no response allows another origin.
 """
 
 import hmac
@@ -46,9 +46,9 @@ _NEEDS_TOKEN = (
 
 @frozen
 class CredentialEndpoint:
-    """Answers with the credentials that `fetch` gives, to who knows `token`.
+    """Responds with the credentials that `fetch` returns to requests with the token.
 
-    `hosts` are the values of `Host` under which this server is reached.
+    `hosts`: the values of `Host` under which this server is reached.
     """
 
     fetch: Callable[[], Awaitable[AWSCredentials]]
@@ -86,7 +86,7 @@ class CredentialEndpoint:
         if b"origin" in headers:
             return HTTPStatus.FORBIDDEN
         given = headers.get(b"authorization", b"")
-        # On bytes and in constant time: how long it takes tells nothing of the token.
+        # In constant time, so that the time tells nothing about the token.
         if not hmac.compare_digest(given, self.token.encode()):
             return HTTPStatus.UNAUTHORIZED
         if scope["path"] != PATH:
@@ -95,7 +95,7 @@ class CredentialEndpoint:
 
 
 def _status_of(error: AuthError) -> HTTPStatus:
-    """Return 503 for what may pass, 403 for what a user has to mend."""
+    """Return 503 for an error that may pass by itself, else 403."""
     if isinstance(error, NetworkError | StoreError) or error.retryable:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.FORBIDDEN
@@ -111,7 +111,7 @@ _TOKEN_BYTES = 32
 
 @frozen
 class CredentialServer:
-    """Where credentials are served, and the file with the token for it."""
+    """The URL of the credentials, and the file with the token for it."""
 
     url: str
     token_file: Path
@@ -129,7 +129,7 @@ class CredentialServer:
 async def serve_credentials(
     fetch: Callable[[], Awaitable[AWSCredentials]], *, port: int = 0
 ) -> AsyncGenerator[CredentialServer]:
-    """Serve what `fetch` gives while the block lasts; a free port unless one is given."""
+    """Serve what `fetch` returns during the block; `port` 0 is a free one."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     listener = _listen(port)
     with listener, TemporaryDirectory(prefix="amplify-federation-") as folder:  # 0700
@@ -182,7 +182,7 @@ def _server(endpoint: CredentialEndpoint) -> "uvicorn.Server":
     )
 
     class Quiet(uvicorn.Server):
-        """Leaves the signals to the command, which has something to clean up."""
+        """Leaves signals to the command, which deletes the token's file."""
 
         @contextmanager
         def capture_signals(self) -> Generator[None]:

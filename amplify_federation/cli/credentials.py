@@ -1,8 +1,9 @@
-"""`credentials`: the credentials for AWS tools, in their formats and good for long enough.
+"""`credentials`: the credentials in the formats of AWS tools, and valid for long enough.
 
-AWS SDKs ask their source anew on every request once less than 15 minutes are left (botocore's
-`_DEFAULT_ADVISORY_REFRESH_TIMEOUT`). A session renews 5 minutes before the end at most, so in
-between each request of such a program would start a process or a call here.
+Once credentials are valid for less than 15 minutes, AWS SDKs get new ones with every request
+(botocore's `_DEFAULT_ADVISORY_REFRESH_TIMEOUT`). A session renews them in the last 5 minutes at
+most. In between every request of such a program would start a process or a call here, so they are
+renewed earlier.
 """
 
 import json
@@ -35,9 +36,9 @@ from amplify_federation.cli.output import utc_text, wants_json
 def command(target: Target, *, form: str) -> None:
     """Print the session's credentials on stdout, and nothing else there.
 
-    This is the only command that prints secrets. Credentials that are over, or that AWS tools
-    would ask for again within a quarter of an hour, are renewed first. Without credentials it
-    prints nothing, says on stderr why, and exits with the number for it.
+    This is the only command that prints secrets. Credentials that are valid for less than 16
+    minutes are renewed first, since AWS tools would ask for new ones soon. Without credentials
+    nothing is printed on stdout; stderr and the exit code say why.
     """
 
     async def work() -> AuthSession:
@@ -57,9 +58,9 @@ ENOUGH = timedelta(minutes=16)  # botocore's 15, and a minute for clocks that di
 
 
 async def fetch_for_tools(auth: FederatedAuth, *, now: datetime) -> AuthSession:
-    """Return the session, renewed if its credentials are good for less than 16 minutes.
+    """Return the session, renewed if its credentials are valid for less than 16 minutes.
 
-    What is still good is returned if it cannot be renewed.
+    If renewal fails, credentials that are still valid are returned.
     """
     session = await auth.fetch_auth_session()
     credentials = session.credentials_result.value_or_none
@@ -69,7 +70,7 @@ async def fetch_for_tools(auth: FederatedAuth, *, now: datetime) -> AuthSession:
 
 
 def for_process(credentials: AWSCredentials) -> str:
-    """Return what AWS's document on `credential_process` asks for."""
+    """Return the JSON that AWS documents for `credential_process`."""
     return json.dumps(
         {
             "Version": 1,
@@ -82,7 +83,7 @@ def for_process(credentials: AWSCredentials) -> str:
 
 
 def for_container(credentials: AWSCredentials) -> str:
-    """Return what a container credentials endpoint answers; here the session token is `Token`."""
+    """Return the response of a container credentials endpoint: the session token is `Token`."""
     return json.dumps(
         {
             "AccessKeyId": credentials.access_key_id,
@@ -105,7 +106,7 @@ def for_shell(credentials: AWSCredentials) -> str:
 
 
 def for_programs(credentials: AWSCredentials, identity_id: str) -> str:
-    """Return a JSON object in this package's own words."""
+    """Return a JSON object with the names that this package uses."""
     document = {
         "identity_id": identity_id,
         "access_key_id": credentials.access_key_id,

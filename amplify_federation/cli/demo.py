@@ -13,9 +13,9 @@ from amplify_federation.cli.options import examples
 from amplify_federation.cli.output import json_option, print_json, print_pairs, wants_json
 
 _INTRODUCTION = """\
-A user signs in with Google. Their token is traded for AWS credentials, which are kept, renewed,
-lost, found again and used. Everything happens on this machine: no account, no network, no trace
-left.
+A user signs in with Google. Their token is exchanged for AWS credentials, which are stored, renewed
+and used until the user signs out. Everything happens on this machine: no account, no network, and
+nothing is left behind.
 """
 
 
@@ -28,11 +28,11 @@ left.
 def command() -> None:
     """Show the whole life of a session, on an embedded Cognito.
 
-    Starts a Cognito of its own on a loopback port, and works with it over HTTP as with AWS: a
-    token of Google's shape is traded for credentials, they are kept in a sealed file that a second
-    process finds, renewed when they are over, lost when the token is over, found again with a new
-    token, and cleared. Every step checks what it shows; exits with 0 if every check passed. Secrets
-    are masked, and the temporary folder is removed.
+    Starts an embedded Cognito on a loopback port, and calls it over HTTP as AWS is called. A token
+    like one of Google's is exchanged for credentials. They are stored in an encrypted file, where a
+    second process finds them; renewed when they have expired; gone when the token has expired, too;
+    there again with a new token; and cleared. Every step checks what it shows; exits with 0 if
+    every check passed. Secrets are masked, and the temporary folder is removed.
     """
     began = time.perf_counter()
     steps = anyio.run(_run)

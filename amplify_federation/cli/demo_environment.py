@@ -1,7 +1,7 @@
 """What the steps of the demonstration share: an embedded Cognito, a folder, a clock, a session.
 
-The command uses `amplify_federation.testing` here, one wing another, since the embedded Cognito is
-what the demonstration shows; it is imported when the command runs and not before.
+The embedded Cognito of `amplify_federation.testing` is what the demonstration shows. It is imported
+when the command runs, and not before.
 """
 
 import json
@@ -76,13 +76,13 @@ class Demo:
         return not any(secret.encode() in raw for secret in self.sealed)
 
     def new_calls(self) -> tuple[str, ...]:
-        """Return the operations that Cognito was asked for since the last look."""
+        """Return the operations that Cognito was asked for since the last call of this."""
         fresh = self.fake.calls[self._seen :]
         self._seen += len(fresh)
         return tuple(call.operation for call in fresh)
 
     def sign_in(self, user: str = USER) -> str:
-        """Return a new token of Google's for a user, as a browser would bring it."""
+        """Return a new token of Google's for a user, as a sign-in would."""
         return self.fake.issue_token(AuthProvider.GOOGLE, user)
 
     def other_user(self) -> FederatedAuth:
@@ -96,12 +96,12 @@ class Demo:
         return next(self.folder.glob("*.session"))
 
     def command_of_another_process(self) -> list[str]:
-        """Return what another process is started with: this program's own `session`."""
+        """Return the arguments of another process: this program's own `session`."""
         pool = self.pool.identity_pool_id
         return ["session", "--json", "--pool", pool, "--store", str(self.folder)]
 
     async def ask_another_process(self) -> dict[str, Any]:
-        """Start a second Python and let it look at the session; return what it printed."""
+        """Show the session in a second Python process; return what it printed."""
         arguments = [sys.executable, "-m", "amplify_federation.cli"]
         arguments += self.command_of_another_process()
         kept = {

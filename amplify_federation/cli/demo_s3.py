@@ -1,9 +1,9 @@
-"""A small stand-in for S3: it keeps objects in memory and decides as S3 and IAM would.
+"""A small stand-in for S3: objects in memory, with the decisions of S3 and IAM.
 
 It checks what decides whether a federated user gets an object: the signature (Signature Version 4,
-"Create a signed AWS API request" of the IAM user guide), the body's digest, the end of the
+"Create a signed AWS API request" of the IAM user guide), the body's digest, the expiration of the
 credentials, and the one policy below. It serves `PUT` and `GET` of objects by path, and nothing
-else of S3. AWS knows by itself the secret keys that it issues; this one is told them.
+else of S3. AWS knows the secret keys that it issues; here they are registered by `learn`.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class _RefusedError(Exception):
 
 @frozen
 class S3StandIn:
-    """The objects, and who may do what with them.
+    """The objects, and the decisions about access to them.
 
     Args:
         read_session_token: gives what a session token was issued for, as Cognito knows it.
@@ -57,7 +57,7 @@ class S3StandIn:
     _objects: dict[str, bytes] = field(factory=dict[str, bytes], repr=False)
 
     def learn(self, credentials: AWSCredentials) -> None:
-        """Take note of a secret key that was issued."""
+        """Register a secret key that was issued."""
         self._secrets[credentials.access_key_id] = credentials.secret_access_key
 
     def answer(

@@ -1,4 +1,4 @@
-"""The steps of the demonstration and their order: from the first token to the clear.
+"""The steps of the demonstration, in their order: from the first token to the sign-out.
 
 Each step does something with the session and checks what it shows. Printing is in `demo`.
 """
@@ -24,9 +24,9 @@ from amplify_federation.cli.output import masked_key_id, utc_text
 
 @frozen
 class Step:
-    """A step that was done. `facts` are for the reader, `data` for programs; no secret in either.
+    """The result of a step. `facts` are for people, `data` for programs; no secret is in either.
 
-    `did` is the line of code that did it; `calls` are the operations that Cognito was asked for;
+    `did` is the line of code of this step; `calls` are the operations that Cognito was asked for;
     `checks` are what this step proves, each with whether it passed.
     """
 
@@ -61,7 +61,7 @@ RENEWAL = ("GetCredentialsForIdentity",)
 
 
 async def opening(demo: Demo) -> Step:
-    """Show where everything happens."""
+    """Show the endpoint and the pool."""
     return Step(
         "An embedded Cognito starts on this machine",
         "It stands in for AWS: same calls, same checks, same errors, and a clock that moves.",
@@ -86,7 +86,7 @@ async def sign_in(demo: Demo) -> Step:
 
 
 async def federate(demo: Demo) -> Step:
-    """Trade the token for credentials."""
+    """Exchange the token for credentials."""
     auth = demo.auth
     demo.first = await auth.federate_to_identity_pool(demo.token, AuthProvider.GOOGLE)
     credentials = demo.first.credentials
@@ -98,7 +98,7 @@ async def federate(demo: Demo) -> Step:
     )
     calls = demo.new_calls()
     return Step(
-        "The token is traded for an identity and AWS credentials",
+        "The token is exchanged for an identity and AWS credentials",
         "Cognito checks the token, and from now on this user has rights of their own in AWS.",
         did="await auth.federate_to_identity_pool(token, AuthProvider.GOOGLE)",
         calls=calls,
@@ -128,13 +128,13 @@ async def fetch(demo: Demo) -> Step:
 
 
 async def look_at_file(demo: Demo) -> Step:
-    """Show what is on the disk."""
+    """Show the file of the session."""
     path = demo.session_file()
     raw = path.read_bytes()  # 4 KiB, once
     status = path.stat()  # the same
     mode, silent = stat.filemode(status.st_mode), demo.has_no_secret(raw)
     return Step(
-        "The session is kept in a file, sealed",
+        "The session is stored in an encrypted file",
         "AES-256-GCM. Its name, its size and its bytes tell neither the user nor the pool.",
         facts=(
             ("file", path.name),
@@ -150,7 +150,7 @@ async def look_at_file(demo: Demo) -> Step:
 
 
 async def second_process(demo: Demo) -> Step:
-    """Let another process find the session."""
+    """Show the session in another process."""
     answer = await demo.ask_another_process()
     calls = demo.new_calls()
     command = "amplify-federation session --pool ... --store ..."
@@ -170,15 +170,15 @@ async def second_process(demo: Demo) -> Step:
 
 
 async def outlive_credentials(demo: Demo) -> Step:
-    """Move the clock past the credentials: they are renewed with the stored token."""
+    """Move the clock past the expiration of the credentials; the stored token renews them."""
     demo.fake.advance(_HOUR)
     session = await demo.auth.fetch_auth_session()
     calls = demo.new_calls()
     identity = session.identity_id_result.value_or_none
     same = identity == demo.known().identity_id
     return Step(
-        "One hour passes: the credentials are over, and are renewed by themselves",
-        "Cognito still takes the stored token (it allows 5 minutes past the token's own end).",
+        "One hour passes: the credentials have expired, and are renewed with the stored token",
+        "Cognito takes a token for 5 minutes after its expiration, which is why this works.",
         did="await auth.fetch_auth_session()",
         calls=calls,
         state=demo.state(),
@@ -195,7 +195,7 @@ async def outlive_credentials(demo: Demo) -> Step:
 
 
 async def outlive_token(demo: Demo) -> Step:
-    """Move the clock past the token, too: now only a new sign-in helps."""
+    """Move the clock past the expiration of the token, too; now only a new sign-in helps."""
     demo.fake.advance(_HOUR)
     session = await demo.auth.fetch_auth_session()
     calls = demo.new_calls()
@@ -204,7 +204,7 @@ async def outlive_token(demo: Demo) -> Step:
     message = error.message if error else "nothing"
     advice = error.recovery_suggestion if error else ""
     return Step(
-        "Another hour passes: the token is over, too",
+        "Another hour passes: the token has expired, too",
         "No token can renew the credentials, so Cognito is not called. The identity is kept.",
         did="(await auth.fetch_auth_session()).credentials",
         calls=calls,

@@ -1,7 +1,6 @@
-"""`doctor`: what is in order, what is not, and what to do.
+"""`doctor`: a check of all that a session needs, with advice for each fault.
 
-The network check is one request without any content, for which no account is charged and which no
-quota counts.
+The check of the network is one request without content, which costs nothing and uses no quota.
 """
 
 import os
@@ -53,21 +52,21 @@ _COLOURS = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.WRONG: "red"}
     "amplify-federation doctor --config amplify_outputs.json --json",
     "amplify-federation doctor --store redis://redis.internal:6379/0",
 )
-@click.option("--offline", is_flag=True, help="Do not ask the network.")
+@click.option("--offline", is_flag=True, help="Skip the check of the network.")
 def command(target: Target, *, offline: bool) -> None:
-    """Check what a session needs, and say what to do where something is wrong.
+    """Check all that a session needs, and print what to do about each fault.
 
-    Looks at where each value of the configuration comes from, at the folder of the sessions and
-    the modes of its files, at the key, at the lock, at the session, and at Cognito's endpoint and
-    clock. Changes nothing, and prints no secret: its output can go into a bug report. Exits with 0
-    if nothing is wrong, else with the number for the first thing that is.
+    Checks the source of each value of the configuration, the folder of the sessions and the modes
+    of its files, the key, the lock, the session, and Cognito's endpoint and clock. Changes nothing,
+    and prints no secret, so the output can go into a bug report. Exits with 0 if nothing is wrong,
+    else with the code of the first fault.
 
-    With the URL of a Redis in AMPLIFY_FEDERATION_STORE_URL, and no --store, it looks whether that
-    Redis serves a backend's sessions, with the key of AMPLIFY_FEDERATION_KEY; a record is written
+    With the URL of a Redis in AMPLIFY_FEDERATION_STORE_URL, and no --store, checks whether that
+    Redis can store a backend's sessions with the key of AMPLIFY_FEDERATION_KEY; a record is written
     there and deleted. A URL without a password may be given as --store.
     """
     target = _with_url(target)
-    findings = run(lambda: _examine(target, offline=offline), doing="Looking around")
+    findings = run(lambda: _examine(target, offline=offline), doing="Checking")
     if wants_json():
         print_json([_document(finding) for finding in findings])
     else:
@@ -143,9 +142,9 @@ def _print(findings: list[Finding]) -> None:
     click.echo(f"\n{faults} wrong." if faults else "\nNothing is wrong.")
 
 
-PATIENCE = 5.0  # seconds
-_NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took its way
-_REFUSED = 300.0  # seconds; AWS refuses signatures that are farther off
+_TIMEOUT = 5.0  # seconds
+_NOISE = 2.0  # seconds: the header has whole seconds, and the response was on its way
+_REFUSED = 300.0  # seconds; AWS refuses signatures beyond it
 
 
 async def reach_findings(pool: IdentityPool) -> list[Finding]:
@@ -155,8 +154,8 @@ async def reach_findings(pool: IdentityPool) -> list[Finding]:
     from amplify_federation.transport import failure_at  # noqa: PLC0415  # the same
 
     try:
-        # As sessions do by default: proxies and certificates as the environment has them.
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        # Proxies and certificates of the environment, as sessions use them by default.
+        async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
             began = time.monotonic()
             answer = await client.get(f"{pool.endpoint}/")
             took = (time.monotonic() - began) * 1000
@@ -191,7 +190,7 @@ async def redis_finding(url: str) -> Finding:
         from amplify_federation.stores.redis import RedisStore  # noqa: PLC0415  # an extra
 
         key = EnvironmentKey()
-        await key.sealing_key()  # said before Redis is asked
+        await key.sealing_key()  # an error of the key comes before one of Redis
         async with RedisStore(url, key=key) as store:
             await store.check()
             return ok("store", f"{store!r} answers, the key opens it, and it can be written")
@@ -200,7 +199,7 @@ async def redis_finding(url: str) -> Finding:
 
 
 async def session_finding(target: Target) -> Finding:
-    """Return the state of the session as it lies in the store."""
+    """Return the state of the session as it is in the store."""
     try:
         state = await stored_state(target.open())
     except AuthError as error:

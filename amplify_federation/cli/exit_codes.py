@@ -1,4 +1,4 @@
-"""How the command ends with an error: the exit code, and the advice at a terminal."""
+"""How the command ends with an error: its exit code, and its advice for a terminal."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from amplify_federation import AuthError, errors
 
 
 class ExitCode(IntEnum):
-    """What a script can tell apart."""
+    """The exit codes, by which a script knows the kind of an error."""
 
     OK = 0
     FAULT = 1
@@ -37,7 +37,7 @@ MEANINGS = {
     ExitCode.INTERRUPTED: "interrupted",
 }
 
-# The first row that fits decides, so the special stands before the general.
+# The first row that fits decides, so subclasses come before their base class.
 _BY_ERROR: tuple[tuple[type[AuthError], ExitCode], ...] = (
     (errors.ValidationError, ExitCode.USAGE),
     (errors.ConfigurationError, ExitCode.CONFIGURATION),
@@ -73,8 +73,8 @@ SIGN_IN = (
     "amplify-federation login; with a token of your own: "
     "amplify-federation federate --provider NAME --token-file FILE"
 )
-# An error's own advice names calls of the library. These classes get the command in its place,
-# where the error carries the advice of its class; a special one says more than a class can.
+# An error's own advice names calls of the library. Where it is that of the error's class, a command
+# replaces it; advice for the very case stays.
 _COMMANDS: tuple[tuple[type[AuthError], str], ...] = (
     (errors.SignedOutError, f"Sign in: {SIGN_IN}"),
     (errors.SessionExpiredError, f"Sign in again: {SIGN_IN}"),
@@ -82,7 +82,7 @@ _COMMANDS: tuple[tuple[type[AuthError], str], ...] = (
     (errors.CallTimeoutError, "Try again; if it happens again, run: amplify-federation doctor"),
     (errors.InvalidStateError, "See who is signed in: amplify-federation session"),
 )
-# What special advice calls by the library's names, and the option for it.
+# The library's names in such advice, and the option in their place.
 _OPTIONS = (
     ("`timeout` gives more", "--timeout gives more"),
     ("`redirect_port`", "--port"),

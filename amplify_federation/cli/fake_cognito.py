@@ -1,8 +1,7 @@
 """`fake-cognito`: the embedded Cognito as a server, for trying things out.
 
-The command uses `amplify_federation.testing`, one wing another, since serving the test kit's
-Cognito is all it does; it is imported when the command runs and not before. What another terminal
-asks of a running server is in `fake_control`.
+The test kit's Cognito is imported when the command runs, and not before. The subcommands, which
+call a running server from another terminal, are in `fake_control`.
 """
 
 import errno
@@ -45,7 +44,7 @@ _OTHER_PORT = "Give another --port or --control-port, or none: then a free one i
 _SETUP_MEMBERS: dict[str, type] = {"faults": list, "pools": list, "providers": dict, "quotas": dict}
 _NAMES = frozenset({"google", "facebook", "amazon", "apple", "twitter"})
 _FILE_ADVICE = "See the example in `amplify_federation/testing/README.md`."
-# They would lead a program elsewhere than to this server.
+# With these a program would not call this server.
 _CONTRARY = (
     "AMPLIFY_FEDERATION_CONFIG",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -57,16 +56,16 @@ _PROGRAM = "amplify_federation.fake_cognito.program"
 
 
 class _Group(click.Group):
-    """The server's command, with a program after `--`, or a subcommand that asks a server."""
+    """The server's command, with a program after `--`, or a subcommand for a running server."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the program aside, which click would take for a subcommand."""
+        """Take the program out of the arguments; click would take it for a subcommand."""
         end = args.index("--") if "--" in args else len(args)
         ctx.meta[_PROGRAM] = args[end + 1 :]
         return super().parse_args(ctx, args[:end])
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Return what stands behind the name in the line on usage."""
+        """Return the arguments in the usage line."""
         del ctx
         return ["[OPTIONS]", "[-- PROGRAM... | COMMAND ...]"]
 
@@ -91,15 +90,22 @@ class _Group(click.Group):
     ),
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port.  [default: a free one]"
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="PORT",
+    help="Port to serve on.  [default: a free one]",
 )
 @click.option(
     "--control-port",
     type=click.IntRange(0, 65535),
     default=0,
+    metavar="PORT",
     help="Port of the control API.  [default: a free one]",
 )
-@click.option("--user", default="alice", show_default=True, help="For whom the token is issued.")
+@click.option(
+    "--user", default="alice", show_default=True, metavar="NAME", help="User of the token."
+)
 @click.option("--guests", is_flag=True, help="Let the pool serve guests.")
 @click.option(
     "--setup",
@@ -113,13 +119,14 @@ class _Group(click.Group):
 def command(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401  # click's own
     """Serve an embedded Cognito on loopback until it is interrupted, or while PROGRAM runs.
 
-    Prints a shell's `export` lines: where it listens, the id of a pool that trusts Google,
-    Facebook, Amazon and Apple, a token of Google's shape for one user, the client id and discovery
-    document of an embedded Google, for a sign-in on its page, and what the subcommands need, which
-    ask the running server for tokens, pools, faults and more from another terminal. With a PROGRAM,
-    sets these variables for it instead, gives it a temporary folder for its sessions and its AWS
-    config file, and exits with its code. Everything is kept in memory, and none of the credentials
-    is good for AWS.
+    Prints `export` lines for a shell: its URL, the id of a pool that trusts Google, Facebook,
+    Amazon and Apple, a token like Google's for one user, the client id and the discovery document
+    of an embedded Google for a sign-in on its page, and the URL and token that the subcommands
+    need. These get tokens, pools, faults and more from the running server, in another terminal.
+
+    With a PROGRAM, runs it with these variables and a temporary folder for its sessions and its AWS
+    config file, and exits with its code. Everything is in memory, and AWS accepts none of the
+    credentials.
     """
     program: Sequence[str] = context.meta[_PROGRAM]
     if context.invoked_subcommand is None:
@@ -269,7 +276,7 @@ def _call_printer(*, as_json: bool) -> "Callable[[Call | ProviderCall], None]":
 
 @contextmanager
 def _port_in_words(port: int) -> Generator[None]:
-    """Say in words why a port cannot be listened on."""
+    """Raise an error in words if the port cannot be listened on."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""What another terminal asks of a running `fake-cognito`: its subcommands, over the control API.
+"""The subcommands of `fake-cognito`, which call a running server over its control API.
 
-The server's address and the control token come by environment, as the server printed them; no
-secret is an argument. This file must not know how the server is made.
+The server's URL and the control token come by environment, as the server printed them; no secret is
+an argument.
 """
 
 import json
@@ -40,7 +40,10 @@ class Control:
 
     @classmethod
     def from_env(cls) -> "Control":
-        """Return the one that the environment names. Raises `ConfigurationError` without it."""
+        """Return the server that the environment names.
+
+        Raises `ConfigurationError` if there is none.
+        """
         url, token = os.environ.get(CONTROL_URL), os.environ.get(CONTROL_TOKEN)
         if not url or not token:
             message = f"{CONTROL_TOKEN if url else CONTROL_URL} is not set: no server is named."
@@ -48,10 +51,10 @@ class Control:
         return cls(url, token)
 
     def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Return the answer to a request.
+        """Send a request, and return the response.
 
-        Raises `NetworkError` without an answer, `ConfigurationError` for a wrong token, and
-        click's `UsageError` for what the server cannot carry out.
+        Raises `NetworkError` without a response, `ConfigurationError` for a wrong token, and
+        click's `UsageError` for a request that the server refuses.
         """
         import httpx  # noqa: PLC0415  # heavy
 
@@ -126,16 +129,21 @@ _provider_option = click.option(
     "--provider",
     default="google",
     show_default=True,
+    metavar="NAME",
     help="google, facebook, amazon, apple, twitter, or a login key.",
 )
 _claim_options = (
     click.option(
-        "--claim", "pairs", multiple=True, metavar="NAME=VALUE", help="JSON, or else text. Again."
+        "--claim",
+        "pairs",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A claim, in JSON or else text; repeatable.",
     ),
     click.option(
-        "--without", multiple=True, metavar="NAME", help="A claim that is left out. Again."
+        "--without", multiple=True, metavar="NAME", help="A claim to leave out; repeatable."
     ),
-    click.option("--lifetime", type=Duration(), help="How long it is good.  [default: 1h]"),
+    click.option("--lifetime", type=Duration(), help="Validity of a token.  [default: 1h]"),
 )
 
 
@@ -151,16 +159,18 @@ def _with_claim_options(command: Any) -> Any:  # noqa: ANN401  # click's decorat
         "amplify-federation fake-cognito token --user bob --expired --claim groups='[\"a\"]'",
     )
 )
-@click.option("--user", default="alice", show_default=True, help="The token's `sub`.")
+@click.option(
+    "--user", default="alice", show_default=True, metavar="NAME", help="The token's `sub`."
+)
 @_provider_option
 @_with_claim_options
 @click.option(
     "--audience",
     metavar="CLIENT_ID",
     envvar="AMPLIFY_FEDERATION_CLIENT_ID",
-    help="`aud`.  [default: AMPLIFY_FEDERATION_CLIENT_ID, else the newest pool's]",
+    help="The token's `aud`.  [default: AMPLIFY_FEDERATION_CLIENT_ID, else the newest pool's]",
 )
-@click.option("--expired", is_flag=True, help="A token that is over since an hour.")
+@click.option("--expired", is_flag=True, help="A token that expired an hour ago.")
 @click.option("--forged", is_flag=True, help="A token that the provider did not sign.")
 @json_option
 def token(  # noqa: PLR0913  # the options of the command
@@ -196,11 +206,11 @@ def token(  # noqa: PLR0913  # the options of the command
     "providers",
     multiple=True,
     metavar="NAME[=CLIENT_ID]",
-    help="A provider that the pool trusts, and one of its client ids. Again.",
+    help="A provider that the pool trusts, with one of its client ids; repeatable.",
 )
-@click.option("--guests", is_flag=True, help="Serve guests.")
-@click.option("--classic-flow", is_flag=True, help="Let GetOpenIdToken answer.")
-@click.option("--name", help="The pool's name.")
+@click.option("--guests", is_flag=True, help="Allow guests.")
+@click.option("--classic-flow", is_flag=True, help="Allow the classic flow (GetOpenIdToken).")
+@click.option("--name", metavar="NAME", help="The pool's name.")
 @json_option
 def pool(*, providers: tuple[str, ...], guests: bool, classic_flow: bool, name: str | None) -> None:
     """Make an identity pool, and print its id."""
@@ -219,17 +229,23 @@ def pool(*, providers: tuple[str, ...], guests: bool, classic_flow: bool, name: 
     )
 )
 @_provider_option
-@click.option("--user", "users", multiple=True, help="A user of the sign-in page. Again.")
+@click.option(
+    "--user", "users", multiple=True, metavar="NAME", help="A user of the sign-in page; repeatable."
+)
 @click.option(
     "--client",
     "clients",
     multiple=True,
     metavar="ID=REDIRECT_URI",
-    help="A client and where it may be redirected to. Again.  [default: the pools' clients]",
+    help="A client and a redirect URI of it; repeatable.  [default: the pools' clients]",
 )
 @_with_claim_options
-@click.option("--audience", metavar="CLIENT_ID", help="`aud`.  [default: the client's id]")
-@click.option("--signed-in", metavar="USER", help="A user who is signed in: show no page.")
+@click.option(
+    "--audience", metavar="CLIENT_ID", help="The tokens' `aud`.  [default: the client's id]"
+)
+@click.option(
+    "--signed-in", metavar="USER", help="A user who is signed in already: no page is shown."
+)
 @click.option("--no-refresh-tokens", is_flag=True, help="Issue no refresh tokens.")
 @json_option
 def provider(  # noqa: PLR0913  # the options of the command
@@ -244,7 +260,10 @@ def provider(  # noqa: PLR0913  # the options of the command
     signed_in: str | None,
     no_refresh_tokens: bool,
 ) -> None:
-    """Choose how the sign-in of a provider behaves; what is not given is as at the start."""
+    """Set how a provider's sign-in behaves.
+
+    Options that are not given are set back to their defaults.
+    """
     redirects: dict[str, list[str]] = {}
     for each in clients:
         client_id, _, uri = each.partition("=")
@@ -269,11 +288,14 @@ def provider(  # noqa: PLR0913  # the options of the command
         "amplify-federation fake-cognito clock --skew 90",
     )
 )
-@click.option("--advance", type=Duration(), help="Let time pass, for the server alone.")
-@click.option("--skew", type=Duration(), help="How far its clock is ahead of this machine's.")
+@click.option("--advance", type=Duration(), help="Time to move the server's clock on by.")
+@click.option("--skew", type=Duration(), help="Time by which it is ahead of this machine's clock.")
 @json_option
 def clock(*, advance: float | None, skew: float | None) -> None:
-    """Move the server's clock, and print its time in seconds since the epoch."""
+    """Move the server's clock, and print its time.
+
+    The time is in seconds since the epoch.
+    """
     body = {name: v for name, v in (("advance", advance), ("skew", skew)) if v is not None}
     _print_answer(Control.from_env().ask("POST", "clock", body))
 
@@ -286,15 +308,26 @@ def clock(*, advance: float | None, skew: float | None) -> None:
     )
 )
 @click.argument("code", required=False)
-@click.option("--operation", help="Such as GetId, or an endpoint of a provider, such as token.")
-@click.option("--times", type=click.IntRange(1), default=1, show_default=True, help="How often.")
-@click.option("--status", type=click.IntRange(100, 599), help="HTTP status.")
-@click.option("--delay", type=Duration(), help="How late the answer comes.")
-@click.option("--cut-connection", is_flag=True, help="Close the connection without an answer.")
-@click.option("--clear", is_flag=True, help="Forget the faults still to come.")
+@click.option(
+    "--operation", metavar="NAME", help="GetId, ..., or an endpoint of a provider: token, ..."
+)
+@click.option(
+    "--times",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="NUMBER",
+    help="Number of calls.",
+)
+@click.option(
+    "--status", type=click.IntRange(100, 599), metavar="STATUS", help="HTTP status of the response."
+)
+@click.option("--delay", type=Duration(), help="Delay of the response.")
+@click.option("--cut-connection", is_flag=True, help="Close the connection without a response.")
+@click.option("--clear", is_flag=True, help="Remove the faults that have not happened yet.")
 @json_option
 def fault(*, clear: bool, times: int, **options: object) -> None:
-    """Have the next calls fail, be late, or be cut."""
+    """Make the next calls fail, late, or end without a response."""
     control = Control.from_env()
     if clear:
         control.ask("DELETE", "faults")
@@ -316,7 +349,10 @@ def fault(*, clear: bool, times: int, **options: object) -> None:
 @click.argument("quotas", nargs=-1, metavar="[OPERATION=CALLS_A_SECOND]...")
 @json_option
 def quota(*, quotas: tuple[str, ...]) -> None:
-    """Throttle operations; those that are not named have no quota."""
+    """Set quotas of operations, in calls per second.
+
+    Operations that are not named have none.
+    """
     rates: dict[str, float] = {}
     for each in quotas:
         operation, _, rate = each.partition("=")
@@ -336,11 +372,11 @@ def quota(*, quotas: tuple[str, ...]) -> None:
         "amplify-federation fake-cognito calls --clear",
     )
 )
-@click.option("--providers", is_flag=True, help="Those to the embedded OpenID providers.")
-@click.option("--clear", is_flag=True, help="Forget them after they are printed.")
+@click.option("--providers", is_flag=True, help="List the calls to the embedded OpenID providers.")
+@click.option("--clear", is_flag=True, help="Remove them after they are printed.")
 @json_option
 def calls(*, providers: bool, clear: bool) -> None:
-    """List the calls that the server got; tokens are masked."""
+    """List the calls to the server, without their tokens."""
     control, path = Control.from_env(), "provider-calls" if providers else "calls"
     listed = cast("list[dict[str, Any]]", control.ask("GET", path)["calls"])
     if clear:

@@ -1,4 +1,4 @@
-"""`federate`: a provider's token in, a stored session out."""
+"""`federate`: make a session from a provider's token."""
 
 import click
 
@@ -39,15 +39,15 @@ from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
 @click.option(
     "--identity-id",
     metavar="ID",
-    help="Identity id to federate with, where your backend or a guest session gave one.",
+    help="Identity id to federate with, if your backend or a guest session has given one.",
 )
 def command(
     target: Target, *, provider: AuthProvider, token_file: str | None, identity_id: str | None
 ) -> None:
-    """Trade an identity provider's token for an identity and AWS credentials, and keep them.
+    """Exchange an identity provider's token for an identity and AWS credentials, and store them.
 
-    The token comes by file, by stdin or by environment, and never as an argument, where every
-    process of the machine could read it. Who was signed in stays so if anything fails.
+    The token comes by file, by stdin or by environment, and never as an argument, which every
+    process of the machine can read. If anything fails, the previous session stays.
     """
     token = read_token(token_file, provider)
 

@@ -27,9 +27,9 @@ from amplify_federation.cli.client_settings import (
 )
 from amplify_federation.cli.federate import report
 from amplify_federation.cli.options import Target, run, session_command
-from amplify_federation.cli.output import progress, wants_json
+from amplify_federation.cli.output import DELAY, progress, wants_json
 
-_AT_ONCE = 0.5  # seconds before a wait for a person is shown
+_SOON = 0.5  # seconds before the line that a user is waited for
 _NO_REFRESH = (
     "The provider gave no refresh token: sign in again when its ID token and the credentials are "
     "over. Many give one for --scope 'openid email offline_access'."
@@ -38,7 +38,7 @@ _NO_REFRESH = (
 
 @frozen
 class _Flow:
-    """How a user is brought to the provider."""
+    """The options of a sign-in besides the provider and the client."""
 
     device: bool
     browser: bool
@@ -77,26 +77,30 @@ class _Flow:
 @click.option(
     "--discovery-url",
     metavar="URL",
-    help="Where the provider's metadata are, if not below its issuer.",
+    help="URL of the provider's metadata, if it is not below the issuer.",
 )
 @click.option(
-    "--scope", help="Scopes, with openid.  [default: openid email, and offline_access if offered]"
+    "--scope",
+    metavar="SCOPES",
+    help="Scopes, with openid.  [default: openid email, and offline_access if offered]",
 )
 @click.option("--device", is_flag=True, help="Sign in with a code on another device.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
+    metavar="PORT",
     help="Port of the redirect to 127.0.0.1, where the provider wants one.  [default: a free one]",
 )
-@click.option("--no-browser", is_flag=True, help="Print the page's URL; open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the page's URL, and open no browser.")
 @click.option(
     "--timeout",
     "seconds",
     type=click.FloatRange(min=1),
     default=300.0,
     show_default=True,
-    help="Seconds that you have for the sign-in.",
+    metavar="SECONDS",
+    help="Time for the sign-in.",
 )
 def command(  # noqa: PLR0913  # the options of the command
     target: Target,
@@ -111,16 +115,16 @@ def command(  # noqa: PLR0913  # the options of the command
     no_browser: bool,
     seconds: float,
 ) -> None:
-    """Sign in at an OpenID provider in the browser, trade the ID token for AWS credentials, and
-    keep the session, which renews itself for as long as the provider lets it.
+    """Sign in at an OpenID provider in the browser, exchange the ID token for AWS credentials, and
+    store the session, which renews itself for as long as the provider allows it.
 
-    Without a browser on this machine, as over SSH, a code is shown to enter on another device,
-    where the provider offers that. The redirect URI to register is http://127.0.0.1/ with any
-    port, or that of --port (for a Cognito user pool http://localhost:PORT/, with --port). The
-    session before stays if anything fails.
+    Without a browser on this machine, as over SSH, prints a code to enter on another device, if the
+    provider offers that. The redirect URI to register at the provider is http://127.0.0.1/ with any
+    port, or with that of --port; for a Cognito user pool it is http://localhost:PORT/, and --port
+    is needed. If anything fails, the previous session stays.
 
-    The configuration file (--config) may have the provider and the client: as Amplify writes those
-    of a user pool, or in a section `amplify_federation` with `provider` and `client_id`.
+    The provider and the client can also be in the configuration file (--config): as Amplify writes
+    those of a user pool, or in a section `amplify_federation` with `provider` and `client_id`.
     """  # noqa: D205  # click prints it all
     if device and no_browser:
         message = "--device needs no browser; leave --no-browser out."
@@ -146,13 +150,15 @@ async def _login(
 ) -> tuple[SignIn, FederationResult]:
     with _Progress() as progress_shown:
         progress_shown.begin("Reading the session")
-        async with target.open() as auth:  # first: a bad key or folder is told before the sign-in
+        async with (
+            target.open() as auth
+        ):  # first, so that a bad key or folder is an error before the sign-in
             progress_shown.begin("Asking the provider")
 
             async def tell(prompt: SignInPrompt) -> None:
                 progress_shown.end()
                 await _show(prompt, browser=flow.browser)
-                progress_shown.begin("Waiting for you to sign in", patience=_AT_ONCE)
+                progress_shown.begin("Waiting for you to sign in", delay=_SOON)
 
             signed = await sign_in(
                 issuer=issuer,
@@ -173,7 +179,7 @@ async def _login(
 
 
 class _Progress:
-    """Says what is being done, one thing after another."""
+    """The line of progress, which is another one in each phase of a sign-in."""
 
     def __init__(self) -> None:
         self._shown: AbstractContextManager[None] = nullcontext()
@@ -184,9 +190,9 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def begin(self, doing: str, *, patience: float = 1.0) -> None:
+    def begin(self, doing: str, *, delay: float = DELAY) -> None:
         self.end()
-        self._shown = progress(doing, patience=patience)
+        self._shown = progress(doing, delay=delay)
         self._shown.__enter__()
 
     def end(self) -> None:
@@ -195,7 +201,7 @@ class _Progress:
 
 
 async def _show(prompt: SignInPrompt, *, browser: bool) -> None:
-    """Say on stderr what to do, and open the browser."""
+    """Print on stderr what the user has to do, and open the browser."""
     opened = browser and prompt.user_code is None and await prompt.open_browser()
     if wants_json():
         document = {

@@ -1,4 +1,4 @@
-"""The options that commands share: pool, store and name of the session, and the provider."""
+"""The options that several commands have: pool, store and name of a session, and the provider."""
 
 import functools
 import os
@@ -32,7 +32,7 @@ _NO_HOME = "Give --store FOLDER, or set AMPLIFY_FEDERATION_HOME to a folder of t
 
 @frozen
 class Target:
-    """The session that a command is about, as the options have it."""
+    """The session that a command works on, as its options name it."""
 
     pool_id: str | None = None
     config: Path | None = None
@@ -70,7 +70,7 @@ class Target:
         raise ConfigurationError(fault, recovery_suggestion=_NO_HOME)
 
     def open(self) -> FederatedAuth:
-        """Return the session's handle, to be entered."""
+        """Return a `FederatedAuth` of the session, not yet entered."""
         return FederatedAuth(self.pool(), store=self.store(), session_name=self.session)
 
 
@@ -98,12 +98,12 @@ def _session_name(_context: click.Context, _parameter: click.Parameter, value: s
 def _session_names(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Offer the names of this folder's sessions, as far as the key at hand opens them."""
+    """Offer the names of the sessions in the folder that the present key opens."""
     folder = context.params.get("folder")
     target = Target(folder=folder if isinstance(folder, Path) else None)
     try:
         names = run(lambda: target.store().names(), doing="Reading the names")
-    except AuthError:  # a shell has no use for it; `list` says it
+    except AuthError:  # completion has no place for an error; `list` prints it
         return []
     offers = sorted({name.partition("/")[2] for name in names if name is not None})
     return [CompletionItem(offer) for offer in offers if offer.startswith(incomplete)]
@@ -189,10 +189,10 @@ def session_command(
 def run(work: Callable[[], Awaitable[T]], *, doing: str | None) -> T:
     """Run asynchronous work to its end, with a line of progress if it takes long.
 
-    `doing`: what is being done; `None` if the work says so itself.
+    `doing`: the text of that line; `None` if the work prints its own.
     """
-    # anyio's own `run` loads 30 ms that a stored session has no use for; an AWS profile's
-    # `credential_process` would pay them each time.
+    # anyio's own `run` imports modules for 30 ms, which each start by an AWS profile's
+    # `credential_process` would cost. A stored session needs none of them.
     from asyncio import run as run_to_end  # noqa: PLC0415  # `--help` needs no loop
 
     async def main() -> T:
@@ -216,7 +216,7 @@ NAMES = f"{', '.join(_BY_NAME)}, oidc:ISSUER, saml:ARN, user-pool:ID, custom:LOG
 
 
 class ProviderType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.5
-    """A provider by its name, or by its kind and what the kind needs."""
+    """A provider: a name such as `google`, or a kind with its argument, such as `oidc:ISSUER`."""
 
     name = "provider"
 

@@ -1,6 +1,6 @@
-"""Printing: answers on stdout, errors and progress on stderr, JSON on request.
+"""Printing: results on stdout, errors and progress on stderr, JSON on request.
 
-click drops colours where the output is no terminal.
+click leaves colours out where the output is no terminal.
 """
 
 import json
@@ -31,7 +31,7 @@ def _remember(context: click.Context, _parameter: click.Parameter, value: object
 json_option = click.option(
     "--json",
     is_flag=True,
-    is_eager=True,  # so that a mistake in what follows is told as JSON already
+    is_eager=True,  # so that an error in a later option is printed as JSON, too
     expose_value=False,
     callback=_remember,
     help="Print JSON, errors too (on stderr).",
@@ -61,7 +61,7 @@ def print_pairs(pairs: Iterable[tuple[str, str]], *, indent: str = "") -> None:
 
 
 def print_error(error: AuthError) -> None:
-    """Print what went wrong on stderr, and what to do about it."""
+    """Print an error on stderr, with its advice."""
     print_problem(
         type(error).__name__,
         error.message,
@@ -71,7 +71,7 @@ def print_error(error: AuthError) -> None:
 
 
 def print_problem(name: str, message: str, *, advice: str, exit_code: int) -> None:
-    """Print trouble of any kind on stderr."""
+    """Print an error of any kind on stderr."""
     if wants_json():
         document = {"error": name, "message": message, "advice": advice, "exit_code": exit_code}
         click.echo(json.dumps(document), err=True)
@@ -122,27 +122,27 @@ def wrapped(text: str, *, indent: str = "") -> str:
 
 
 def is_dumb() -> bool:
-    """Tell whether the terminal says that it knows no control sequences."""
+    """Whether the terminal knows no control sequences, as `TERM` says."""
     return os.environ.get("TERM") == "dumb"
 
 
-PATIENCE = 1.0  # seconds before anything is said
+DELAY = 1.0  # seconds before the first line of progress
 _LOG_PAUSE = 10.0  # seconds between lines where stderr is no terminal
 
 
 @contextmanager
-def progress(doing: str, *, patience: float = PATIENCE) -> Generator[None]:
-    """Say what is being done if the block takes longer than `patience` seconds.
+def progress(doing: str, *, delay: float = DELAY) -> Generator[None]:
+    """Print a line of progress if the block takes longer than `delay` seconds.
 
-    On a terminal the line counts the seconds and goes in the end; elsewhere it is repeated every
-    10 s. With `--json` nothing is said: stderr carries the error then.
+    On a terminal the line counts the seconds and is removed in the end; elsewhere it is repeated
+    every 10 s. With `--json` nothing is printed: stderr carries the error then.
     """
     if wants_json():
         yield
         return
     over = threading.Event()
     # A thread, so that it needs no event loop and a blocked one cannot stop it.
-    thread = threading.Thread(target=_tell, args=(doing, patience, over), daemon=True)
+    thread = threading.Thread(target=_tell, args=(doing, delay, over), daemon=True)
     thread.start()
     try:
         yield
@@ -151,9 +151,9 @@ def progress(doing: str, *, patience: float = PATIENCE) -> Generator[None]:
         thread.join()
 
 
-def _tell(doing: str, patience: float, over: threading.Event) -> None:
-    waited = patience
-    if over.wait(patience):
+def _tell(doing: str, delay: float, over: threading.Event) -> None:
+    waited = delay
+    if over.wait(delay):
         return
     terminal = sys.stderr.isatty() and not is_dumb()
     while True:
@@ -185,7 +185,7 @@ def utc_text(when: datetime) -> str:
 
 
 def remaining(credentials: AWSCredentials, now: datetime | None = None) -> str:
-    """Say how long credentials are good for."""
+    """Return how long credentials are valid, in words."""
     left = (credentials.expiration - (now or datetime.now(UTC))).total_seconds()
     if left <= 0:
         return f"over since {utc_text(credentials.expiration)}"
@@ -193,7 +193,7 @@ def remaining(credentials: AWSCredentials, now: datetime | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the two units that matter."""
+    """Return a duration in its largest unit, or in hours and minutes."""
     whole = int(seconds)
     if whole < _MINUTE:
         return f"{whole} s"

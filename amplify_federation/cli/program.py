@@ -1,6 +1,6 @@
-"""The command line: which commands there are, and how trouble ends the process.
+"""The command line: its commands, and how an error ends the process.
 
-A command's file is imported when the command is called. This file must not know sessions.
+A command's module is imported when the command is called.
 """
 
 import os
@@ -20,31 +20,23 @@ from amplify_federation.cli.output import (
     wants_json,
 )
 
-# In the order of a first acquaintance; each with the module and the name of its command in it, and
-# what the list of commands says of it, for which no command is imported.
+# In the order in which a newcomer needs them. Each with its module, its name in the module, and its
+# line in the list of commands, for which no module is imported.
 _COMMANDS = {
     "demo": ("demo", "command", "Show the whole life of a session, without AWS."),
     "login": ("login", "command", "Sign in at your provider, with a browser or a code."),
     "whoami": ("whoami", "command", "Show the user, the identity and the role."),
     "exec": ("serve", "exec_command", "Run a program with the credentials."),
-    "configure": (
-        "configure",
-        "command",
-        "Write a profile with which AWS tools get the credentials.",
-    ),
+    "configure": ("configure", "command", "Write a profile with which AWS tools get credentials."),
     "list": ("session", "list_command", "List the sessions of this machine."),
     "logout": ("session", "logout", "Forget the session, and end it at the provider."),
-    "federate": ("federate", "command", "Trade a provider's token for AWS credentials."),
+    "federate": ("federate", "command", "Exchange a provider's token for AWS credentials."),
     "session": ("session", "command", "Show who is signed in, and for how long."),
     "credentials": ("credentials", "command", "Print the credentials, for AWS tools and scripts."),
     "clear": ("session", "clear", "Forget the session, on this machine."),
     "serve": ("serve", "command", "Serve the credentials to AWS tools, renewed as needed."),
     "doctor": ("doctor", "command", "Check configuration, files, key, lock, clock and network."),
-    "fake-cognito": (
-        "fake_cognito",
-        "command",
-        "Serve an embedded Cognito, without AWS.",
-    ),
+    "fake-cognito": ("fake_cognito", "command", "Serve an embedded Cognito, without AWS."),
 }
 _EPILOG = "\b\nExit codes:\n" + "\n".join(
     f"  {int(code):>3}  {meaning}" for code, meaning in MEANINGS.items()
@@ -52,7 +44,7 @@ _EPILOG = "\b\nExit codes:\n" + "\n".join(
 
 
 class Program(click.Group):
-    """A group whose commands are loaded by name, and whose trouble is never a traceback."""
+    """A group that imports a command when it is called, and prints no traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
@@ -60,7 +52,7 @@ class Program(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, imported now."""
+        """Import a command and return it."""
         del ctx
         if cmd_name not in _COMMANDS:
             return None
@@ -77,9 +69,9 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command of the arguments; for a name that is none, say which is alike."""
+        """Return the command of the arguments. The error for an unknown name has similar names."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches  # noqa: PLC0415  # few misspell
+            from difflib import get_close_matches  # noqa: PLC0415  # for a misspelt name alone
 
             alike = get_close_matches(args[0], _COMMANDS, n=2)
             hint = f" Did you mean {' or '.join(alike)}?" if alike else ""
@@ -87,7 +79,7 @@ class Program(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
-        """Run the command; say what went wrong in words, and exit with its number."""
+        """Run the command; print an error in words, and exit with its code."""
         if os.environ.get("NO_COLOR") or is_dumb():
             ctx.color = False
         try:
@@ -110,23 +102,23 @@ class Program(click.Group):
             click.echo(err=True)
             code = ExitCode.INTERRUPTED
         except BrokenPipeError:
-            # Who read us has gone. Python would complain once more while it flushes at exit.
+            # The reader of stdout has gone; at exit Python would flush, and report it once more.
             sys.stdout = None
             code = ExitCode.FAULT
-        except OSError as fault:  # such as a full disk behind stdout; all others have own errors
+        except OSError as fault:  # such as of a full disk behind stdout
             place = "" if fault.filename is None else f" {fault.filename}"
-            message = f"The system did not read or write{place}: {fault.strerror or fault}."
-            advice = "Check the disk, and where this command prints to."
+            message = f"Reading or writing{place} failed: {fault.strerror or fault}."
+            advice = "Check the disk, and the file that this command prints to."
             code = ExitCode.FAULT
             print_problem(type(fault).__name__, message, advice=advice, exit_code=int(code))
-        except Exception as fault:  # noqa: BLE001  # the last net: a traceback helps no user
+        except Exception as fault:  # noqa: BLE001  # a traceback is of no use to a user
             _print_internal_error(fault)
             code = ExitCode.FAULT
         return ctx.exit(int(code))
 
 
 def _print_internal_error(error: Exception) -> None:
-    """Tell a fault of ours by its class and place: its text might hold what must not be shown."""
+    """Print the class and the place of an unexpected error; its text might have a secret in it."""
     place, trace = "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -142,19 +134,20 @@ def _print_internal_error(error: Exception) -> None:
 @click.group(cls=Program, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="amplify-federation", prog_name="amplify-federation")
 def program() -> None:
-    """Trade an identity provider's token for a user's AWS credentials, and keep them.
+    """Exchange an identity provider's token for a user's AWS credentials, and store them.
 
     A user signs in with Google, Facebook, Amazon, Apple or any OpenID Connect or SAML provider;
-    an Amazon Cognito identity pool turns that provider's token into an identity and temporary AWS
-    credentials. The session is kept, sealed, in a folder of this machine.
+    an Amazon Cognito identity pool takes that provider's token, and returns an identity and
+    temporary AWS credentials. The session is stored, encrypted, in a folder of this machine.
 
     \b
-    See it at work, without AWS:
+    Try it without AWS:
       amplify-federation demo
-    Sign in, then use the credentials, which are renewed by themselves:
+    Sign in, then use the credentials, which are renewed as needed:
       amplify-federation login --pool ID --provider google --client-id ID
       amplify-federation exec --pool ID -- aws s3 ls
 
-    Shell completion, for bash (zsh and fish alike):
+    \b
+    Shell completion in bash; in zsh and fish with their name in place of `bash`:
       eval "$(_AMPLIFY_FEDERATION_COMPLETE=bash_source amplify-federation)"
     """  # noqa: D301  # \b is click's mark for lines that stay as they are

@@ -1,4 +1,4 @@
-"""`serve`: the session's credentials for other programs, for as long as they run."""
+"""`serve` and `exec`: the session's credentials for other programs, while they run."""
 
 import os
 import shlex
@@ -31,7 +31,7 @@ from amplify_federation.cli.options import Target, session_command
 from amplify_federation.cli.output import print_json, progress, wants_json
 
 _TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
-# What SDKs would prefer to the endpoint, so a program started here does not get it.
+# SDKs prefer these to the endpoint, so a program that is started here does not get them.
 _PREFERRED = frozenset(
     {
         "AWS_ACCESS_KEY_ID",
@@ -43,7 +43,7 @@ _PREFERRED = frozenset(
         _TOKEN_VARIABLE,
     }
 )
-# Secrets of this command. A program that is given credentials needs no master key and no token.
+# Secrets of this command, which a program that gets credentials does not need.
 _SECRETS = frozenset(
     {
         "AMPLIFY_FEDERATION_KEY",
@@ -72,7 +72,11 @@ _OF_TERMINALS = frozenset({"SIGINT", "SIGQUIT"})
     interspersed=False,  # what follows PROGRAM is its own
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port.  [default: a free one]"
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="PORT",
+    help="Port to serve on.  [default: a free one]",
 )
 @click.option(
     "--token-variable",
@@ -84,13 +88,17 @@ _OF_TERMINALS = frozenset({"SIGINT", "SIGQUIT"})
 def command(target: Target, *, port: int, token_variable: bool, program: Sequence[str]) -> None:
     """Serve the session's credentials on loopback, in the way that containers on AWS get theirs.
 
-    Every AWS SDK and the AWS CLI ask there by themselves, and again when credentials end; they are
-    renewed here. With a PROGRAM, runs it with the variables that point there, and ends with its
-    exit code; the master key and the provider's token are not handed on to it. Without, prints
-    them as a shell's `export` lines, and serves until interrupted.
+    Every AWS SDK and the AWS CLI know this way, and ask again before the credentials expire; they
+    are renewed here. With a PROGRAM, runs it with the variables that name the server, and exits
+    with its code. Without, prints these variables as `export` lines for a shell, and serves until
+    interrupted.
 
-    Only who can read a private file gets credentials: it holds the random token that each request
-    must carry. A web page gets nothing.
+    The program gets neither the master key nor the provider's token. If a default profile in AWS's
+    files has credentials, which AWS tools prefer to a server's, it gets a copy of that file without
+    them.
+
+    Each request must carry a random token, which is in a file that this user alone can read. A web
+    page gets nothing.
     """
     _run_server(target, port, token_variable=token_variable, program=program)
 
@@ -105,7 +113,7 @@ def command(target: Target, *, port: int, token_variable: bool, program: Sequenc
 def exec_command(target: Target, *, program: Sequence[str]) -> None:
     """Run a program with the session's credentials, renewed while it runs; exit with its code.
 
-    The short form of `serve -- PROGRAM`, which says more.
+    The same as `serve -- PROGRAM`, whose help says more.
     """
     _run_server(target, 0, token_variable=False, program=program)
 
@@ -125,8 +133,8 @@ def _run_server(target: Target, port: int, *, token_variable: bool, program: Seq
 async def _serve(target: Target, port: int, token_variable: bool, program: Sequence[str]) -> int:  # noqa: FBT001  # `anyio.run` passes no names
     async with target.open() as auth:
         with progress("Asking Cognito"):
-            await _credentials(auth)  # whoever is not signed in hears of it now
-        # Before the token file is there: no signal may end the process and leave it.
+            await _credentials(auth)  # an error now, if nobody is signed in
+        # First, so that no signal ends the process and leaves the token's file.
         async with (
             _end_signals() as signals,
             serve_credentials(lambda: _credentials(auth), port=port) as server,
@@ -190,8 +198,8 @@ def _environment(server: CredentialServer, program: str, *, token_variable: bool
 def _sent_by_terminal(number: signal.Signals) -> bool:
     """Whether a key was pressed, which sends the signal to the program as well as to this process.
 
-    It is so if this process is in the foreground of a terminal. An interactive program, which goes
-    on after Ctrl-C, must not get it twice.
+    The terminal does so if this process is in its foreground. An interactive program, which
+    continues after Ctrl-C, must not get the signal twice.
     """
     if number.name not in _OF_TERMINALS:
         return False
@@ -211,8 +219,9 @@ def _sent_by_terminal(number: signal.Signals) -> bool:
 async def _end_signals() -> AsyncGenerator[AsyncIterator[signal.Signals]]:
     """Give the signals that end this command, as they come.
 
-    A handler that raises may do so within a request, where it is lost. A signal that was ignored
-    when the command began stays so: the parent wants that, as `nohup` or a script's background job.
+    A handler that raises could raise within a request, where the exception would be lost. A signal
+    that was ignored when the command began stays ignored, as `nohup` and a script's background job
+    want it.
     """
     before = {number: signal.getsignal(number) for number in _END_SIGNALS}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]

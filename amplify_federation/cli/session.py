@@ -38,7 +38,7 @@ State = SignedOut | Federated | Expired
 
 @frozen
 class _Look:
-    """One look at a session."""
+    """A session and its state at one moment."""
 
     state: State
     session: AuthSession
@@ -50,13 +50,13 @@ class _Look:
     "amplify-federation session --config amplify_outputs.json --json",
     "amplify-federation session --refresh || echo 'sign in again'",
 )
-@click.option("--refresh", is_flag=True, help="Renew the credentials even if they are good.")
+@click.option("--refresh", is_flag=True, help="Renew the credentials even if they are valid.")
 def command(target: Target, *, refresh: bool) -> None:
     """Show who is signed in, and for how long.
 
-    Fresh credentials cost no network call; those that are over are renewed, as in a program that
-    uses the session. Exits with 0 while there are usable credentials, with 4 if nobody is signed
-    in, with 5 if the session is over. No secret is shown.
+    Valid credentials cost no network call; expired ones are renewed, as in a program that uses the
+    session. Exits with 0 if there are valid credentials, with 4 if nobody is signed in, with 5 if
+    the session is over. No secret is shown.
     """
     look = run(lambda: _look(target, refresh=refresh), doing="Looking at the session")
     if wants_json():
@@ -108,7 +108,7 @@ def _print(target: Target, look: _Look) -> None:
 
 
 async def stored_state(auth: FederatedAuth) -> State:
-    """Return the state of a session as it lies in the store, and close the handle.
+    """Return the state of a session as it is in the store, and close the handle.
 
     The handle is not entered, which would make the folder; asking for the user reads the store.
     """
@@ -125,10 +125,10 @@ async def stored_state(auth: FederatedAuth) -> State:
 @store_option
 @json_option
 def list_command(folder: Path | None) -> None:
-    """List the sessions in the folder, of every pool, with state and end of their credentials.
+    """List the sessions in the folder, of every pool, with their state and expiration.
 
-    Names and pools stand in the sealed records: without the key nothing can be listed. Asks no
-    network. A record that the key at hand does not open is counted. No secret is shown.
+    Needs no network. Names and pools are in the encrypted records, so nothing is listed without the
+    key; records that it does not open are counted. No secret is shown.
     """
     target = Target(folder=folder)
     rows, unopened = run(lambda: _rows(target.store()), doing="Reading the sessions")
@@ -175,9 +175,9 @@ async def _rows(store: EncryptedFileStore) -> tuple[list[dict[str, Any]], int]:
 
 
 async def _unread(target: Target, forget: Callable[[FederatedAuth], Awaitable[T]]) -> T:
-    """Forget a session by a handle that is not entered, which would read the record.
+    """Forget a session, also one whose record the present key does not open.
 
-    So a record that no key at hand opens is forgotten, too.
+    So the handle is not entered, which would read the record.
     """
     async with aclosing(target.open()) as auth:
         return await forget(auth)
@@ -191,8 +191,8 @@ async def _unread(target: Target, forget: Callable[[FederatedAuth], Awaitable[T]
 def clear(target: Target) -> None:
     """Forget the session, in every process of this machine. Needs no network.
 
-    Nobody signed in is no error. Signing out at the identity provider is not done here, and
-    credentials that were handed out serve until their expiration.
+    It is no error if nobody is signed in. The user stays signed in at the identity provider, and
+    credentials that programs already have stay valid until their expiration.
     """
     run(
         lambda: _unread(target, FederatedAuth.clear_federation_to_identity_pool),
@@ -214,9 +214,9 @@ def logout(target: Target, *, local: bool) -> None:
     """Forget the session in every process of this machine, then have the provider revoke its
     refresh token, where it offers that.
 
-    Nobody signed in is no error. Credentials that were handed out serve until their expiration,
-    and the provider's own page in the browser stays signed in. Exits with 8 if the session was
-    forgotten here and the provider did not revoke the token.
+    It is no error if nobody is signed in. The provider's own page in the browser stays signed in,
+    and credentials that programs already have stay valid until their expiration. Exits with 8 if
+    the session was forgotten here and the provider did not revoke the token.
     """  # noqa: D205  # click prints it all
     result = run(
         lambda: _unread(target, lambda auth: auth.sign_out(local=local)), doing="Signing out"

@@ -1,6 +1,7 @@
-"""The provider's token as people have it: from a file, stdin or the environment.
+"""Reading a provider's token from a file, stdin or the environment.
 
-A token that cannot be what the user means is told before anything is sent; no part of it is shown.
+Text that cannot be a token is refused, with the mistake and its place, before anything is sent. No
+part of it is shown.
 """
 
 import codecs
@@ -27,7 +28,7 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_LE, "utf-16"),  # PowerShell's `>`
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What is written around or instead of a token, and what to do.
+# Mistakes in what comes with a token, or in place of it, and what to do.
 _MISTAKES = (
     (re.compile(r"authorization\s*:", re.IGNORECASE),
      "is a whole Authorization header; give what follows `Bearer `"),
@@ -105,7 +106,7 @@ def _checked(token: str, where: str) -> str:
 
 
 def _json_answer(text: str) -> str:
-    """Say which member of a provider's JSON answer is the token."""
+    """Return which member of a provider's JSON response is the token, in words."""
     try:
         answer: object = json.loads(text)
     except (ValueError, RecursionError):

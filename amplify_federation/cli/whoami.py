@@ -35,7 +35,7 @@ _NAMES = ("email", "preferred_username", "cognito:username", "name", "sub")  # t
 _NO_TOKEN = "not known: the session holds no ID token that names the user"
 _ASSUMED = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/.+", re.ASCII)
 _STS_VARIABLES = ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL")
-_STS_PATIENCE = 5  # seconds
+_STS_TIMEOUT = 5  # seconds
 
 
 @frozen
@@ -51,13 +51,13 @@ class _Role:
     "amplify-federation whoami",
     "amplify-federation whoami --session bob --no-network --json",
 )
-@click.option("--no-network", is_flag=True, help="Do not ask STS for the role, and renew nothing.")
+@click.option("--no-network", is_flag=True, help="Call neither STS nor Cognito; renew nothing.")
 def command(target: Target, *, no_network: bool) -> None:
     """Show which user the session is of, at which provider, as which identity and role.
 
-    The user's name is a claim of the ID token that the session holds. Which role an identity gets
-    is known to AWS alone: STS's GetCallerIdentity is asked, which needs no permission, if botocore
-    is installed. What is not known is said to be so. Exits as `session` does.
+    The user's name is a claim of the ID token in the session. AWS alone knows the role of an
+    identity: if botocore is installed, it comes from STS's GetCallerIdentity, which needs no
+    permission. A name or role that is not known is shown as such. Exits as `session` does.
     """
     state, session = run(
         lambda: _look(target, no_network=no_network), doing="Looking at the session"
@@ -101,7 +101,7 @@ def _offline_error(state: State) -> AuthError | None:
 
 
 def username_of(state: State) -> str | None:
-    """Return the name in the ID token that a session holds, as the token has it; not a proof."""
+    """Return the user's name from the session's ID token, which is not checked here."""
     for login in () if isinstance(state, SignedOut) else state.linked_logins:
         if login.token is None:
             continue
@@ -147,8 +147,8 @@ def _role(pool: IdentityPool, credentials: AWSCredentials | None, *, no_network:
             aws_secret_access_key=credentials.secret_access_key,
             aws_session_token=credentials.session_token,
             config=Config(
-                connect_timeout=_STS_PATIENCE,
-                read_timeout=_STS_PATIENCE,
+                connect_timeout=_STS_TIMEOUT,
+                read_timeout=_STS_TIMEOUT,
                 retries={"max_attempts": 1},
             ),
         )

@@ -75,7 +75,7 @@ class Screen(io.StringIO):
 def test_what_takes_long_is_told_on_stderr(monkeypatch, terminal):
     screen = Screen(terminal)
     monkeypatch.setattr(sys, "stderr", screen)
-    with progress("Asking Cognito", patience=0.0):
+    with progress("Asking Cognito", delay=0.0):
         assert screen.wrote.wait(10)
     told = screen.getvalue()
     assert "Asking Cognito ..." in told
@@ -86,7 +86,7 @@ def test_a_dumb_terminal_gets_no_control_sequences(monkeypatch):
     screen = Screen(terminal=True)
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "dumb")
-    with progress("Asking Cognito", patience=0.0):
+    with progress("Asking Cognito", delay=0.0):
         assert screen.wrote.wait(10)
     assert screen.getvalue() == "Asking Cognito ...\n"
 
@@ -102,7 +102,7 @@ def test_prose_is_wrapped_at_a_terminal_and_a_command_is_not(monkeypatch):
 
 
 def test_what_is_quick_is_not_told(capsys):
-    with progress("Asking Cognito", patience=3600.0):
+    with progress("Asking Cognito", delay=3600.0):
         pass
     assert capsys.readouterr().err == ""
 
@@ -111,7 +111,7 @@ def test_with_json_nothing_is_told():
     @click.command
     @json_option
     def quiet():
-        with progress("Asking Cognito", patience=0.0):
+        with progress("Asking Cognito", delay=0.0):
             pass
 
     assert CliRunner().invoke(quiet, ["--json"]).stderr == ""

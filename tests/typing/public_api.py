@@ -149,6 +149,7 @@ async def one_user(client: httpx.AsyncClient) -> None:
 async def person(auth: FederatedAuth, client: httpx.AsyncClient) -> None:
     async def show(prompt: SignInPrompt) -> None:
         assert_type(prompt.user_code, str | None)
+        assert_type(await prompt.open_browser(), bool)
 
     signed = await sign_in(
         issuer="https://accounts.google.com",
