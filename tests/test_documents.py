@@ -94,8 +94,7 @@ def test_every_variable_that_the_package_reads_is_in_the_table_of_the_guide():
     shown = {each.removeprefix("FEDERATION_") for each in shown}
     of_fake_cognito = {"CONTROL_URL", "CONTROL_TOKEN"}  # it sets them, and asks them of itself
     of_click = {"COMPLETE"}  # see the text on completion in the command's help
-    kept_from_programs = {"STORE"}  # `serve` reads nothing of it, and does not hand it on
-    assert read - of_fake_cognito - of_click - kept_from_programs <= shown
+    assert read - of_fake_cognito - of_click <= shown
 
 
 def test_every_extra_is_in_the_table_of_the_guide():
