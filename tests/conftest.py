@@ -27,14 +27,6 @@ def anyio_backend(request):
     return request.param
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    """Print what is larger than advised, after a run of the whole suite."""
-    if not config.args or config.args == config.getini("testpaths"):
-        terminalreporter.section("sizes, as advice")
-        for line in advice():
-            terminalreporter.write_line(line)
-
-
 @pytest.fixture
 def clock():
     return ManualClock()
@@ -43,6 +35,20 @@ def clock():
 @pytest.fixture
 def fake(clock):
     return FakeCognito(clock=clock)
+
+
+@pytest.fixture
+def no_jitter(monkeypatch):
+    """Have no retry wait for anything but the server's wish."""
+    monkeypatch.setattr("random.random", lambda: 0.0)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print what is larger than advised, after a run of the whole suite."""
+    if not config.args or config.args == config.getini("testpaths"):
+        terminalreporter.section("sizes, as advice")
+        for line in advice():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="module")

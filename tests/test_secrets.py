@@ -263,6 +263,11 @@ class World:
         arguments = {"store": MemoryStore(), "settings": self.settings, **more}
         return FederatedAuth(self.pool, http_client=client, **arguments)
 
+    def users(self, client):
+        return FederatedUsers(
+            self.pool, store=MemoryStore(), http_client=client, settings=self.settings
+        )
+
     def client(self, respond=None):
         transport = self.fake.transport if respond is None else httpx.MockTransport(respond)
         return httpx.AsyncClient(transport=transport)
@@ -539,9 +544,7 @@ async def test_a_bearer_token_that_is_refused_is_not_shown(world):
     world.token = world.fake.issue_token(GOOGLE, "alice", forged=True)
     async with (
         world.client() as client,
-        FederatedUsers(
-            world.pool, store=MemoryStore(), http_client=client, settings=world.settings
-        ) as users,
+        world.users(client) as users,
     ):
         for _ in range(2):  # asked, then remembered
             call = users.session_for(world.token, GOOGLE)
@@ -551,9 +554,7 @@ async def test_a_bearer_token_that_is_refused_is_not_shown(world):
 async def test_a_bearer_token_that_was_signed_out_is_not_shown(world):
     async with (
         world.client() as client,
-        FederatedUsers(
-            world.pool, store=MemoryStore(), http_client=client, settings=world.settings
-        ) as users,
+        world.users(client) as users,
     ):
         await users.sign_out(world.token, GOOGLE)
         await failed(world, users.session_for(world.token, GOOGLE), errors.SignedOutError)
@@ -601,9 +602,7 @@ async def test_a_session_at_work_shows_nothing_and_logs_nothing(world, caplog):
 async def test_many_users_show_nobody(world):
     async with (
         world.client() as client,
-        FederatedUsers(
-            world.pool, store=MemoryStore(), http_client=client, settings=world.settings
-        ) as users,
+        world.users(client) as users,
     ):
         session = await users.session_for(world.token, GOOGLE)
         handle = users.auth("alice")

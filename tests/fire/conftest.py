@@ -37,12 +37,6 @@ async def nothing_leaks(anyio_backend):
     assert open_descriptors() == before
 
 
-@pytest.fixture
-def no_jitter(monkeypatch):
-    """Have no retry wait for anything but the server's wish."""
-    monkeypatch.setattr("random.random", lambda: 0.0)
-
-
 @pytest.fixture(params=["httpx", "httpx2"])
 def own_client(request, monkeypatch, authority):
     """Open handles over a caller's own client."""

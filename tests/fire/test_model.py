@@ -1,7 +1,6 @@
 """Sessions against a small reference model, through any sequence of calls, clocks and outages."""
 
 import os
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -26,7 +25,6 @@ from amplify_federation import (
     MemoryStore,
     SignedOut,
 )
-from amplify_federation._http import calls
 from amplify_federation.testing import FakeCognito, ManualClock
 from tests.fire.reference import GRACE, Handle, Model, Time
 from tests.session.kit import GatedTransport
@@ -58,8 +56,8 @@ class Sessions(RuleBasedStateMachine):
         super().__init__()
         self._portal_manager = start_blocking_portal(self.backend)
         self._portal = self._portal_manager.__enter__()
-        self._chance = calls.random
-        calls.random = SimpleNamespace(random=lambda: 0.0)  # no waiting between attempts
+        self._patches = pytest.MonkeyPatch()
+        self._patches.setattr("random.random", lambda: 0.0)  # no waiting between attempts
         self.service = ManualClock(time=START)
         self.local = ManualClock(time=START)
         self.fake = FakeCognito(clock=self.service)
@@ -78,7 +76,7 @@ class Sessions(RuleBasedStateMachine):
         self._federate(0, "alice", "google", lifetime)
 
     def teardown(self) -> None:
-        calls.random = self._chance
+        self._patches.undo()
         for auth in self.auths:
             self._portal.call(auth.aclose)
         self._portal_manager.__exit__(None, None, None)

@@ -48,7 +48,7 @@ async def test_each_change_of_state_is_one_line_with_its_fields(world, told):
         ("federated", "federated"),
         ("federation_cleared", "signed_out"),
     ]
-    assert {record.session for record in changes} == {f"{world.pool_id}/default"}
+    assert {record.session for record in changes} == {world.name}
 
 
 async def test_a_renewal_is_one_line_with_how_it_ended(world, told):
@@ -73,13 +73,12 @@ async def test_a_renewal_that_gave_way_to_another_process_says_so(world, told):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(HOUR - 200)
-        async with world.store.lock(f"{world.pool_id}/default", timeout=0):
+        async with world.store.lock(world.name, timeout=0):
             await auth.fetch_auth_session()
     assert [line.outcome for line in told("renewal")] == ["gave_way"]
 
 
-async def test_a_retry_is_one_line_with_its_fields(world, told, monkeypatch):
-    monkeypatch.setattr("amplify_federation._http.calls.random.random", lambda: 0.0)
+async def test_a_retry_is_one_line_with_its_fields(world, told, no_jitter):
     async with world.auth() as auth:
         world.fake.fail_next("InternalErrorException", times=2)
         await federate(auth, world.token())
@@ -112,7 +111,7 @@ async def test_a_wait_for_a_lock_is_one_line(world, told, tmp_path):
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 other = EncryptedFileStore(tmp_path / "s", key=KEY)
-                async with other.lock(f"{world.pool_id}/default", timeout=0):
+                async with other.lock(world.name, timeout=0):
                     tasks.start_soon(auth.fetch_auth_session)
                     await anyio.sleep(0.02)  # it has tried the lock by now, or will find it free
                     while not auth._session.renewal._flight.is_running:

@@ -1,16 +1,16 @@
-from types import SimpleNamespace
-
 import pytest
 
-from amplify_federation._http import calls
-from tests.session.kit import World
+from amplify_federation import EncryptedFileStore
+from tests.session.kit import STORE_KEY, World
 
 
 @pytest.fixture
-def world():
+def world(no_jitter):
     return World()
 
 
-@pytest.fixture(autouse=True)
-def _retries_wait_for_nothing(monkeypatch):
-    monkeypatch.setattr(calls, "random", SimpleNamespace(random=lambda: 0.0))
+@pytest.fixture(params=["memory", "file"])
+def each_store(request, world, tmp_path):
+    """Run the test over records in memory, and over records in files."""
+    if request.param == "file":
+        world.store = EncryptedFileStore(tmp_path / "s", key=STORE_KEY)

@@ -19,6 +19,7 @@ from tests.concurrency import Gate
 GET_ID, GET_CREDENTIALS = "GetId", "GetCredentialsForIdentity"
 BOTH = [GET_ID, GET_CREDENTIALS]
 HOUR = 3600.0
+STORE_KEY = bytes(range(32))
 
 
 class GatedTransport(httpx.AsyncBaseTransport):
@@ -96,6 +97,11 @@ class World:
         self.pool_id = self.fake.create_identity_pool()
         self.store: SessionStore = MemoryStore()
         self._seen = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the default session's record."""
+        return f"{self.pool_id}/default"
 
     def pool(self, **arguments) -> IdentityPool:
         return IdentityPool(self.pool_id, **arguments)

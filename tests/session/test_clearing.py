@@ -3,22 +3,13 @@
 import anyio
 import pytest
 
-from amplify_federation import EncryptedFileStore, Federated, SignedOut
+from amplify_federation import Federated, SignedOut
 from tests.session.kit import federate
 
 DAY = 86_400.0
-KEY = bytes(range(32))
 
 
-@pytest.fixture(params=["memory", "file"])
-def world(world, request, tmp_path):
-    if request.param == "file":
-        world.store = EncryptedFileStore(tmp_path / "s", key=KEY)
-    return world
-
-
-def name_of(world) -> str:
-    return f"{world.pool_id}/default"
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 async def test_a_tombstone_stays_for_a_day_and_is_collected_then(world):
@@ -27,10 +18,10 @@ async def test_a_tombstone_stays_for_a_day_and_is_collected_then(world):
         await auth.clear_federation_to_identity_pool()
     world.clock.advance(DAY - 1)
     async with world.auth():
-        assert await world.store.read(name_of(world)) is not None
+        assert await world.store.read(world.name) is not None
     world.clock.advance(1)
     async with world.auth() as auth:
-        assert await world.store.read(name_of(world)) is None
+        assert await world.store.read(world.name) is None
         assert isinstance(auth.state, SignedOut)
         await federate(auth, world.token())
         assert (await auth.fetch_auth_session()).is_signed_in
@@ -42,17 +33,17 @@ async def test_a_process_collects_its_own_tombstone_after_a_day(world):
         await auth.clear_federation_to_identity_pool()
         world.clock.advance(DAY)
         assert not (await auth.fetch_auth_session()).is_signed_in
-        assert await world.store.read(name_of(world)) is None
+        assert await world.store.read(world.name) is None
         await federate(auth, world.token())
         assert (await auth.fetch_auth_session()).is_signed_in
 
 
 async def test_a_record_that_makes_no_sense_is_no_tombstone(world):
-    await world.store.compare_and_set(name_of(world), b"{}", expected=None)
+    await world.store.compare_and_set(world.name, b"{}", expected=None)
     async with world.auth() as auth:
         world.clock.advance(DAY)
         assert not (await auth.fetch_auth_session()).is_signed_in
-    assert await world.store.read(name_of(world)) is not None
+    assert await world.store.read(world.name) is not None
 
 
 async def test_a_federation_during_the_collection_of_a_tombstone_stays(world):

@@ -246,7 +246,7 @@ async def test_a_developer_provided_identity_is_never_replaced(world):
 async def test_a_refused_token_is_not_authorized_and_changes_nothing(world, operation):
     async with world.auth() as auth:
         before = await federate(auth, world.token())
-        state, record = auth.state, await world.store.read(f"{world.pool_id}/default")
+        state, record = auth.state, await world.store.read(world.name)
         world.fake.fail_next(
             "NotAuthorizedException",
             operation=operation,
@@ -255,7 +255,7 @@ async def test_a_refused_token_is_not_authorized_and_changes_nothing(world, oper
         with pytest.raises(NotAuthorizedError):
             await federate(auth, world.token("bob"))
         assert auth.state is state
-        assert await world.store.read(f"{world.pool_id}/default") == record
+        assert await world.store.read(world.name) == record
         assert (await auth.fetch_auth_session()).credentials == before.credentials
 
 
@@ -303,7 +303,7 @@ async def test_a_clear_overtakes_a_federation_at_the_network_at_once(world, oper
             await call.wait()  # Cognito has not answered
         assert "cleared" in call.errors[0].message
         assert isinstance(auth.state, SignedOut)
-        assert await world.store.read(f"{world.pool_id}/default") is None
+        assert await world.store.read(world.name) is None
 
 
 async def test_a_clear_overtakes_federations_that_wait_in_line(world):
@@ -473,7 +473,7 @@ async def test_a_token_that_is_not_to_be_remembered_is_stored_nowhere(world, tmp
     token = world.token()
     async with world.auth(store=store, remember_token=False) as auth:
         await federate(auth, token)
-        record = await store.read(f"{world.pool_id}/default")
+        record = await store.read(world.name)
         assert token.encode() not in record.data
         assert auth.state.linked_logins[0].token is None
 

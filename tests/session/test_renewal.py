@@ -149,7 +149,7 @@ async def test_early_renewal_leaves_the_work_to_whoever_holds_the_lease(world):
         old = (await federate(auth, world.token())).credentials
         world.calls()
         world.clock.advance(DUE)
-        async with world.store.lock(f"{world.pool_id}/default", timeout=0):
+        async with world.store.lock(world.name, timeout=0):
             assert (await auth.fetch_auth_session()).credentials == old
         assert world.calls() == []
 
@@ -235,7 +235,7 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_waiting_for_
             return await auth.fetch_auth_session()
 
         async def leasing():
-            async with world.store.lock(f"{world.pool_id}/default", timeout=0):
+            async with world.store.lock(world.name, timeout=0):
                 await anyio.sleep(1)
 
         *_, session = await concurrently(leasing(), hurrying(), waiting())
@@ -245,7 +245,7 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_waiting_for_
 
 @virtual_time
 async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(world, monkeypatch):
-    monkeypatch.setattr("amplify_federation._http.calls.random.random", lambda: 1.0)
+    monkeypatch.setattr("random.random", lambda: 1.0)
     async with world.auth(timeout=10.0) as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)

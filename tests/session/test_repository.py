@@ -16,30 +16,22 @@ from tests.concurrency import PATIENCE, Gate, concurrently, pending
 from tests.session.kit import (
     GET_CREDENTIALS,
     HOUR,
+    STORE_KEY,
     GatedStore,
     federate,
 )
 
 OVER = HOUR - 5
-KEY = bytes(range(32))
 
 
-@pytest.fixture(params=["memory", "file"])
-def world(world, request, tmp_path):
-    if request.param == "file":
-        world.store = EncryptedFileStore(tmp_path / "s", key=KEY)
-    return world
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def store_of(world):
     """Return the store as another process has it: its own object on the same records."""
     if isinstance(world.store, EncryptedFileStore):
-        return EncryptedFileStore(world.store.path, key=KEY)
+        return EncryptedFileStore(world.store.path, key=STORE_KEY)
     return world.store
-
-
-def name_of(world) -> str:
-    return f"{world.pool_id}/default"
 
 
 async def drained(stream, count):
@@ -228,10 +220,10 @@ async def test_a_handle_never_shows_its_own_save_as_somebody_elses(world):
 async def test_a_record_that_was_put_back_is_ignored(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
-        old = await world.store.read(name_of(world))
+        old = await world.store.read(world.name)
         renewed = await auth.fetch_auth_session(force_refresh=True)
-        new = await world.store.read(name_of(world))
-        await world.store.compare_and_set(name_of(world), old.data, expected=new.version)
+        new = await world.store.read(world.name)
+        await world.store.compare_and_set(world.name, old.data, expected=new.version)
         world.clock.advance(1)
         assert (await auth.fetch_auth_session()).credentials == renewed.credentials
         await auth.fetch_auth_session(force_refresh=True)  # and the next save replaces it
@@ -242,10 +234,10 @@ async def test_a_record_that_was_put_back_is_ignored(world):
 async def test_a_cleared_session_that_was_put_back_stays_cleared_here(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
-        old = await world.store.read(name_of(world))
+        old = await world.store.read(world.name)
         await auth.clear_federation_to_identity_pool()
-        new = await world.store.read(name_of(world))
-        await world.store.compare_and_set(name_of(world), old.data, expected=new.version)
+        new = await world.store.read(world.name)
+        await world.store.compare_and_set(world.name, old.data, expected=new.version)
         world.clock.advance(1)
         assert not (await auth.fetch_auth_session()).is_signed_in
 
@@ -253,7 +245,7 @@ async def test_a_cleared_session_that_was_put_back_stays_cleared_here(world):
 async def test_a_record_that_somebody_deleted_is_a_signed_out_session(world):
     async with world.auth() as auth, auth.events() as stream:
         await federate(auth, world.token())
-        await world.store.delete(name_of(world), expected=None)
+        await world.store.delete(world.name, expected=None)
         world.clock.advance(1)
         assert not (await auth.fetch_auth_session()).is_signed_in
         assert await drained(stream, 2) == [
@@ -264,7 +256,7 @@ async def test_a_record_that_somebody_deleted_is_a_signed_out_session(world):
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\xff", b'{"v":1}', b"x" * 1000])
 async def test_a_record_that_makes_no_sense_counts_as_signed_out(world, data):
-    await world.store.compare_and_set(name_of(world), data, expected=None)
+    await world.store.compare_and_set(world.name, data, expected=None)
     async with world.auth() as auth:
         assert isinstance(auth.state, SignedOut)
         await federate(auth, world.token())

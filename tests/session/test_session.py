@@ -130,7 +130,7 @@ async def test_a_refused_token_with_credentials_over_is_an_expired_session(world
         assert world.calls() == [GET_CREDENTIALS]
         assert isinstance(auth.state, Expired)
         assert auth.state.identity_id == result.identity_id
-        assert token.encode() not in (await world.store.read(f"{world.pool_id}/default")).data
+        assert token.encode() not in (await world.store.read(world.name)).data
 
 
 async def test_a_refused_token_with_credentials_valid_leaves_them_and_is_not_tried_again(world):
@@ -376,7 +376,7 @@ async def test_a_clear_forgets_in_memory_and_store_without_a_call(world):
         await auth.clear_federation_to_identity_pool()
         assert world.calls() == []
         assert auth.state == SignedOut()
-        kept = (await world.store.read(f"{world.pool_id}/default")).data
+        kept = (await world.store.read(world.name)).data
         for secret in (token, result.credentials.secret_access_key, result.identity_id):
             assert secret.encode() not in kept
     async with world.auth() as again:

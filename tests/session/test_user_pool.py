@@ -73,7 +73,7 @@ async def test_the_credentials_of_a_user_are_kept_in_memory_only(world, users, a
     first = await auth.fetch_auth_session()
     second = await auth.fetch_auth_session()
     assert second.credentials == first.credentials
-    assert await world.store.read(f"{world.pool_id}/default") is None
+    assert await world.store.read(world.name) is None
 
 
 async def test_another_user_is_never_served_the_old_credentials(world, users, auth):

@@ -216,17 +216,6 @@ async def test_a_store_that_has_nothing_new_loads_no_session(world, monkeypatch)
     assert store.reads == reads + 3
 
 
-async def test_a_store_in_trouble_is_asked_once_by_the_request_that_learns_of_it(world):
-    store = world.store = GatedStore(MemoryStore())
-    users, token = world.users(), world.token()
-    await users.session_for(token, GOOGLE)
-    store.failure = StoreUnavailableError("down")
-    world.clock.advance(1)
-    reads = store.reads
-    await users.session_for(token, GOOGLE)
-    assert store.reads == reads + 1
-
-
 async def test_a_session_that_is_loaded_by_two_requests_is_one(world):
     store = world.store = GatedStore(MemoryStore())
     users, token = world.users(), world.token()
