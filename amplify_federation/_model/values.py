@@ -8,7 +8,7 @@ from functools import partial
 from hmac import compare_digest
 from typing import Never, Self, TypedDict, cast
 
-from attrs import field, frozen
+from attrs import frozen
 
 from amplify_federation.errors import ValidationError
 
@@ -49,12 +49,12 @@ class Secret:
         raise TypeError(message)
 
 
-@frozen
+@frozen(repr=False)
 class SubjectDigest:
     """A keyed digest of `iss` and `sub`: it recognises a user, and shows neither."""
 
-    key: bytes = field(repr=False)
-    value: bytes = field(repr=False)
+    key: bytes
+    value: bytes
 
 
 def _bytes(text: str) -> bytes:
