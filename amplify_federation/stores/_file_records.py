@@ -16,8 +16,8 @@ from amplify_federation._crypto.envelope import MAX_RECORD
 from amplify_federation._files import lock
 from amplify_federation._files.folder import Folder, StoredBytes
 from amplify_federation._files.removal import lease_of
-from amplify_federation.errors import SessionFileCorruptError, StoreConflictError, StoreError
-from amplify_federation.stores.protocol import Record
+from amplify_federation.errors import SessionFileCorruptError, StoreError
+from amplify_federation.stores.protocol import Record, conflict
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -86,14 +86,14 @@ class FileRecords:
     async def discard_set_aside(self, name: str) -> None:
         """Delete what was set aside under a name; see `DiscardsSetAside`."""
         if await self._is_open():
-            await _in_thread(lambda: self._folder.remove_set_aside(name))
+            await anyio.to_thread.run_sync(lambda: self._folder.remove_set_aside(name))
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a write would end with; see `ChecksWriting`."""
         # A process that has run out of descriptors can import nothing, so import it now.
         import_module("filelock")
         await self.make()
-        await _in_thread(self._folder.try_writing)
+        await anyio.to_thread.run_sync(self._folder.try_writing)
 
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
@@ -113,13 +113,13 @@ class FileRecords:
     async def make(self) -> None:
         """Make the folder if need be."""
         if not self._folder.is_open():
-            await _in_thread(self._folder.make)
+            await anyio.to_thread.run_sync(self._folder.make)
 
     async def records(self) -> list[bytes]:
         """Return the bytes of every record."""
         if not await self._is_open():
             return []
-        return await _in_thread(lambda: list(self._folder.records()))
+        return await anyio.to_thread.run_sync(lambda: list(self._folder.records()))
 
     async def _is_open(self) -> bool:
         return self._folder.is_open() or self._folder.open()
@@ -130,21 +130,21 @@ class FileRecords:
         taken = await lock.acquire(lock.lock_of(record), timeout=_WRITE_PATIENCE)
         locked = _LockedWork(taken, work, self._folder, record)
         try:
-            return await _in_thread(locked.run)
+            return await anyio.to_thread.run_sync(locked.run)
         finally:
             locked.leave()
 
     def _replace(self, name: str, data: bytes, expected: str | None) -> str:
         present = self._present(name)
         if (present.version if present else None) != expected:
-            raise _conflict()
+            raise conflict()
         return self._folder.replace(name, data)
 
     def _remove(self, name: str, expected: str | None) -> None:
         if expected is not None:
             present = self._present(name)
             if present is not None and present.version != expected:
-                raise _conflict()
+                raise conflict()
         self._folder.remove(name)
 
     def _move_aside(self, name: str, expected: str | None) -> str | None:
@@ -198,12 +198,3 @@ class _LockedWork(Generic[T]):
     def _release(self) -> None:
         # Without a record its lock file goes, too: callers choose names, and files would pile up.
         self._lock.release(remove=not self._folder.has(self._record))
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work)
-
-
-def _conflict() -> StoreConflictError:
-    message = "Somebody else wrote this session in between."
-    return StoreConflictError(message)

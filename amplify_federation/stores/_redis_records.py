@@ -17,7 +17,7 @@ import anyio
 from amplify_federation._async.background import Background
 from amplify_federation.errors import StoreConflictError, StoreError, StoreLockedError
 from amplify_federation.stores._redis_client import RedisClient
-from amplify_federation.stores.protocol import Record
+from amplify_federation.stores.protocol import Record, conflict
 from amplify_federation.stores.sealed import Sealed
 
 LEASE: Final = 5.0  # seconds; a fleet waits that long for a worker that was killed
@@ -181,8 +181,7 @@ class RedisRecords:
         key = await self._names.key_of(name, kind="session")
         version = expected.encode("latin-1", "replace")
         if not await self._client.run("EVAL", script, 1, key, version, *values):
-            message = "Somebody else wrote this session in between."
-            raise StoreConflictError(message)
+            raise conflict()
 
 
 async def acquire(client: RedisClient, key: str, token: str, timeout: float) -> None:  # noqa: ASYNC109  # as above

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from amplify_federation.errors import StoreConflictError, StoreLockedError
-from amplify_federation.stores.protocol import Record
+from amplify_federation.errors import StoreLockedError
+from amplify_federation.stores.protocol import Record, conflict
 
 
 class MemoryStore:
@@ -66,15 +66,14 @@ class MemoryStore:
 
     async def _is_free_within(self, name: str, seconds: float) -> bool:
         with anyio.move_on_after(seconds):
-            while (held := self._leases.get(name)) is not None:
+            while (released := self._leases.get(name)) is not None:
                 if seconds <= 0:
                     return False
-                await held.wait()
+                await released.wait()
             return True
         return False
 
     def _expect(self, name: str, expected: str | None) -> None:
         present = self._records.get(name)
         if (present.version if present else None) != expected:
-            message = "Somebody else wrote this session in between."
-            raise StoreConflictError(message)
+            raise conflict()

@@ -8,6 +8,8 @@ from typing import Protocol, TypeGuard, runtime_checkable
 
 from attrs import field, frozen
 
+from amplify_federation.errors import StoreConflictError
+
 
 @frozen(weakref_slot=False)  # a process holds one for each session
 class Record:
@@ -81,6 +83,11 @@ class ChecksWriting(Protocol):
     async def check_writable(self) -> None:
         """Raise the `StoreError` or `ConfigurationError` that a write would end with."""
         ...
+
+
+def conflict() -> StoreConflictError:
+    """Return the error of a write that expects another version than it finds."""
+    return StoreConflictError("Another process or task wrote this session in between.")
 
 
 # From Python 3.12 on, `isinstance` of these protocols does not see what a store that wraps another

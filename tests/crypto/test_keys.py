@@ -27,11 +27,11 @@ def test_a_key_never_shows():
     sealing = SealingKey(key)
     for shown in (repr(key), str(key), f"{key}", repr(sealing), repr(sealing._asdict())):
         assert "canary" not in shown
-    for holder in (key, sealing, RawKey(CANARY), KeyRing([CANARY]), PassphraseKey("canary")):
-        assert "canary" not in repr(holder)
-        assert "canary" not in repr(vars(holder) if hasattr(holder, "__dict__") else "")
+    for source in (key, sealing, RawKey(CANARY), KeyRing([CANARY]), PassphraseKey("canary")):
+        assert "canary" not in repr(source)
+        assert "canary" not in repr(vars(source) if hasattr(source, "__dict__") else "")
         with pytest.raises(TypeError):
-            pickle.dumps(holder)
+            pickle.dumps(source)
     assert copy.deepcopy(key) is copy.copy(key) is key
 
 

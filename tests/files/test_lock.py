@@ -266,7 +266,7 @@ def test_a_file_system_without_locks_is_told(path, monkeypatch):
 
 
 def fork_and_die(path, told):
-    """Hold the lock, leave it to nobody, and let a child outlive its parent."""
+    """Take the lock, and let a child outlive its parent without a release."""
     mine = lock.try_lock(path)
     child = os.fork()
     if child:

@@ -97,9 +97,9 @@ class RedisServer:
 
     def ask(self, *words: str) -> str:
         """Send a command over a socket of its own, and return the first answer, raw."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as wire:
-            wire.sendall((" ".join(words) + "\r\n").encode())
-            return wire.recv(1 << 20).decode("latin-1")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall((" ".join(words) + "\r\n").encode())
+            return connection.recv(1 << 20).decode("latin-1")
 
 
 async def a_moment():

@@ -64,7 +64,7 @@ async def test_constructing_and_reading_make_no_folder(store, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-async def test_a_write_waits_a_bounded_time_for_its_lock_and_names_the_holder(store, monkeypatch):
+async def test_a_write_waits_a_bounded_time_for_its_lock_and_names_the_owner(store, monkeypatch):
     await store.compare_and_set(NAME, b"one", expected=None)
     monkeypatch.setattr(_file_records, "_WRITE_PATIENCE", 0.05)
     with lock.hold_blocking(lock.lock_of(record_file(store)), timeout=0):
@@ -325,19 +325,19 @@ async def test_a_stopped_writer_is_named(store, monkeypatch):
     await store.compare_and_set(NAME, b"one", expected=None)
     script = (
         "import sys; from pathlib import Path; from amplify_federation._files import lock\n"
-        "held = lock.try_lock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+        "taken = lock.try_lock(Path(sys.argv[1])); print('taken', flush=True); sys.stdin.read()"
     )
     monkeypatch.setattr(_file_records, "_WRITE_PATIENCE", 0.05)
     path = lock.lock_of(record_file(store))
     with subprocess.Popen(  # noqa: ASYNC220 - it only starts
         [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
+    ) as owner:
         try:
-            assert holder.stdout.readline() == b"held\n"
-            holder.send_signal(signal.SIGSTOP)
-            with pytest.raises(StoreLockedError, match=f"process {holder.pid} "):
+            assert owner.stdout.readline() == b"taken\n"
+            owner.send_signal(signal.SIGSTOP)
+            with pytest.raises(StoreLockedError, match=f"process {owner.pid} "):
                 await store.delete(NAME, expected=None)
         finally:
-            holder.kill()
-        holder.wait()
+            owner.kill()
+        owner.wait()
         await store.delete(NAME, expected=None)
