@@ -30,7 +30,7 @@ from amplify_federation.cli.fake_control import (
     Control,
     call_line,
 )
-from amplify_federation.cli.options import examples
+from amplify_federation.cli.options import examples, port_option
 from amplify_federation.cli.output import json_option, print_json, wants_json
 
 if TYPE_CHECKING:
@@ -89,20 +89,8 @@ class _Group(click.Group):
         "amplify-federation fake-cognito token --user bob > token.txt",
     ),
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    metavar="PORT",
-    help="Port to serve on.  [default: a free one]",
-)
-@click.option(
-    "--control-port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    metavar="PORT",
-    help="Port of the control API.  [default: a free one]",
-)
+@port_option("--port", "Port to serve on.")
+@port_option("--control-port", "Port of the control API.")
 @click.option(
     "--user", default="alice", show_default=True, metavar="NAME", help="User of the token."
 )

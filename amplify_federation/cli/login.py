@@ -26,7 +26,7 @@ from amplify_federation.cli.client_settings import (
     resolved,
 )
 from amplify_federation.cli.federate import report
-from amplify_federation.cli.options import Target, run, session_command
+from amplify_federation.cli.options import Target, port_option, run, session_command
 from amplify_federation.cli.output import DELAY, progress, wants_json
 
 _SOON = 0.5  # seconds before the line that a user is waited for
@@ -85,13 +85,7 @@ class _Flow:
     help="Scopes, with openid.  [default: openid email, and offline_access if offered]",
 )
 @click.option("--device", is_flag=True, help="Sign in with a code on another device.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    metavar="PORT",
-    help="Port of the redirect to 127.0.0.1, where the provider wants one.  [default: a free one]",
-)
+@port_option("--port", "Port of the redirect to 127.0.0.1, where the provider wants one.")
 @click.option("--no-browser", is_flag=True, help="Print the page's URL, and open no browser.")
 @click.option(
     "--timeout",

@@ -23,6 +23,7 @@ from amplify_federation import (
 from amplify_federation.cli.output import json_option, progress
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Callable[..., Any] | click.Command)
 _NO_POOL = (
     "Give --pool ID or --config FILE, or set AMPLIFY_FEDERATION_POOL_ID or "
     "AMPLIFY_FEDERATION_CONFIG."
@@ -116,6 +117,17 @@ def examples(*lines: str) -> str:
     """
     # click leaves the lines of a paragraph that begins with \b as they are.
     return "\b\nExamples:\n" + "\n".join(f"  {line}" if line else "\n\b" for line in lines)
+
+
+def port_option(name: str, text: str) -> Callable[[C], C]:
+    """Return an option for a port of this machine; 0, the default, is a free one."""
+    return click.option(
+        name,
+        type=click.IntRange(0, 65535),
+        default=0,
+        metavar="PORT",
+        help=f"{text}  [default: a free one]",
+    )
 
 
 store_option = click.option(

@@ -27,7 +27,7 @@ from amplify_federation.cli.credential_server import (
 )
 from amplify_federation.cli.credentials import fetch_for_tools
 from amplify_federation.cli.exit_codes import ExitCode, code_of_program
-from amplify_federation.cli.options import Target, session_command
+from amplify_federation.cli.options import Target, port_option, session_command
 from amplify_federation.cli.output import print_json, progress, wants_json
 
 _TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
@@ -71,13 +71,7 @@ _OF_TERMINALS = frozenset({"SIGINT", "SIGQUIT"})
     "  . ./aws.env",
     interspersed=False,  # what follows PROGRAM is its own
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    metavar="PORT",
-    help="Port to serve on.  [default: a free one]",
-)
+@port_option("--port", "Port to serve on.")
 @click.option(
     "--token-variable",
     is_flag=True,

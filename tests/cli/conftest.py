@@ -82,9 +82,14 @@ class Command:
 
 
 @pytest.fixture
-def fake():
-    """An embedded Cognito whose clock begins at the real time: the command has no other."""
-    return FakeCognito(clock=ManualClock(time.time()))
+def clock():
+    """A clock that begins at the real time: the command has no other."""
+    return ManualClock(time.time())
+
+
+@pytest.fixture
+def fake(clock):
+    return FakeCognito(clock=clock)
 
 
 @pytest.fixture

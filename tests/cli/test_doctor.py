@@ -135,21 +135,6 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def clock():
-    return ManualClock(time.time())
-
-
-@pytest.fixture
-def fake(clock):
-    return FakeCognito(clock=clock)
-
-
-@pytest.fixture
-def pool(fake):
-    return fake.create_identity_pool()
-
-
-@pytest.fixture
 def target(pool, tmp_path):
     return Target(pool, folder=tmp_path / "sessions")
 

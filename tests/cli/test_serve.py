@@ -141,16 +141,23 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number
     assert not file.parent.exists()
 
 
-def test_an_interrupted_server_prints_its_lines_first(signed_in, monkeypatch):
+@pytest.fixture
+def interrupted(signed_in, monkeypatch):
+    """The command; SIGINT reaches its server as soon as it serves."""
+
     @contextlib.asynccontextmanager
-    async def interrupted():
+    async def end_signals():
         async def signals():
             yield signal.SIGINT
 
         yield signals()
 
-    monkeypatch.setattr("amplify_federation.cli.serve._end_signals", interrupted)
-    done = signed_in("serve")
+    monkeypatch.setattr("amplify_federation.cli.serve._end_signals", end_signals)
+    return signed_in
+
+
+def test_an_interrupted_server_prints_its_lines_first(interrupted):
+    done = interrupted("serve")
     assert done.code == 0, done
     first, second = done.stdout.splitlines()
     assert first.startswith("export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:")
@@ -248,18 +255,8 @@ def test_the_program_gets_neither_the_master_key_nor_the_token(signed_in, token,
     assert "AMPLIFY_FEDERATION_POOL_ID" in done.stdout
 
 
-def test_a_shell_gets_the_token_variable_from_the_file_and_no_secret_is_printed(
-    signed_in, monkeypatch
-):
-    @contextlib.asynccontextmanager
-    async def interrupted():
-        async def signals():
-            yield signal.SIGINT
-
-        yield signals()
-
-    monkeypatch.setattr("amplify_federation.cli.serve._end_signals", interrupted)
-    lines = signed_in("serve", "--token-variable").stdout.splitlines()
+def test_a_shell_gets_the_token_variable_from_the_file_and_no_secret_is_printed(interrupted):
+    lines = interrupted("serve", "--token-variable").stdout.splitlines()
     file = lines[1].partition("=")[2]
     assert lines[2] == f'export AWS_CONTAINER_AUTHORIZATION_TOKEN="$(cat {file})"'
 
