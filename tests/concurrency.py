@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-PATIENCE = 20.0  # seconds of real time until a test that waits is taken for stuck
+PATIENCE = 30.0  # seconds of real time until a test that waits is taken for stuck
 
 
 class Gate:

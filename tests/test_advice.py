@@ -4,7 +4,6 @@ Advice that only says to wait, to look or to correct something has nothing to fo
 files, keys, proxies, certificates, event loops and Redis are followed beside what raises them.
 """
 
-import anyio
 import pytest
 
 from amplify_federation import (
@@ -261,21 +260,15 @@ async def test_a_replaced_session_federates_again_or_has_a_name_of_its_own(world
 
 
 async def test_a_federation_that_a_clear_overtook_is_made_again(world):
-    from tests.concurrency import Gate  # noqa: PLC0415  # only here
+    from tests.concurrency import Gate, pending  # noqa: PLC0415  # only here
 
     gate = world.transport.before["GetId"] = Gate()
     async with world.auth() as auth:
-        advice = []
-
-        async def overtaken():
-            advice.append(await refused(InvalidStateError, federate(auth, world.token())))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(overtaken)
-            await gate.arrived.wait()
+        federation = refused(InvalidStateError, federate(auth, world.token()))
+        async with pending(federation, at=gate) as call:
             await auth.clear_federation_to_identity_pool()
-        assert advice == ["Federate again if the user signs in again."]
-        del world.transport.before["GetId"]
+            await call.wait()
+        assert call.result == "Federate again if the user signs in again."
         await federate(auth, world.token())
         assert isinstance(auth.state, Federated)
 

@@ -66,6 +66,7 @@ from amplify_federation.cli.options import Target
 from amplify_federation.stores.redis import RedisStore
 from amplify_federation.testing import ControlAccess, FakeCognito, ManualClock
 from amplify_federation.transport import LeanTransport, failure_at
+from tests.concurrency import Gate, pending
 
 CANARY = "canary-0123456789-abcdef"
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
@@ -372,24 +373,14 @@ async def test_a_deadline_does_not_show_what_was_sent(world):
 
 
 async def test_a_clear_in_between_does_not_show_the_token(world):
-    sent = anyio.Event()
-
-    async def respond(_request):
-        sent.set()
-        await anyio.sleep_forever()
-
-    async def clear(auth):
-        await sent.wait()
-        await auth.clear_federation_to_identity_pool()
-
-    async with (
-        world.client(respond) as client,
-        world.auth(client) as auth,
-        anyio.create_task_group() as group,
-    ):
-        group.start_soon(clear, auth)
-        call = auth.federate_to_identity_pool(world.token, GOOGLE)
-        await failed(world, call, errors.InvalidStateError)
+    gate = Gate()
+    async with world.client(lambda _request: gate.wait()) as client, world.auth(client) as auth:
+        call = failed(
+            world, auth.federate_to_identity_pool(world.token, GOOGLE), errors.InvalidStateError
+        )
+        async with pending(call, at=gate) as overtaken:
+            await auth.clear_federation_to_identity_pool()
+            await overtaken.wait()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from amplify_federation import (
     UserPoolTokens,
     ValidationError,
 )
+from tests.concurrency import concurrently
 from tests.session.kit import federate
 from tests.users.conftest import *  # noqa: F403  # fixtures
 from tests.users.kit import BOTH, GET_CREDENTIALS, GatedStore
@@ -112,9 +113,7 @@ async def test_many_callers_of_one_user_cause_one_renewal(world):
     await federate(users.auth("alice"), world.token(lifetime=100_000))
     world.fake.advance(3599)
     world.calls()
-    async with anyio.create_task_group() as tasks:
-        for _ in range(50):
-            tasks.start_soon(users.auth("alice").fetch_auth_session)
+    await concurrently(*(users.auth("alice").fetch_auth_session() for _ in range(50)))
     assert world.calls() == [GET_CREDENTIALS]
 
 
@@ -272,14 +271,8 @@ async def test_forced_it_renews_once_for_all(stored):
     bearers = [users.bearer(token, GOOGLE) for _ in range(5)]
     before = {(await bearer.fetch_auth_session()).credentials for bearer in bearers}
     stored.calls()
-    after = set()
-
-    async def force(bearer):
-        after.add((await bearer.fetch_auth_session(force_refresh=True)).credentials)
-
-    async with anyio.create_task_group() as tasks:
-        for bearer in bearers:
-            tasks.start_soon(force, bearer)
+    fetches = [bearer.fetch_auth_session(force_refresh=True) for bearer in bearers]
+    after = {session.credentials for session in await concurrently(*fetches)}
     assert stored.calls() == [GET_CREDENTIALS]
     assert len(after) == 1
     assert not after & before

@@ -20,6 +20,7 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
+from tests.concurrency import concurrently
 from tests.files.processes import answers_of_twenty
 
 KEY = bytes(range(32))
@@ -171,15 +172,9 @@ def test_twenty_processes_make_one_key(tmp_path):
 
 
 async def test_many_tasks_make_one_key(tmp_path):
-    keys = []
-
-    async def ask():
-        keys.append((await KeyFile(tmp_path / "made", create=True).sealing_key()).master)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(20):
-            tasks.start_soon(ask)
-    assert len(set(keys)) == 1
+    sources = [KeyFile(tmp_path / "made", create=True) for _ in range(20)]
+    keys = await concurrently(*(source.sealing_key() for source in sources))
+    assert len({key.master for key in keys}) == 1
 
 
 async def test_the_environment_gives_a_key(monkeypatch):

@@ -1,7 +1,6 @@
 import threading
 from base64 import b64encode
 
-import anyio
 import keyring
 import keyring.backend
 import keyring.errors
@@ -16,6 +15,7 @@ from amplify_federation.errors import (
     SessionKeyError,
     StoreUnavailableError,
 )
+from tests.concurrency import concurrently
 
 KEY = bytes(range(32))
 
@@ -73,15 +73,8 @@ async def test_the_keyring_is_asked_in_a_worker_thread(ring):
 
 
 async def test_many_tasks_make_one_key(ring):
-    keys = []
-
-    async def ask():
-        keys.append((await KeyringKey().sealing_key()).master)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(10):
-            tasks.start_soon(ask)
-    assert len(set(keys)) == 1
+    keys = await concurrently(*(KeyringKey().sealing_key() for _ in range(10)))
+    assert len({key.master for key in keys}) == 1
 
 
 async def test_no_key_opens_nothing_and_none_is_made(ring):

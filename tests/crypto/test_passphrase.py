@@ -16,6 +16,7 @@ from amplify_federation._crypto.kdf import (
 from amplify_federation._crypto.keys import MasterKey
 from amplify_federation._crypto.passphrase import PassphraseKey, derive, is_available
 from amplify_federation.errors import ConfigurationError, SessionKeyError
+from tests.concurrency import concurrently
 
 CHEAP = Derivation(KeyFunction.ARGON2ID, (1, 8, 1), bytes(16))
 CHEAP_SCRYPT = Derivation(KeyFunction.SCRYPT, (4, 8, 1), bytes(16))
@@ -63,9 +64,7 @@ async def test_what_it_seals_another_of_the_same_passphrase_opens(derived):
 
 async def test_one_salt_is_derived_once_however_many_ask(derived):
     source = PassphraseKey("canary")
-    async with anyio.create_task_group() as tasks:
-        for _ in range(20):
-            tasks.start_soon(source.opening_keys, ARGON2ID)
+    await concurrently(*(source.opening_keys(ARGON2ID) for _ in range(20)))
     assert derived == [ARGON2ID]
 
 

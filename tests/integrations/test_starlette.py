@@ -7,7 +7,6 @@ import traceback
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-import anyio
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, WebSocket
@@ -36,8 +35,9 @@ from amplify_federation.integrations.starlette import (
     LiveBearerSession,
     users_lifespan,
 )
-from tests.concurrency import Gate
+from tests.concurrency import Gate, concurrently, pending
 from tests.session.kit import GatedStore, World
+from tests.virtual_time import virtual_time
 
 GOOGLE = AuthProvider.GOOGLE
 
@@ -374,15 +374,9 @@ async def test_a_live_session_follows_renewals_after_the_request(site):
 
 
 async def test_a_burst_of_one_users_requests_makes_one_federation(site, browser):
-    token, statuses = site.token(), []
-
-    async def ask():
-        statuses.append((await browser.get("/me", headers=bearer(token))).status_code)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(100):
-            tasks.start_soon(ask)
-    assert statuses == [200] * 100
+    headers = bearer(site.token())
+    answers = await concurrently(*(browser.get("/me", headers=headers) for _ in range(100)))
+    assert [answer.status_code for answer in answers] == [200] * 100
     assert len(site.calls()) == 2
 
 
@@ -417,29 +411,25 @@ def test_without_starlette_the_extra_is_named():
     assert "amplify-federation[starlette]" in said
 
 
+@virtual_time
 async def test_new_tokens_that_wait_in_line_for_too_long_are_503(site):
-    settings = AuthSettings(clock=site.clock, timeout=0.1)
+    settings = AuthSettings(clock=site.clock, timeout=10)
     site.lifespan = users_lifespan(
         lambda: FederatedUsers(
             site.pool_id, http_client=site.client, store=site.store, settings=settings,
             max_federations=1,
         )
     )  # fmt: skip
-    known, statuses = site.token("known"), []
+    known = bearer(site.token("known"))
     async with site.asked(site.fastapi()) as browser:
-        assert (await browser.get("/me", headers=bearer(known))).status_code == 200
-        site.transport.before["GetId"] = Gate()
-
-        async def ask(subject):
-            answer = await browser.get("/me", headers=bearer(site.token(subject)))
-            statuses.append((answer.status_code, answer.headers["Retry-After"]))
-
-        async with anyio.create_task_group() as tasks:
-            for subject in "abc":
-                tasks.start_soon(ask, subject)
-            await site.transport.before["GetId"].arrived.wait()
-            assert (await browser.get("/me", headers=bearer(known))).status_code == 200
-    assert statuses == [(503, "1")] * 3
+        assert (await browser.get("/me", headers=known)).status_code == 200
+        gate = site.transport.before["GetId"] = Gate()
+        others = [browser.get("/me", headers=bearer(site.token(subject))) for subject in "abc"]
+        async with pending(*others, at=gate) as waiting:
+            assert (await browser.get("/me", headers=known)).status_code == 200
+            await waiting.wait()
+    answers = [(answer.status_code, answer.headers["Retry-After"]) for answer in waiting.results]
+    assert answers == [(503, "1")] * 3
 
 
 def _refusals(caplog):

@@ -1,6 +1,5 @@
 """OidcTokenSource: for an application that keeps its own refresh token."""
 
-import anyio
 import pytest
 
 from amplify_federation import (
@@ -11,6 +10,7 @@ from amplify_federation import (
     SessionExpiredError,
     ValidationError,
 )
+from tests.concurrency import concurrently
 from tests.oidc.kit import CLIENT, ISSUER, Person, signed_in
 
 
@@ -48,14 +48,8 @@ async def test_credentials_follow_for_as_long_as_the_provider_lets_them(world):
 
 
 async def test_two_requests_at_once_use_each_refresh_token_once(world, refresh_token):
-    source, tokens = source_of(world, refresh_token), []
-
-    async def ask():
-        tokens.append(await source())
-
-    async with anyio.create_task_group() as group:
-        for _ in range(3):
-            group.start_soon(ask)
+    source = source_of(world, refresh_token)
+    tokens = await concurrently(*(source() for _ in range(3)))
     assert len(set(tokens)) == 3
 
 

@@ -1,9 +1,9 @@
 """What a clear leaves in the store, and for how long; how a guest is forgotten."""
 
-import anyio
 import pytest
 
 from amplify_federation import Federated, SignedOut
+from tests.concurrency import concurrently
 from tests.session.kit import federate
 
 DAY = 86_400.0
@@ -51,9 +51,7 @@ async def test_a_federation_during_the_collection_of_a_tombstone_stays(world):
         await federate(auth, world.token())
         await auth.clear_federation_to_identity_pool()
         world.clock.advance(DAY)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(federate, auth, world.token())
-            tasks.start_soon(auth.fetch_auth_session)
+        await concurrently(federate(auth, world.token()), auth.fetch_auth_session())
         assert (await auth.fetch_auth_session()).is_signed_in
     async with world.auth() as again:
         assert (await again.fetch_auth_session()).is_signed_in

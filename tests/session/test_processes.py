@@ -15,7 +15,7 @@ from amplify_federation import (
     IdentityPool,
 )
 from amplify_federation.testing import FakeCognito
-from tests.concurrency import PATIENCE
+from tests.concurrency import PATIENCE, concurrently
 from tests.session.kit import BOTH, GET_CREDENTIALS
 
 PROGRAM = """
@@ -115,14 +115,7 @@ async def test_three_processes_with_stale_credentials_make_one_renewal(machine):
     await machine.federate()
     machine.fake.advance(3595)
     fetch = "print((await auth.fetch_auth_session()).credentials.access_key_id)"
-    children = []
-
-    async def start():
-        children.append(await machine.start(fetch, later=3595))
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(3):
-            tasks.start_soon(start)
+    children = await concurrently(*(machine.start(fetch, later=3595) for _ in range(3)))
     for child in children:
         await child.go()
     keys = [(await child.rest())[-1] for child in children]

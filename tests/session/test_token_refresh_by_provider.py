@@ -17,6 +17,7 @@ from amplify_federation import (
     StoreUnavailableError,
     ValidationError,
 )
+from tests.concurrency import Gate, concurrently, pending
 from tests.oidc.kit import CLIENT, GOOGLE, HOUR, Person, World, signed_in
 
 pytest.importorskip("authlib", reason="needs Authlib: pip install 'amplify-federation[login]'")
@@ -107,9 +108,7 @@ async def test_another_handle_over_the_record_follows(world, auth, store):
 
 async def test_many_callers_make_one_refresh(world, auth):
     world.fake.advance(2 * HOUR)
-    async with anyio.create_task_group() as group:
-        for _ in range(20):
-            group.start_soon(auth.fetch_auth_session)
+    await concurrently(*(auth.fetch_auth_session() for _ in range(20)))
     assert len(requests_to(world, "/token")) == 1
 
 
@@ -130,18 +129,12 @@ async def test_an_application_with_a_source_of_its_own_is_asked(world, auth, sto
 async def test_a_new_refresh_token_is_stored_before_the_id_token_is_used(world, auth, store):
     """The process ends between the two; the next one has the new refresh token."""
     old = grant_of(auth)
-    dying = anyio.Event()
-
-    async def die(_request):
-        dying.set()
-        await anyio.sleep_forever()
-
-    intercept(world, **{"jwks.json": die})
+    gate = Gate()
+    intercept(world, **{"jwks.json": lambda _request: gate.wait()})
     world.fake.advance(2 * HOUR)
-    async with anyio.create_task_group() as group:
-        group.start_soon(auth.fetch_auth_session)
+    async with pending(auth.fetch_auth_session(), at=gate) as dying:
+        dying.cancel()
         await dying.wait()
-        group.cancel_scope.cancel()
     let_through(world)
     async with world.auth(store) as next_one:
         assert grant_of(next_one).refresh_token != old.refresh_token
