@@ -68,13 +68,13 @@ _tasks: set[Any] = set()  # asyncio keeps only weak references to its tasks
 def spawn(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Start a task of the running loop, in a copy of the caller's context. It must not raise."""
     if is_asyncio():
-        from asyncio import create_task  # noqa: PLC0415  # only where asyncio runs
+        from asyncio import create_task  # noqa: PLC0415  # as in loop_guard
 
         task = create_task(run())
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
     else:
-        from trio.lowlevel import spawn_system_task  # noqa: PLC0415  # only where trio runs
+        from trio.lowlevel import spawn_system_task  # noqa: PLC0415  # as in loop_guard
 
         spawn_system_task(run, context=copy_context())
 

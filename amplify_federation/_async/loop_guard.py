@@ -1,7 +1,8 @@
 """Which event loop an object lives in.
 
-The check stands on the path of every fetch, so it must cost less than a microsecond; anyio's own
-token costs four. That is why this room alone knows the two loops by name.
+The check is on the path of every fetch, so it must cost less than a microsecond; anyio's own token
+costs four. So this file knows the two loops by name. It imports neither for the other: asyncio
+takes 16 ms to load, trio 110 ms.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def is_asyncio() -> bool:
     """Tell whether the running loop is asyncio's; if not, it is trio's."""
     if "asyncio" not in sys.modules:
         return False
-    from asyncio import get_running_loop  # noqa: PLC0415  # only where asyncio may run
+    from asyncio import get_running_loop  # noqa: PLC0415  # see above
 
     try:
         get_running_loop()
@@ -75,11 +76,11 @@ def is_asyncio() -> bool:
 
 def _running() -> tuple[Callable[[], object], object]:
     if is_asyncio():
-        from asyncio import get_running_loop  # noqa: PLC0415  # only where asyncio runs
+        from asyncio import get_running_loop  # noqa: PLC0415  # see above
 
         return get_running_loop, get_running_loop()
     if "trio" in sys.modules:
-        from trio.lowlevel import current_trio_token, in_trio_run  # noqa: PLC0415  # the same
+        from trio.lowlevel import current_trio_token, in_trio_run  # noqa: PLC0415  # see above
 
         if in_trio_run():
             return current_trio_token, current_trio_token()

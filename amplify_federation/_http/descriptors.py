@@ -1,12 +1,15 @@
 """How many file descriptors this process may still open, as a bound of connections and files.
 
 macOS gives a process 256, many servers 1,024. A process without any left cannot even load a module,
-so what opens many is bounded beforehand, by its share of those that are left.
+so the number of connections and of open files is bounded beforehand, by a share of those left.
 """
 
 import os
 import sys
 from typing import Final
+
+if sys.platform != "win32":
+    import resource
 
 # For the application, look-ups of names, and modules that are loaded late.
 RESERVED: Final = 32
@@ -15,7 +18,7 @@ RESERVED: Final = 32
 def within_descriptors(wanted: int, *, shares: int) -> int:
     """Return `wanted`, or one of so many `shares` of the descriptors left if that is less.
 
-    At least 1. It is counted when called; what opens later is not foreseen.
+    At least 1. The descriptors are counted at the call.
     """
     left = _left()
     return wanted if left is None else max(1, min(wanted, (left - RESERVED) // shares))
@@ -24,8 +27,6 @@ def within_descriptors(wanted: int, *, shares: int) -> int:
 def _left() -> int | None:
     if sys.platform == "win32":  # sockets are no descriptors there
         return None
-    import resource  # noqa: PLC0415  # POSIX alone has it
-
     limit, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return None

@@ -1,13 +1,18 @@
 """HTTP/1.1 answers: bytes in; heads, chunks of bodies and their ends out.
 
-This file owns the limits of a head and which framing is believed. Two parsers serve: httptools
-(llhttp, in C), which the extra `fast` brings, else h11, which httpx brings.
+This file owns the limits of a head and which framing is accepted. There are two parsers: httptools
+(llhttp, in C), which the extra `fast` installs, else h11, which httpx depends on.
 """
 
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 import h11
+
+try:
+    import httptools  # pyright: ignore[reportMissingTypeStubs]  # typed since 0.7
+except ImportError:  # the extra `fast` is not installed
+    httptools = None  # type: ignore[assignment]  # a module otherwise
 
 MAX_HEAD = 64 * 1024  # bytes, informational answers included; httpx has 100 KiB, Tomcat 8 KiB
 MAX_FRAMING = 8  # bytes around each byte of a body; chunks of one byte have six
@@ -156,8 +161,6 @@ class HttptoolsParser:
     """A `Parser` over one llhttp parser, which stays for the whole connection."""
 
     def __init__(self) -> None:
-        import httptools  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]  # typed since 0.7, an extra
-
         self.reusable = True
         self.head: Head | None = None
         self.chunks: list[bytes] = []
@@ -166,7 +169,6 @@ class HttptoolsParser:
         self._reason = b""
         self._received = self._body = 0
         self._refusal: ParseError | None = None
-        self._faults = httptools.HttpParserError, httptools.HttpParserUpgrade
         self._parser = httptools.HttpResponseParser(self)
 
     def begin(self, method: str) -> None:  # noqa: ARG002  # HEAD is left to h11
@@ -183,7 +185,7 @@ class HttptoolsParser:
         self._received += len(data)
         try:
             self._parser.feed_data(data)
-        except self._faults:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.reusable = False
             if not self.complete:
                 failure = self._refusal or no_answer()
@@ -245,8 +247,4 @@ class HttptoolsParser:
 
 def parser_class() -> type[Parser]:
     """Return the faster parser that is installed."""
-    try:
-        import httptools  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]  # an extra
-    except ImportError:
-        return H11Parser
-    return HttptoolsParser
+    return H11Parser if httptools is None else HttptoolsParser

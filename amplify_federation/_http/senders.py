@@ -6,6 +6,7 @@ known by its class's name and package, so that one of httpx2 serves as well.
 """
 
 import logging
+import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -40,8 +41,8 @@ from amplify_federation.errors import ConfigurationError
 
 logger = logging.getLogger("amplify_federation")
 
-# Calls at once over one client. Beyond its connections httpx looks at every waiting request for
-# each that ends, and lets them time out: of 600 at once 429 failed, of 2,000 in line none.
+# Calls at once over one client. httpx goes through all waiting requests for each that ends, and
+# lets them time out: of 600 at once 429 failed; behind this limit none of 2,000.
 MAX_AT_ONCE = 32
 _limiters: Final[WeakKeyDictionary[object, anyio.CapacityLimiter]] = WeakKeyDictionary()
 
@@ -85,17 +86,17 @@ class _Requests:
 
 
 class _LastingTransport(LeanTransport):
-    """Looks at each new connection which authorities are trusted: their file may be replaced."""
+    """Determines the trusted authorities for each new connection: their file may be replaced."""
 
-    async def _tls(self) -> Any:  # noqa: ANN401  # an SSLContext; ssl is not loaded
+    async def _tls(self) -> ssl.SSLContext:
         return await _tls_context()
 
 
 class _SharedTransport:
     """The transport of all sessions of a loop that trust the same authorities.
 
-    A thousand sessions share a few warm connections so, instead of keeping one each. That is safe
-    because a connection carries nothing of a session: no cookie, no signature, no lasting header.
+    So a thousand sessions use a few warm connections instead of one each. That is safe because a
+    connection carries nothing of a session: no cookie, no signature, no lasting header.
     """
 
     def __init__(self, transport: LeanTransport) -> None:
@@ -116,7 +117,7 @@ class _SharedTransport:
             await self.transport.aclose()
 
 
-# Loops and transports are held by those who use them, never by these tables.
+# By loop and authorities. Weak: only the senders of open sessions keep a transport alive.
 _shared: WeakKeyDictionary[object, WeakValueDictionary[tuple[str, str], _SharedTransport]] = (
     WeakKeyDictionary()
 )
@@ -158,7 +159,7 @@ class TransportSender:
         raise failure  # outside the handler: httpx's error carries the request
 
     async def aclose(self) -> None:
-        """Let the transport go; the last session closes it."""
+        """Close the shared transport if no other session uses it."""
         await self.shared.aclose()
 
 
@@ -221,7 +222,7 @@ class ClientSender:
         for name in timeouts:
             if (value := getattr(own, name, None)) is not None:
                 timeouts[name] = value
-        return {**timeouts, "pool": None}  # in line under the deadline of the call
+        return {**timeouts, "pool": None}  # the deadline of the call bounds that wait
 
     def _limiter(self) -> anyio.CapacityLimiter:
         limiter = _limiters.get(self._client)
@@ -239,10 +240,10 @@ class ClientSender:
 
 
 class _HandshakeWatch:
-    """Closes the socket of a TLS handshake that was cancelled, which httpcore forgets to do.
+    """Closes the socket of a TLS handshake that was cancelled, which httpcore leaves open.
 
-    It is httpcore's trace extension, told of each step of a request. On asyncio a forgotten socket
-    stays open for as long as its server likes: one for each call to a server that hangs.
+    It is httpcore's trace extension, called at each step of a request. On asyncio such a socket
+    stays open until the server closes it: one for each call to a server that hangs.
     """
 
     def __init__(self) -> None:
@@ -255,7 +256,7 @@ class _HandshakeWatch:
             self._socket = None  # the connection is httpcore's, and may serve others too
 
     async def close(self) -> None:
-        """Close what was opened and is not known to stand."""
+        """Close a socket whose handshake has not ended."""
         if self._socket is not None:
             with anyio.CancelScope(shield=True):
                 await self._socket.aclose()
@@ -286,10 +287,7 @@ async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
     return ClientSender(await new_client(context, proxy), endpoint_url, owned=True, proxy=proxy)
 
 
-async def new_client(
-    context: Any,  # noqa: ANN401  # an SSLContext, or None without TLS; ssl is not loaded
-    proxy: str | None,
-) -> httpx.AsyncClient:
+async def new_client(context: ssl.SSLContext | None, proxy: str | None) -> httpx.AsyncClient:
     """Return a client over httpx's own transport, through the environment's proxy if there is one.
 
     It has no timeouts: each request brings its own. Raises `ConfigurationError`.
@@ -310,8 +308,9 @@ async def new_client(
     raise ConfigurationError(message, recovery_suggestion="Check the proxy variables.")
 
 
-async def _tls_context() -> Any:  # noqa: ANN401  # an SSLContext; ssl is not loaded
-    return present_tls_context() or await anyio.to_thread.run_sync(tls_context)
+async def _tls_context() -> ssl.SSLContext:
+    present = present_tls_context()
+    return await anyio.to_thread.run_sync(tls_context) if present is None else present
 
 
 def request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed

@@ -1,15 +1,15 @@
-"""ServerClock: the time as Cognito has it.
+"""ServerClock: the time on Cognito's clock.
 
 Expirations are on the server's clock; the local one may be wrong by minutes or days. The offset is
-learned from the `Date` header of answers that are surely Cognito's.
+learned from the `Date` header of Cognito's answers.
 """
 
 from datetime import UTC
 
 from amplify_federation._model.settings import Clock
 
-_JUMP = 60.0  # seconds by which wall and monotonic clock may part before neither is believed
-_NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took its way
+_JUMP = 60.0  # seconds by which wall and monotonic clock may differ before the offset is unknown
+_NOISE = 2.0  # seconds: the header counts whole seconds, and the answer took time to arrive
 
 
 class ServerClock:
@@ -20,13 +20,13 @@ class ServerClock:
     def __init__(self, local: Clock) -> None:
         self.local = local
         self.offset = 0.0
-        self._date: str = ""  # the last header, and what it means: it changes once a second
+        self._date: str = ""  # the last header, parsed into the next: it changes once a second
         self._server = 0.0
-        self._ahead = 0.0  # the monotonic clock of the server's, when the server told the time
+        self._ahead = 0.0  # monotonic minus server time, when that was learned
 
     @property
     def is_known(self) -> bool:
-        """Whether the service has told the time, and the local clock ran evenly since then."""
+        """Whether the server's time was learned, and the local clock ran evenly since then."""
         drift = self.monotonic() - self.now() - self._ahead
         return bool(self._date) and abs(drift) < _JUMP
 
@@ -43,7 +43,7 @@ class ServerClock:
         if not date_header:
             return
         if date_header != self._date:
-            from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 10 ms; when needed
+            from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 5 ms of a restart
 
             try:
                 date = parsedate_to_datetime(date_header)

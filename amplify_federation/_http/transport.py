@@ -4,20 +4,19 @@ This file owns the life of one request over a pool: which connection, when a sec
 what happened is told in httpx's own exceptions. It must not know Cognito, retries or sessions.
 """
 
-import sys
+import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
-from anyio.lowlevel import cancel_shielded_checkpoint, current_token
+from anyio.lowlevel import cancel_shielded_checkpoint
 
+from amplify_federation._async.loop_guard import is_asyncio
 from amplify_federation._http.connection import ConnectionFailure
 from amplify_federation._http.pool import Pool
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     from amplify_federation._http.anyio_connection import AnyioConnection
     from amplify_federation._http.asyncio_connection import AsyncioConnection
 
@@ -50,7 +49,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
             authorities of `SSL_CERT_FILE` or `SSL_CERT_DIR`, else certifi's; `False` for none.
     """
 
-    def __init__(self, *, verify: "SSLContext | bool" = True) -> None:
+    def __init__(self, *, verify: ssl.SSLContext | bool = True) -> None:
         self._verify = verify if isinstance(verify, bool) else True
         self._context = None if isinstance(verify, bool) else verify
         self._pools: dict[tuple[str, str, int | None, str | None], Pool[AnyConnection]] = {}
@@ -158,7 +157,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         pool = self._pools[url.scheme, url.host, url.port, name] = Pool(dial)
         return pool
 
-    async def _tls(self) -> "SSLContext":
+    async def _tls(self) -> ssl.SSLContext:
         if self._context is None:
             # 25 to 45 ms of parsing certificates, during which the loop would stand still.
             verify = self._verify
@@ -302,18 +301,20 @@ def _httpx_error(failure: ConnectionFailure, request: httpx.Request) -> httpx.Tr
     return kind(f"{failure.detail}", request=request)
 
 
-def _ssl_context(*, verify: bool) -> "SSLContext":
+def _ssl_context(*, verify: bool) -> ssl.SSLContext:
     context = httpx.create_ssl_context(verify=verify)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def _dial_of_the_loop() -> "Callable[[str, int, SSLContext | None, str], Awaitable[AnyConnection]]":
-    asyncio: Any = sys.modules.get("asyncio")  # loaded if it is the loop
-    if asyncio is not None and isinstance(current_token().native_token, asyncio.AbstractEventLoop):
-        from amplify_federation._http import asyncio_connection  # noqa: PLC0415  # see there
+def _dial_of_the_loop() -> (
+    "Callable[[str, int, ssl.SSLContext | None, str], Awaitable[AnyConnection]]"
+):
+    # Lazy: one imports asyncio, the other all that anyio needs for streams, which asyncio does not.
+    if is_asyncio():
+        from amplify_federation._http import asyncio_connection  # noqa: PLC0415  # see above
 
         return asyncio_connection.dial
-    from amplify_federation._http import anyio_connection  # noqa: PLC0415  # not on asyncio
+    from amplify_federation._http import anyio_connection  # noqa: PLC0415  # see above
 
     return anyio_connection.dial

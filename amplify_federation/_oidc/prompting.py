@@ -2,6 +2,7 @@
 
 import os
 import sys
+import webbrowser
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -31,8 +32,6 @@ class SignInPrompt:
         """
         if not await anyio.to_thread.run_sync(has_browser):
             return False
-        import webbrowser  # noqa: PLC0415  # with it come subprocess and more
-
         return await anyio.to_thread.run_sync(partial(webbrowser.open, self.url))
 
 
@@ -50,8 +49,6 @@ def has_browser() -> bool:
     )
     if displayless:
         return False
-    import webbrowser  # noqa: PLC0415  # with it come subprocess and more
-
     try:
         webbrowser.get()
     except webbrowser.Error:

@@ -116,7 +116,7 @@ async def sign_in(  # noqa: PLR0913  # a sign-in's choices, all keyword-only
     host = redirect_host or (_LOCALHOST if provider.login_key.startswith(_USER_POOL) else _LOOPBACK)
     _check_redirect(host, redirect_port)
     check_installed()
-    from amplify_federation._oidc.authorization import (  # noqa: PLC0415 - httpx and more
+    from amplify_federation._oidc.authorization import (  # noqa: PLC0415 - httpx, 80 ms
         SignInRequest,
         authorize,
     )

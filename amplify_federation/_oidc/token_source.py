@@ -42,7 +42,7 @@ class OidcTokenSource:
         secret = None if client_secret is None else as_secret(client_secret)
         del refresh_token, client_secret  # no frame of a traceback may hold them
         check_installed()
-        from amplify_federation._oidc.discovery import discovery_url_of  # noqa: PLC0415 - httpx
+        from amplify_federation._oidc.discovery import discovery_url_of  # noqa: PLC0415 - as below
 
         self._grant = RefreshGrant(
             issuer=issuer,
@@ -69,7 +69,7 @@ class OidcTokenSource:
         del request
         if self._lock is None:
             self._lock = anyio.Lock()
-        from amplify_federation._oidc.refresh import refresh  # noqa: PLC0415 - httpx and more
+        from amplify_federation._oidc.refresh import refresh  # noqa: PLC0415 - httpx, 80 ms
 
         async with self._lock:
             outcome = await refresh(self._grant, self._http_client, self._rotated)
