@@ -68,6 +68,13 @@ def unsafe(path: AnyPath, why: str, command: str) -> UnsafePermissionsError:
     return UnsafePermissionsError(message)
 
 
+def not_ours(path: AnyPath, owner: int) -> UnsafePermissionsError:
+    """Return the error for a path of another user, such as this one's under `sudo`."""
+    own = os.geteuid()
+    why = f"it belongs to user {owner}, and this process runs as user {own}, perhaps by mistake"
+    return unsafe(path, why, f"sudo chown {own} {in_shell(path)}")
+
+
 def move_aside(path: AnyPath) -> str:
     """Return the command that renames what is at a path."""
     quoted = in_shell(path)
@@ -187,10 +194,8 @@ def check_file(path: AnyPath, status: os.stat_result) -> None:
         raise unsafe(path, "it is not a regular file", move_aside(path))
     if WINDOWS:
         return
-    own = os.geteuid()
-    if status.st_uid != own:
-        command = f"sudo chown {own} {in_shell(path)}"
-        raise unsafe(path, f"it belongs to user {status.st_uid}", command)
+    if status.st_uid != os.geteuid():
+        raise not_ours(path, status.st_uid)
     if status.st_mode & _OTHERS:
         command = f"chmod 600 {in_shell(path)}"
         raise unsafe(path, f"its mode is {stat.S_IMODE(status.st_mode):04o}", command)

@@ -26,6 +26,7 @@ from amplify_federation._files.file_checks import (
     in_shell,
     is_trusted,
     move_aside,
+    not_ours,
     unsafe,
 )
 from amplify_federation.errors import ConfigurationError
@@ -132,8 +133,7 @@ def _check_folder(path: AnyPath, status: os.stat_result) -> None:
     if WINDOWS or is_trusted():
         return
     if status.st_uid != os.geteuid():
-        command = f"sudo chown {os.geteuid()} {in_shell(path)}"
-        raise unsafe(path, f"it belongs to user {status.st_uid}", command)
+        raise not_ours(path, status.st_uid)
     if status.st_mode & _OTHERS:
         mode = stat.S_IMODE(status.st_mode)
         raise unsafe(path, f"its mode is {mode:04o}", f"chmod 700 {in_shell(path)}")
