@@ -8,6 +8,7 @@ import pytest
 
 from amplify_federation import AuthProvider, AuthSettings, FederatedUsers, MemoryStore
 from amplify_federation.testing import FakeCognito, ManualClock
+from tests.virtual_time import backend_of
 
 np = pytest.importorskip("numpy")
 
@@ -19,7 +20,7 @@ GOOGLE = AuthProvider.GOOGLE
 
 @pytest.fixture
 def anyio_backend():
-    return "asyncio"
+    return backend_of("asyncio")  # in virtual time
 
 
 def schedule():
@@ -72,7 +73,6 @@ async def calls_of_the_engine(asking):
     return Counter(call.operation for call in fake.calls)
 
 
-@pytest.mark.anyio
 async def test_the_model_counts_the_calls_that_the_engine_makes():
     asking = schedule()
     real, modelled = await calls_of_the_engine(asking), calls_of_the_model(asking)
