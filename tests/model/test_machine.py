@@ -1,3 +1,8 @@
+"""The machine: every event in every state, by the specification's table, and its picture.
+
+`python -m tests.model.test_machine` prints the picture for the README.
+"""
+
 from pathlib import Path
 from typing import get_args
 
@@ -21,10 +26,27 @@ from amplify_federation._model.providers import AuthProvider
 from amplify_federation._model.state import Expired, Federated, SignedOut, State
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import InvalidStateError
-from tests.model.grid import EVENTS, STATES, UNLAWFUL, outcome, render
 from tests.model.samples import ALICE, BOB, grant, login, refresh_grant
 
 README = Path(__file__).parents[2] / "README.md"
+LOGINS = (login(), login(AuthProvider.FACEBOOK))
+STATES: tuple[State, ...] = (
+    SignedOut(),
+    Federated(grant(), LOGINS),
+    Expired(ALICE, tuple(each.without_token() for each in LOGINS)),
+)
+EVENTS: dict[str, Event] = {
+    "federation succeeded": FederationSucceeded(grant(key_id="ASIA2"), LOGINS),
+    "credentials renewed": CredentialsRenewed(grant(key_id="ASIA2")),
+    "token refused, credentials still good": TokenRefused(AuthProvider.GOOGLE),
+    "refresh token replaced by the provider": RefreshTokenRotated(refresh_grant("new")),
+    "refresh token refused": RefreshTokenRefused(AuthProvider.GOOGLE),
+    "credentials over, and no token helps": Lapsed(),
+    "guest arrived": GuestArrived(grant(key_id="ASIA2")),
+    "guest forgotten": GuestForgotten(),
+    "cleared": Cleared(),
+}
+UNLAWFUL = "unlawful"
 # The table of the specification, row by row: signed out, federated, expired.
 LAWFUL = {
     FederationSucceeded: ("Federated", "Federated", "Federated"),
@@ -37,6 +59,24 @@ LAWFUL = {
     GuestForgotten: ("SignedOut", UNLAWFUL, UNLAWFUL),
     Cleared: ("SignedOut", "SignedOut", "SignedOut"),
 }
+
+
+def outcome(state: State, event: Event) -> str:
+    """Return the name of the next state, or `unlawful`."""
+    try:
+        return type(advance(state, event)).__name__
+    except InvalidStateError:
+        return UNLAWFUL
+
+
+def render() -> str:
+    """Return the grid as a markdown table."""
+    names = [type(state).__name__ for state in STATES]
+    lines = [f"| event | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for words, event in EVENTS.items():
+        cells = [outcome(state, event) for state in STATES]
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def test_the_grid_has_every_state_and_every_event():
@@ -137,3 +177,7 @@ def test_the_readme_shows_the_machines_own_grid():
     if "<!-- state grid -->" not in text:
         pytest.skip("the README shows no state grid")
     assert f"<!-- state grid -->\n\n{render()}\n" in text
+
+
+if __name__ == "__main__":
+    print(render())
