@@ -1,7 +1,7 @@
 """Async-first identity-pool federation: a provider's token in, that user's AWS credentials out.
 
-What is not an error is loaded when it is first named: whoever restarts with a stored session pays
-for that, and not for linking, user pools or key derivation.
+All names but the errors are imported when they are first used: each run of pytest imports this
+module, with the plugin, and a process that restarts with a stored session needs a few of them.
 """
 
 import importlib
@@ -148,7 +148,7 @@ __all__ = [
     "sign_in",
 ]
 
-_HOMES = {
+_MODULES = {
     "_async.broadcast": ("EventStream",),
     "_model.auth_session": ("AuthResult", "AuthSession"),
     "_model.classic_flow": ("ClassicFlow",),
@@ -183,16 +183,16 @@ _HOMES = {
     "stores.sealed": ("Sealed",),
     "users": ("FederatedBearer", "FederatedUsers"),
 }  # as above, for the running program
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if not typing.TYPE_CHECKING:  # a checker is to find misspelt names
 
     def __getattr__(name: str) -> object:
-        home = _HOME_OF.get(name)
-        if home is None:
+        module = _MODULE_OF.get(name)
+        if module is None:
             message = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(message)
-        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         return value
 
 

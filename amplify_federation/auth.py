@@ -1,6 +1,6 @@
-"""FederatedAuth: one user's federated session, as an application holds it.
+"""FederatedAuth: one user's federated session, as an application uses it.
 
-This file owns the public calls and what they take. It must not know how they are done.
+This file owns the public calls and their arguments.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@
         ├── SessionFileCorruptError
         ├── SessionKeyError             the key is wrong or missing; the file was left alone
         ├── SessionFormatTooNewError
-        ├── StoreConflictError          somebody wrote in between
+        ├── StoreConflictError          another writer came first
         └── StoreLockedError, StoreUnavailableError, UnsafePermissionsError
 
 Every error has `message`, `recovery_suggestion` and `retryable`, survives pickling (so constructors
@@ -248,7 +248,7 @@ class SessionFormatTooNewError(StoreError):
 
 
 class StoreConflictError(StoreError):
-    """The record is not the expected version: somebody else wrote in between."""
+    """The record is not the expected version: another writer came first."""
 
     recovery = "Read the record again and decide anew."
 

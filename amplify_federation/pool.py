@@ -85,7 +85,7 @@ class IdentityPool:
 
     @property
     def members(self) -> PoolMembers:
-        """What of this pool goes into calls."""
+        """The members of this pool's calls."""
         from amplify_federation._cognito.flow import PoolMembers  # noqa: PLC0415 - see above
 
         return PoolMembers(

@@ -1,4 +1,4 @@
-"""FederatedUsers: the sessions of many users in one process, over one way to Cognito.
+"""FederatedUsers: the sessions of many users in one process, over one client of Cognito.
 
 This file owns the public calls of a web backend. It must not know web frameworks.
 """
@@ -79,7 +79,7 @@ class FederatedUsers:
         settings: as for `FederatedAuth`; `timeout` is the deadline of each call.
         max_users: how many sessions stay in memory.
         max_federations: how many bearers' federations, and renewals of any session, are under way
-            at the same time; the rest wait in line under their deadline.
+            at the same time; the rest wait in a queue until their deadline.
         opaque_token_life: seconds for which a bearer token that is no JWT, or has no `exp`, is
             taken without asking Cognito again.
 
@@ -180,9 +180,9 @@ class FederatedUsers:
     def auth(self, user_id: str) -> FederatedAuth:
         """Return a handle of the user's own session; handles of one user share it.
 
-        `user_id` has 1 to 128 characters and is the application's to choose: whoever may name one
-        holds that user's session. It is the `session_name` of a `FederatedAuth` over the same
-        store. Closing a handle leaves the session to the others. Raises `ValidationError` for a
+        The application chooses `user_id`, of 1 to 128 characters: a caller that can choose it can
+        use that user's session. It is the `session_name` of a `FederatedAuth` over the same store.
+        Closing a handle leaves the session to the others. Raises `ValidationError` for a
         malformed id, `InvalidStateError` after `aclose`.
         """
         check_session_name(user_id)

@@ -74,7 +74,8 @@ def test_the_face_finds_each_name_where_checkers_see_it():
         for alias in node.names
     }
     found = {
-        name: f"amplify_federation.{home}" for name, home in amplify_federation._HOME_OF.items()
+        name: f"amplify_federation.{module}"
+        for name, module in amplify_federation._MODULE_OF.items()
     }
     assert found == seen
 

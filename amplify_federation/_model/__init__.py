@@ -1,1 +1,1 @@
-"""Pure rooms: no async, no clock, no randomness, no path, no environment; attrs alone."""
+"""Pure modules: no async, clock, randomness, path or environment; no third party but attrs."""

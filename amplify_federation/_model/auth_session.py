@@ -1,4 +1,4 @@
-"""AuthSession: one look at a session, as a fetch returns it."""
+"""AuthSession: a snapshot of a session, as a fetch returns it."""
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -39,7 +39,7 @@ class AuthResult(Generic[T]):
 
 @frozen
 class AuthSession:
-    """One look at the session: each field is a value, or says why there is none.
+    """A snapshot of the session: each field has a value, or the error that says why there is none.
 
     `renewal_error` says why the last renewal failed while the values are still good.
     """

@@ -1,7 +1,7 @@
-"""A peek at a JWT that proves nothing: only for scheduling and matching.
+"""Claims of a JWT, read without verification: for scheduling and matching only.
 
-This file owns what is read from a token, and until when one helps. Signatures are Cognito's to
-check; it must not decide who a user is.
+This file owns what is read from a token, and until when a token is worth sending. Cognito checks
+signatures; a claim read here proves no identity.
 """
 
 import base64

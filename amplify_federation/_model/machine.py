@@ -1,8 +1,7 @@
 """The machine: everything that changes the state of a session is here.
 
-It is pure: an event carries what happened. An
-unlawful move raises `InvalidStateError` and changes nothing. States are values; the table below is
-the one `match` of `advance`.
+It is pure: an event carries what happened, and states are values. An unlawful move raises
+`InvalidStateError` and changes nothing. The table of moves is the `match` of `advance`.
 """
 
 from attrs import evolve, frozen

@@ -1,4 +1,4 @@
-"""What a session can be: signed out, federated or expired. How it becomes so is the machine's."""
+"""The states of a session: signed out, federated or expired. `machine` has the moves."""
 
 from typing import TYPE_CHECKING, ClassVar
 

@@ -1,6 +1,6 @@
-"""Credentials and tokens: frozen values that are silent on their secrets.
+"""Credentials and tokens: frozen values that show no secret.
 
-This file owns how a secret is kept in memory.
+This file owns how a secret is held in memory.
 """
 
 from datetime import UTC, datetime

@@ -62,7 +62,7 @@ NO_SOURCES = Sources()
 
 @define(eq=False, repr=False)  # compared by identity
 class Context:
-    """One session's surroundings."""
+    """What the modules of one session share."""
 
     pool: IdentityPool
     settings: AuthSettings
@@ -71,18 +71,18 @@ class Context:
     repository: SessionRepository
     events: Broadcast[AuthEvent]
     token_source: TokenSource | None = field(default=None)
-    background: Background | None = field(default=None)  # there while inside `async with`
+    background: Background | None = field(default=None)  # set inside `async with`
     limiter: Callable[[], CapacityLimiter] | None = field(
         default=None
-    )  # of many users' federations
+    )  # bounds many users' federations
 
     @property
     def clock(self) -> ServerClock:
-        """The time as Cognito has it."""
+        """The clock on Cognito's time."""
         return self.client.clock
 
     def refresh_grant(self) -> RefreshGrant | None:
-        """Return the refresh grant that stands in for a `token_source`, if there is one."""
+        """Return the refresh grant that is used without a `token_source`, if there is one."""
         if self.token_source is not None:
             return None
         logins: tuple[Login, ...] = getattr(self.repository.state, "linked_logins", ())

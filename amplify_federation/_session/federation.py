@@ -1,8 +1,8 @@
 """Federation: a provider's token in, a session out, or everything as it was. Linking of logins.
 
 This file owns which identity id is reused, when a federation that succeeded at Cognito is still
-refused here, and what is sent as proof for a further login. Cognito decides whether a strange login
-is linked, merged (the answer's identity then is another) or refused.
+refused here, and what is sent as proof for a further login. Cognito decides whether a further login
+is linked, merged (then the answer has another identity) or refused.
 
 What a commit needs is loaded with this file: a process without free descriptors could load nothing
 after the answer.
@@ -69,7 +69,7 @@ class Federations:
         return self.in_order(partial(self._federate, token, provider, identity_id, refresh_grant))
 
     async def in_order(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
-        """Do what changes who is signed in, in order of call; a clear calls it off."""
+        """Run what changes the signed-in user, in order of call; a clear cancels it."""
         job = await self._queue.run(
             partial(self._within_limit, work), seconds=self._context.settings.timeout
         )

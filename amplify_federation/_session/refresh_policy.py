@@ -1,9 +1,8 @@
-"""How long credentials serve, how soon they are renewed, and whether anything can renew them.
+"""How long credentials are valid, when they are renewed, and whether anything can renew them.
 
-Every fetch begins with these questions, and most end with them. A lifespan has two clocks: the wall
-clock as the server has it, and a monotonic one. A wall clock that jumps back must not prolong a
-session, and a monotonic one may stand still while the machine sleeps: the first of the two that
-says "over" is believed.
+A lifespan is measured by two clocks: the wall clock on the server's time, and a monotonic one. A
+wall clock that jumps back must not prolong a session, and a monotonic one may stand still while the
+machine sleeps: credentials are over as soon as one of the two says so.
 """
 
 from enum import Enum, auto
@@ -71,19 +70,19 @@ def grant_of(state: State) -> Grant | None:
             return None
 
 
-class Urgency(Enum):
-    """How soon credentials have to be renewed."""
+class RenewalNeed(Enum):
+    """Whether credentials have to be renewed, in the terms of botocore's refresh."""
 
     NONE = auto()
-    EARLY = auto()  # they still serve
-    NOW = auto()
+    ADVISORY = auto()  # they are still valid
+    MANDATORY = auto()
 
 
 def life_of(context: Context) -> Lifespan | None:
     """Return the lifespan of the present grant, if there is one."""
     repository = context.repository
     grant = grant_of(repository.state)
-    # Made anew each time, in 2 microseconds: kept, it would weigh as much as the credentials.
+    # Made anew each time, in 2 microseconds: stored, it would take the memory of credentials.
     return None if grant is None else lifespan_of(grant, context.settings, repository.ahead)
 
 
@@ -93,12 +92,12 @@ def is_usable(context: Context) -> bool:
     return life is not None and not life.is_over(context.clock)
 
 
-def urgency_of(context: Context) -> Urgency:
-    """Tell how soon the present credentials, or those that are missing, have to be got."""
+def renewal_need(context: Context) -> RenewalNeed:
+    """Tell whether the present credentials have to be renewed; missing ones have to."""
     clock, life = context.clock, life_of(context)
     if life is None or life.is_over(clock):
-        return Urgency.NOW
-    return Urgency.EARLY if life.is_due(clock) else Urgency.NONE
+        return RenewalNeed.MANDATORY
+    return RenewalNeed.ADVISORY if life.is_due(clock) else RenewalNeed.NONE
 
 
 def may_help(context: Context) -> bool:

@@ -19,11 +19,11 @@ from amplify_federation._model.state import Federated, SignedOut
 from amplify_federation._session.context import Context
 from amplify_federation._session.record import SessionRecord
 from amplify_federation._session.refresh_policy import (
-    Urgency,
+    RenewalNeed,
     grant_of,
     is_usable,
     may_help,
-    urgency_of,
+    renewal_need,
 )
 from amplify_federation._session.renewal_methods import FederatedRenewal, GuestRenewal
 from amplify_federation._session.token_refresh import TokenRefresher
@@ -158,11 +158,11 @@ class Renewal:
         """Renew if need be; return the error that a fetch shows beside or instead of the values."""
         deadline = anyio.current_time() + self._context.settings.timeout
         while (kind := self._kind()) is not None:
-            urgency = Urgency.NOW if force else urgency_of(self._context)
-            if urgency is not Urgency.NONE and not kind.can_help():
+            need = RenewalNeed.MANDATORY if force else renewal_need(self._context)
+            if need is not RenewalNeed.NONE and not kind.can_help():
                 return await self._helpless(kind)
-            if urgency is not Urgency.NOW:
-                if urgency is Urgency.EARLY and not self._flight.is_running:
+            if need is not RenewalNeed.MANDATORY:
+                if need is RenewalNeed.ADVISORY and not self._flight.is_running:
                     work = partial(self._renew, kind, patient=False)
                     await self._early.attempt(partial(self._flight.join, work))
                 return self.error_beside()

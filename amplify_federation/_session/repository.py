@@ -132,7 +132,7 @@ class SessionRepository:
             await self._adopt(found)
 
     def postpone_refresh(self) -> None:
-        """Put off the next refresh: the store cannot be read now, and each attempt costs."""
+        """Postpone the next refresh: the store cannot be read now, and each attempt takes time."""
         self._refresh_at = self._clock.monotonic() + NOTICE
 
     async def commit(
@@ -200,7 +200,7 @@ class SessionRepository:
             self._set_record(_NOTHING)
 
     async def discard(self, federation_id: str) -> None:
-        """Delete the record unread: one that no key at hand opens can be cleared all the same."""
+        """Delete the record without reading it: no key may be there that opens it."""
         await self.wait_for_write()
         await self._write_shielded(partial(self._store.delete, self.name, expected=None))
         self.version = None
@@ -242,7 +242,7 @@ class SessionRepository:
         incoming = self._decoded(found)
         if incoming is None:
             return
-        if self._is_somebody_else(incoming):
+        if self._is_another_identity(incoming):
             self.replaced = True
             return
         self.replaced = False
@@ -262,7 +262,7 @@ class SessionRepository:
         self._highest = incoming.generation
         return incoming
 
-    def _is_somebody_else(self, incoming: SessionRecord) -> bool:
+    def _is_another_identity(self, incoming: SessionRecord) -> bool:
         mine, theirs = self.state, incoming.state
         if isinstance(mine, SignedOut) or isinstance(theirs, SignedOut):
             return False

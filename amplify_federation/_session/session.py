@@ -1,7 +1,7 @@
 """Session: the public calls of one user's session.
 
-This file owns the order of a public call: the loop and the end of life are checked, the store is
-looked at, the state is settled, the result is shown. The path of a fresh fetch is here, too.
+This file owns the order of a public call: check the event loop and that the session is open, read
+the store, renew the credentials if need be, return a view. The path of a fresh fetch is here, too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from amplify_federation._http.client import CognitoClient
 from amplify_federation._model.state import SignedOut, State
 from amplify_federation._session.context import NO_SOURCES, Context, Sources
 from amplify_federation._session.refresh_policy import (
-    Urgency,
+    RenewalNeed,
     is_usable,
     life_of,
     may_help,
-    urgency_of,
+    renewal_need,
 )
 from amplify_federation._session.repository import SessionRepository
 from amplify_federation._session.views import (
@@ -261,7 +261,7 @@ class Session:
     def _is_settled(self) -> bool:
         """Tell whether a fetch waits for nothing: the store was read, the credentials serve."""
         return not self._repository.is_refresh_due() and (
-            not may_help(self.context) or urgency_of(self.context) is Urgency.NONE
+            not may_help(self.context) or renewal_need(self.context) is RenewalNeed.NONE
         )
 
     async def _settled(self, *, force: bool) -> AuthError | None:

@@ -32,7 +32,7 @@ class SessionFactory:
     settings: AuthSettings
     client: CognitoClient
     max_leases: int
-    background: Background | None = None  # there while inside `async with`
+    background: Background | None = None  # set inside `async with`
     closed: bool = False
     _places: anyio.CapacityLimiter | None = field(default=None, init=False)
     _federations: anyio.CapacityLimiter | None = field(default=None, init=False)
@@ -70,7 +70,7 @@ class SessionFactory:
 
     @property
     def places(self) -> anyio.CapacityLimiter:
-        """The bound; made in the event loop that the sessions live in."""
+        """The bound of leases; made in the event loop of the sessions."""
         if self._places is None:
             self._places = self._limiter()
         return self._places

@@ -102,7 +102,7 @@ class TokenRefresher:
         repository, subject = self._context.repository, subject_digest(token, os.urandom(16))
         logins = tuple(
             evolve(each, token=kept, subject=subject) if each.provider == login.provider else each
-            for each in self._held()  # with the refresh token that came with the new token
+            for each in self._logins()  # with the refresh token that came with the new token
         )
         event = FederationSucceeded(self._context.grant_from(answer), logins)
         await repository.commit(event, repository.record.federation_id, precondition, keep=True)
@@ -126,7 +126,7 @@ class TokenRefresher:
             refusal = error.fresh_copy()
         raise self._failed(refusal)
 
-    def _held(self) -> tuple[Login, ...]:
+    def _logins(self) -> tuple[Login, ...]:
         logins: tuple[Login, ...] = getattr(self._context.repository.state, "linked_logins", ())
         return logins
 

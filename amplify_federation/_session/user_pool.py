@@ -50,7 +50,7 @@ class UserPoolSession:
         self._flight: SingleFlight[None] = SingleFlight()
 
     async def tokens(self) -> UserPoolTokens | None:
-        """Return the application's tokens, or raise what it raised as an error of ours."""
+        """Return the application's tokens, or raise what it raised, as an `AuthError`."""
         failure: AuthError
         try:
             tokens = await self._pool.tokens()

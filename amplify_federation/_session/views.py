@@ -1,7 +1,7 @@
-"""What a fetch shows of a state: the table of results, row by row; and for how long it holds.
+"""What a fetch returns for each state, and for how long that is valid.
 
-Every request of a busy backend asks for the session; while the last view holds, the answer costs
-two readings of a clock. This file owns the bounds within which a view may be shown again.
+Each request of a backend fetches the session; while the last view is valid, a fetch reads two
+clocks and nothing else. This file owns the bounds within which a view may be returned again.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def replaced_error() -> InvalidStateError:
     )
 
 
-# Why there is no user-pool data. Shared by all views: made for each session, they would weigh as
-# much as its credentials.
+# Why there is no user-pool data. Shared by all views: made for each session, they would take
+# as much memory as its credentials.
 _NO_ACCESS: AuthResult[Any] = AuthResult(error=no_user_pool_access())
 _SIGNED_OUT: AuthResult[Any] = AuthResult(error=signed_out_error())
 
@@ -105,7 +105,7 @@ _ALWAYS = float("inf")
 
 
 class FreshView:
-    """A view, the record that it was made of, and how long it holds."""
+    """A view, the record that it was made of, and how long it is valid."""
 
     __slots__ = ("_clock", "_from", "_monotonic_until", "_record", "_until", "_view")
 

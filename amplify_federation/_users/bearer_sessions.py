@@ -137,8 +137,8 @@ class BearerSessions:
         session = self._loaded(bearer) or self._new(bearer)
         await session.refresh()
         if not isinstance(session.state, Federated | Expired):
-            # Not accepted as far as is known: else anybody could fill the store with sign-outs of
-            # tokens that are none.
+            # Not accepted as far as is known. Without this check anybody could fill the store with
+            # sign-outs of made-up tokens.
             try:
                 await self.session_for(bearer)
             except SignedOutError:
@@ -172,7 +172,7 @@ class BearerSessions:
     async def _shown(
         self, name: str, cached: CachedSession, *, accepted: bool
     ) -> AuthSession | StoreError | None:
-        """Return a cached session as it is shown, or the trouble (if any) that loads it."""
+        """Return the view of a cached session; else the store's error, or `None`: load it."""
         self._factory.client.loop_guard.check()
         found = await self._compactor.look(name, cached)
         if not isinstance(found, CachedSession):
@@ -182,7 +182,7 @@ class BearerSessions:
         return self._compactor.view(found, accepted=accepted)
 
     def _loaded(self, bearer: Bearer, failure: StoreError | None = None) -> Session | None:
-        """Return the session of a bearer as it can be worked at, if there is one.
+        """Return the loaded session of a bearer, if there is one.
 
         `failure`: why the store could not tell, when it was just asked.
         """
@@ -226,7 +226,7 @@ class BearerSessions:
         return session
 
     async def _federate_once(self, session: Session, bearer: Bearer) -> None:
-        """Federate, unless another process has done so or is at it."""
+        """Federate, unless another process has done so or is doing so."""
         await session.refresh()
         if self._serves(session, bearer.token):
             return
@@ -239,7 +239,7 @@ class BearerSessions:
                 await session.federate(bearer.token, bearer.provider, None)
 
     async def _clean_up(self) -> None:
-        """Forget old sessions whose token and credentials are over: each new one pays for some.
+        """Forget old sessions whose token and credentials are over, a few for each new one.
 
         Credentials may serve a job that outlives its token.
         """
@@ -252,7 +252,7 @@ class BearerSessions:
                 version = entry.context.repository.version
             if is_over:
                 self._cache.discard(name, entry)
-                with suppress(StoreError):  # another process wrote it, or the store is away
+                with suppress(StoreError):  # another process wrote it, or the store does not serve
                     await self._store.delete(name, expected=version)
 
     def _is_over(self, session: Session) -> bool:

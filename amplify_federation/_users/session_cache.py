@@ -1,9 +1,9 @@
 """SessionCache: the sessions in memory, bounded, the least recently used first out.
 
-A backend knows a hundred thousand sessions and works at a few. A `Session` weighs as much again as
-its strings; a `CachedSession` is the bytes of its record, which a `MemoryStore` shares, and four
-numbers. The token is not among them: each request brings it. This file owns for how long a cached
-session may be shown without loading it.
+A backend may have 100,000 sessions in memory and use a few at a time. A `Session` takes twice the
+memory of its strings; a `CachedSession` is the bytes of its record, which a `MemoryStore` shares,
+and four numbers. It has no token: each request brings it. This file owns for how long a cached
+session may be returned without loading it.
 """
 
 from collections import OrderedDict
@@ -30,7 +30,7 @@ from amplify_federation.stores.protocol import Record, SessionStore
 
 @runtime_checkable
 class LocalStore(Protocol):
-    """What a store may offer whose records are in this process, as a `MemoryStore`'s are."""
+    """What a store with its records in this process, as a `MemoryStore`, may offer."""
 
     def at_hand(self, name: str) -> Record | None:
         """Return the record as `read` does, without waiting."""
@@ -123,7 +123,7 @@ class SessionCache:
 
 
 class Compactor:
-    """Makes cached sessions of sessions, and shows them."""
+    """Makes cached sessions of sessions, and views of cached sessions."""
 
     __slots__ = ("_clock", "_settings", "_shared", "_store")
 
@@ -131,13 +131,13 @@ class Compactor:
         self._clock = clock
         self._settings = settings
         self._store = store
-        # It is asked each time, and no second copy is held.
+        # Read each time; there is no second copy.
         self._shared = store if isinstance(store, LocalStore) else None
 
     def view(self, cached: CachedSession, *, accepted: bool) -> AuthSession | None:
         """Return the session as a fetch shows it, or `None` where only a fetch can tell.
 
-        `look` has seen to it that the store has nothing else. `accepted`: the token's own end does
+        `look` has checked that the store has no other record. `accepted`: the token's own end does
         not matter.
         """
         end = cached.due if accepted else min(cached.token_over, cached.due)

@@ -17,13 +17,13 @@ from amplify_federation._http.server_clock import ServerClock
 from amplify_federation._session.context import Context
 from amplify_federation._session.record import SessionRecord
 from amplify_federation._session.refresh_policy import (
-    Urgency,
+    RenewalNeed,
     grant_of,
     is_usable,
     life_of,
     lifespan_of,
     may_help,
-    urgency_of,
+    renewal_need,
 )
 from amplify_federation._session.repository import SessionRepository
 from amplify_federation.testing import ManualClock
@@ -127,21 +127,22 @@ def context_of():
 
 @pytest.mark.parametrize("state", [FEDERATED, GUEST])
 @pytest.mark.parametrize(
-    ("later", "urgency"),
-    [(0, Urgency.NONE), (3289, Urgency.NONE), (3290, Urgency.EARLY), (3589, Urgency.EARLY),
-     (3590, Urgency.NOW), (1e6, Urgency.NOW)],
+    ("later", "need"),
+    [(0, RenewalNeed.NONE), (3289, RenewalNeed.NONE),
+     (3290, RenewalNeed.ADVISORY), (3589, RenewalNeed.ADVISORY),
+     (3590, RenewalNeed.MANDATORY), (1e6, RenewalNeed.MANDATORY)],
 )  # fmt: skip
-def test_credentials_grow_urgent_with_time(context_of, state, later, urgency):
+def test_credentials_need_renewal_with_time(context_of, state, later, need):
     context = context_of(state, later)
-    assert urgency_of(context) is urgency
-    assert is_usable(context) is (urgency is not Urgency.NOW)
+    assert renewal_need(context) is need
+    assert is_usable(context) is (need is not RenewalNeed.MANDATORY)
 
 
 @pytest.mark.parametrize("state", [NOBODY, EXPIRED])
 def test_credentials_that_are_not_there_are_urgent(context_of, state):
     context = context_of(state)
     assert life_of(context) is None
-    assert urgency_of(context) is Urgency.NOW
+    assert renewal_need(context) is RenewalNeed.MANDATORY
     assert not is_usable(context)
 
 
