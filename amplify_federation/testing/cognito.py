@@ -142,8 +142,11 @@ class FakeCognito(PoolAdministration):
         return await self.transport.handle_async_request(request)
 
     def route(self, router: "respx.Router") -> "respx.Route":
-        """Have a respx router send calls of Cognito here; return the route, for its `calls`."""
-        return self.transport.add_route(router)
+        """Have a respx router send calls of Cognito here; return the route, for its `calls`.
+
+        So are requests for the documents of any issuer, and to the providers of the pools.
+        """
+        return self.transport.add_route(router, self._pools.login_keys)
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> "LoopbackServer":
         """Serve on loopback HTTP: `async with fake.serve() as url`, or plain `with`.

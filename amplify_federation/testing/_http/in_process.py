@@ -1,6 +1,6 @@
 """The fake as an httpx transport, without a socket."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import TYPE_CHECKING
 
 import anyio
@@ -8,6 +8,7 @@ import httpx
 
 from amplify_federation.testing._http.endpoint import ENDPOINT_HOST
 from amplify_federation.testing._http.messages import Request, Response
+from amplify_federation.testing._openid.provider import OAUTH_ENDPOINTS
 
 if TYPE_CHECKING:
     import respx
@@ -41,17 +42,28 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             answer.status, headers=dict(answer.headers), content=answer.body, request=request
         )
 
-    def add_route(self, router: "respx.Router") -> "respx.Route":
-        """Add one route for the endpoints and the issuers' pages to a router, and return it.
+    def add_route(
+        self, router: "respx.Router", login_keys: Callable[[], Container[str]]
+    ) -> "respx.Route":
+        """Add one route to a router, and return it: Cognito's endpoints and the OpenID providers.
 
-        One, because `respx.mock` by default fails a test that leaves a route unused.
+        `login_keys` are those of the providers whose `token`, `authorize`, ... are meant; the same
+        path of another host is left to other routes. One route, because `respx.mock` by default
+        fails a test that leaves a route unused.
         """
         from respx.patterns import M  # noqa: PLC0415  # optional
 
-        endpoints = M(method="POST", host__regex=f"^{ENDPOINT_HOST.pattern}$")
-        issuer_pages = M(method="GET", path__regex=_ISSUER_PAGE)
-        route = router.route(endpoints | issuer_pages)
-        return route.mock(side_effect=self.handle_async_request)
+        def answer(request: httpx.Request) -> Awaitable[httpx.Response] | None:
+            base, _, endpoint = request.url.path.rpartition("/")
+            login_key = f"{request.url.netloc.decode()}{base}"
+            if endpoint in OAUTH_ENDPOINTS and login_key not in login_keys():
+                return None  # for respx: this route does not match
+            return self.handle_async_request(request)
+
+        cognito = M(method="POST", host__regex=f"^{ENDPOINT_HOST.pattern}$")
+        documents = M(method="GET", path__regex=_ISSUER_PAGE)
+        providers = M(path__regex=f"/({'|'.join(sorted(OAUTH_ENDPOINTS))})$")
+        return router.route(cognito | documents | providers).mock(side_effect=answer)
 
 
 async def _delay(request: httpx.Request, delay: float) -> None:

@@ -39,12 +39,10 @@ from amplify_federation.testing.clock import ServerClock
 _WELL_KNOWN = "/.well-known"
 _DISCOVERY = "openid-configuration"
 _KEYS = "jwks.json"
-ENDPOINTS = frozenset(
-    {
-        _DISCOVERY, _KEYS, "authorize", "token", "device_authorization", "device", "revoke",
-        "userinfo", "logout",
-    }
-)  # fmt: skip
+OAUTH_ENDPOINTS = frozenset(
+    {"authorize", "token", "device_authorization", "device", "revoke", "userinfo", "logout"}
+)
+ENDPOINTS = OAUTH_ENDPOINTS | {_DISCOVERY, _KEYS}
 _FORM = "application/x-www-form-urlencoded"
 # What the sign-in page adds to the parameters of the client.
 _DECISION = ("decision", "user", "token_claims", "token_lifetime")

@@ -188,6 +188,10 @@ class Pools:
         """Forget a pool, or refuse with ResourceNotFoundException."""
         del self._pools[self.get(pool_id).id]
 
+    def login_keys(self) -> set[str]:
+        """Return the login keys of the providers of all pools."""
+        return set[str]().union(*(pool.client_ids for pool in self._pools.values()))
+
     def client_ids_of(self, login_key: str) -> set[str]:
         """Return the client ids that any pool has for a provider, or the default one."""
         pools = self._pools.values()

@@ -116,3 +116,15 @@ async def test_pytest_httpx_sends_the_calls_here(fake, pool, httpx_mock):
 async def test_fake_without_a_call_opens_nothing():
     # No socket, no client: nothing to close, and pytest would turn a leak into an error.
     assert repr(FakeCognito().transport).startswith("<")
+
+
+async def test_respx_route_takes_the_endpoints_of_the_pools_providers_and_of_no_other(fake, pool):
+    fake.update_identity_pool(pool, providers=[AuthProvider.GOOGLE])
+    form = {"grant_type": "refresh_token", "refresh_token": "none", "client_id": "test-client"}
+    async with respx.mock as router, httpx.AsyncClient() as client:
+        fake.route(router)
+        own = router.post("https://api.example.com/token").respond(204)
+        answer = await client.post("https://accounts.google.com/token", data=form)
+        assert answer.json()["error"] == "invalid_grant"
+        assert (await client.post("https://api.example.com/token")).status_code == 204
+    assert own.call_count == 1
