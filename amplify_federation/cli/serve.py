@@ -120,7 +120,9 @@ def _run_server(target: Target, port: int, *, token_variable: bool, program: Seq
         try:
             code = anyio.run(_serve, target, port, token_variable, program)
         except KeyboardInterrupt:
-            code = int(ExitCode.OK)  # that is how a server is ended
+            if program or sys.platform != "win32":  # others get signals once they serve
+                raise
+            code = int(ExitCode.OK)  # so a server on Windows is ended
     click.get_current_context().exit(code)
 
 

@@ -321,6 +321,23 @@ def test_a_file_that_is_no_program_ends_with_126(signed_in, tmp_path):
     assert "cannot be run" in signed_in.in_a_process("exec", str(tmp_path / "text")).stderr
 
 
+def test_an_interrupt_before_the_program_runs_is_no_success(command, fake):
+    if os.name == "nt":
+        pytest.skip("Windows sends no such signals")
+    pool = fake.create_identity_pool(guest_access=True)
+    fake.fail_next(operation="GetId", delay=30)
+    guest = {"AMPLIFY_FEDERATION_POOL_ID": pool, "AMPLIFY_FEDERATION_GUEST_ACCESS": "true"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "amplify_federation.cli", "exec", "--", "echo", "ran"],
+        env=command.environment(**guest), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, preexec_fn=heed_interrupts,  # noqa: PLW1509  # one call, no threads that matter
+    ) as process:  # fmt: skip
+        assert process.stderr.readline() == "Asking Cognito ...\n"
+        process.send_signal(signal.SIGINT)
+        shown, errors = process.communicate(timeout=30)
+    assert (process.returncode, shown) == (130, ""), errors
+
+
 def test_exec_runs_a_program_and_needs_one(signed_in):
     done = signed_in.in_a_process("exec", "--", sys.executable, "-c", ASK)
     key = signed_in("credentials", "--json").json["access_key_id"]
