@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from amplify_federation import AuthProvider, EncryptedFileStore, FederatedAuth, MemoryStore
-from tests.concurrency import PATIENCE
+from tests.concurrency import PATIENCE, Gate, pending
 from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, World, federate
 
 OVER = HOUR - 5
@@ -76,6 +76,15 @@ async def test_a_renewal_that_gave_way_to_another_process_says_so(world, told):
         async with world.store.lock(world.name, timeout=0):
             await auth.fetch_auth_session()
     assert [line.outcome for line in told("renewal")] == ["gave_way"]
+
+
+async def test_a_renewal_that_a_clear_overtook_was_not_needed(world, told):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
+        async with pending(auth.fetch_auth_session(force_refresh=True), at=gate):
+            await auth.clear_federation_to_identity_pool()
+    assert [line.outcome for line in told("renewal")] == ["not_needed"]
 
 
 async def test_a_retry_is_one_line_with_its_fields(world, told, no_jitter):

@@ -26,6 +26,7 @@ from amplify_federation.testing import FakeCognito
 from tests.concurrency import Gate, pending
 from tests.fire.secrecy import leaks_of
 from tests.session.kit import HOUR, GatedStore, World, federate
+from tests.virtual_time import virtual_time
 
 OVER = HOUR - 5
 GOOGLE = AuthProvider.GOOGLE
@@ -113,19 +114,13 @@ async def _deadline(canary, auth):
 
 
 async def _store_refuses(canary, auth):
-    auth._session._repository._store.failure = StoreUnavailableError("disk full")
+    canary.world.store.failure = StoreUnavailableError("disk full")
     await federate(auth, canary.token())
 
 
 async def _store_refuses_the_write(canary, auth):
-    token, store = canary.token(), auth._session._repository._store
-
-    async def failing(name, data, *, expected):
-        del data
-        raise StoreUnavailableError("disk full")
-
-    store.compare_and_set = failing
-    await federate(auth, token)
+    canary.world.store.write_failure = StoreUnavailableError("disk full")
+    await federate(auth, canary.token())
 
 
 async def _meanwhile(canary, auth, happen):
@@ -147,7 +142,7 @@ async def _cleared_meanwhile(canary, auth):
 async def _replaced_meanwhile(canary, auth):
     async def replace(_call):
         del canary.world.transport.before["GetId"]
-        other = canary.world.auth(store=auth._session._repository._store.inner)
+        other = canary.world.auth(store=canary.world.store.inner)
         canary.learn((await federate(other, canary.token("bob"))).credentials)
         await other.aclose()
 
@@ -166,10 +161,11 @@ RAISING = [
 ]  # fmt: skip
 
 
+@virtual_time
 @pytest.mark.parametrize("path", RAISING, ids=lambda path: path.__name__.strip("_"))
 async def test_no_error_of_a_federation_shows_a_secret(canary, path):
-    store = GatedStore(MemoryStore())
-    auth = canary.world.auth(store=store, max_attempts=1, timeout=1.0)
+    canary.world.store = GatedStore(MemoryStore())
+    auth = canary.world.auth(max_attempts=1, timeout=10.0)
     with pytest.raises(AuthError) as raised:
         await path(canary, auth)
     assert canary.secrets

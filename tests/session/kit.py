@@ -30,8 +30,10 @@ class GatedTransport(httpx.AsyncBaseTransport):
         self.before: dict[str, Gate] = {}
         self.after: dict[str, Gate] = {}
         self.cut = False  # no network at all
+        self.requests = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
         await anyio.lowlevel.checkpoint()  # as a socket would
         if self.cut:
             raise httpx.ConnectError("no route", request=request)
@@ -57,6 +59,7 @@ class GatedStore:
         self.leases = 0
         self.deletions = 0
         self.failure: Exception | None = None
+        self.write_failure: Exception | None = None  # of a store that can be read
 
     async def read(self, name):
         self.reads += 1
@@ -70,8 +73,8 @@ class GatedStore:
         if self.before_write is not None:
             await self.before_write.wait()
         self.writes += 1
-        if self.failure is not None:
-            raise self.failure
+        if failure := self.failure or self.write_failure:
+            raise failure
         version = await self.inner.compare_and_set(name, data, expected=expected)
         if self.after_write is not None:
             await self.after_write.wait()

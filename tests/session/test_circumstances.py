@@ -1,7 +1,6 @@
 """What happens to a session where stores fail, processes restart, and callers come and go."""
 
 import anyio
-import pytest
 
 from amplify_federation import (
     Expired,
@@ -9,21 +8,21 @@ from amplify_federation import (
     SignedOut,
     StoreUnavailableError,
 )
+from tests.concurrency import PATIENCE
 from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, GatedStore, federate
+from tests.virtual_time import virtual_time
 
-pytestmark = pytest.mark.anyio
+
+def only_readable(store):
+    """Return a store whose disk is full."""
+    full = GatedStore(store)
+    full.write_failure = StoreUnavailableError("no space left")
+    return full
 
 
 async def test_a_guest_is_kept_in_memory_where_the_record_cannot_be_written(world):
     world.allow_guests()
-    store = GatedStore(world.store)
-    async with world.guest_auth(store=store) as auth:
-        store.failure = None
-        await auth.fetch_auth_session()
-        world.calls()
-    # A new guest, whose record cannot be written but whose store can be read.
-    store = OnlyReadable(world.store)
-    async with world.guest_auth(store=store, session_name="another") as auth:
+    async with world.guest_auth(store=only_readable(world.store)) as auth:
         first = await auth.fetch_auth_session()
         assert isinstance(first.renewal_error, StoreUnavailableError)
         again = await auth.fetch_auth_session()
@@ -32,30 +31,11 @@ async def test_a_guest_is_kept_in_memory_where_the_record_cannot_be_written(worl
     assert world.calls() == BOTH
 
 
-class OnlyReadable:
-    """A store whose disk is full."""
-
-    def __init__(self, inner):
-        self._inner = inner
-
-    async def read(self, name):
-        return await self._inner.read(name)
-
-    async def compare_and_set(self, _name, _data, *, expected):
-        raise StoreUnavailableError(f"no space left for {expected}")
-
-    async def delete(self, name, *, expected):
-        await self._inner.delete(name, expected=expected)
-
-    def lock(self, name, *, timeout):
-        return self._inner.lock(name, timeout=timeout)
-
-
 async def test_renewed_credentials_are_kept_in_memory_where_they_cannot_be_written(world):
     async with world.auth() as auth:
         await federate(auth, world.token(lifetime=9 * HOUR))
     world.calls()
-    async with world.auth(store=OnlyReadable(world.store)) as auth:
+    async with world.auth(store=only_readable(world.store)) as auth:
         world.clock.advance(HOUR)
         renewed = await auth.fetch_auth_session()
         assert isinstance(renewed.renewal_error, StoreUnavailableError)
@@ -72,7 +52,7 @@ async def test_a_source_is_asked_once_where_what_it_gave_cannot_be_written(world
 
     async with world.auth() as auth:
         await federate(auth, world.token(lifetime=HOUR))
-    async with world.auth(store=OnlyReadable(world.store), token_source=source) as auth:
+    async with world.auth(store=only_readable(world.store), token_source=source) as auth:
         world.clock.advance(2 * HOUR)
         first = await auth.fetch_auth_session()
         assert isinstance(first.renewal_error, StoreUnavailableError)
@@ -83,11 +63,10 @@ async def test_a_source_is_asked_once_where_what_it_gave_cannot_be_written(world
 async def test_a_record_of_the_first_snapshots_is_read(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
-        name = auth._session.context.repository.name
-    found = await world.store.read(name)
+    found = await world.store.read(world.name)
     old = found.data.replace(b'"federation_id"', b'"lineage"')
     assert old != found.data
-    await world.store.compare_and_set(name, old, expected=found.version)
+    await world.store.compare_and_set(world.name, old, expected=found.version)
     async with world.auth() as auth:
         assert isinstance(auth.state, Federated)
 
@@ -95,12 +74,11 @@ async def test_a_record_of_the_first_snapshots_is_read(world):
 async def test_reading_a_record_that_makes_no_sense_leaves_it_alone(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
-        name = auth._session.context.repository.name
-    found = await world.store.read(name)
-    await world.store.compare_and_set(name, b"{}", expected=found.version)
+    found = await world.store.read(world.name)
+    await world.store.compare_and_set(world.name, b"{}", expected=found.version)
     async with world.auth() as auth:
         assert auth.state == SignedOut()
-    assert (await world.store.read(name)).data == b"{}"
+    assert (await world.store.read(world.name)).data == b"{}"
 
 
 async def test_forcing_looks_at_the_store_now(world):
@@ -110,33 +88,32 @@ async def test_forcing_looks_at_the_store_now(world):
         assert (await one.fetch_auth_session(force_refresh=True)).is_signed_in
 
 
+@virtual_time
 async def test_a_process_that_restarted_tells_listeners_that_the_session_expired(world):
     async with world.auth() as auth:
         await federate(auth, world.token(lifetime=HOUR))
     world.clock.advance(2 * HOUR)
     world.calls()
-    async with world.auth() as restarted:
+    async with world.auth() as restarted, restarted.events() as stream:
         assert isinstance(restarted.state, Federated)
-        async with restarted.events() as stream:
-            with anyio.fail_after(10):
-                event = await anext(stream)  # and nobody fetches
+        with anyio.fail_after(PATIENCE):
+            event = await anext(stream)  # and nobody fetches
         assert event.kind == "session_expired"
         assert isinstance(restarted.state, Expired)
     assert world.calls() == [GET_CREDENTIALS]  # asked once, for the time and the token
 
 
+@virtual_time
 async def test_a_listener_does_not_ask_again_and_again_while_the_network_is_down(world):
     async with world.auth(max_attempts=1) as auth:
         await federate(auth, world.token(lifetime=HOUR))
     world.clock.advance(2 * HOUR)
-    world.calls()
-    async with world.auth(max_attempts=1) as restarted:
-        session = restarted._session
+    async with world.auth(max_attempts=1) as restarted, restarted.events() as stream:
         world.transport.cut = True
-        for _ in range(5):
-            await session.notice()
+        world.transport.requests = 0
+        with anyio.move_on_after(20):
+            await anext(stream)
+        assert world.transport.requests == 1
         world.transport.cut = False
-        assert world.calls() == []
         world.clock.advance(31)
-        await session.notice()
-        assert isinstance(restarted.state, Expired)
+        assert (await anext(stream)).kind == "session_expired"

@@ -7,14 +7,12 @@ from amplify_federation import (
     AuthSettings,
     Expired,
     Federated,
+    FederatedAuth,
     IdentityPool,
     MemoryStore,
     SignedOut,
 )
-from amplify_federation._async.broadcast import Broadcast
-from amplify_federation._http.client import CognitoClient
 from amplify_federation._http.server_clock import ServerClock
-from amplify_federation._session.context import Context
 from amplify_federation._session.record import SessionRecord
 from amplify_federation._session.refresh_policy import (
     RenewalNeed,
@@ -25,7 +23,6 @@ from amplify_federation._session.refresh_policy import (
     may_help,
     renewal_need,
 )
-from amplify_federation._session.repository import SessionRepository
 from amplify_federation.testing import ManualClock
 from tests.model.samples import ALICE, ISSUED, grant, login
 
@@ -112,15 +109,17 @@ def context_of():
 
     def make(state, later=0.0, *, guests=False, asks=False):
         local = ManualClock(time=ISSUED, monotonic=50.0)
-        pool = IdentityPool(ALICE, guest_access=guests)
-        settings, events = AuthSettings(clock=local), Broadcast()
-        client = CognitoClient(pool.endpoint, None, settings)
-        repository = SessionRepository(MemoryStore(), "name", client.clock, events)
-        repository.record = SessionRecord(state, generation=1, federation_id="a")
-        repository.ahead = 50.0 - ISSUED
+        auth = FederatedAuth(
+            IdentityPool(ALICE, guest_access=guests),
+            store=MemoryStore(),
+            settings=AuthSettings(clock=local),
+            token_source=source if asks else None,
+        )
+        context = auth._session.context
+        context.repository.record = SessionRecord(state, generation=1, federation_id="a")
+        context.repository.ahead = 50.0 - ISSUED
         local.advance(later)
-        token_source = source if asks else None
-        return Context(pool, settings, repository._store, client, repository, events, token_source)
+        return context
 
     return make
 

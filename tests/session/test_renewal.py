@@ -1,4 +1,3 @@
-import logging
 from contextlib import suppress
 
 import anyio
@@ -9,12 +8,10 @@ from amplify_federation import (
     Federated,
     InternalServiceError,
     MemoryStore,
-    NetworkError,
     SignedOutError,
     StoreLockedError,
     TooManyRequestsError,
 )
-from amplify_federation._session.renewal import Failed, GaveWay, NotNeeded, Renewed, log_renewal
 from tests.concurrency import PATIENCE, Gate, concurrently, pending
 from tests.session.kit import GET_CREDENTIALS, HOUR, GatedStore, federate
 from tests.virtual_time import virtual_time
@@ -315,24 +312,6 @@ async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are
         assert not session.is_signed_in
         assert session.identity_id != user.identity_id
         assert type(session.user_sub_result.error) is SignedOutError
-
-
-CASES = [
-    (Renewed(), "renewed", "INFO"),
-    (NotNeeded(), "not_needed", "INFO"),
-    (GaveWay(), "gave_way", "INFO"),
-    (Failed(NetworkError("secret words")), "NetworkError", "WARNING"),
-]
-
-
-@pytest.mark.parametrize(("outcome", "word", "level"), CASES)
-def test_an_outcome_is_logged_by_its_word_and_never_by_a_message(caplog, outcome, word, level):
-    caplog.set_level(logging.DEBUG, logger="amplify_federation")
-    log_renewal(outcome, "pool/name", early=False, seconds=0.25)
-    (record,) = caplog.records
-    assert (record.levelname, record.outcome, record.session) == (level, word, "pool/name")
-    assert (record.event, record.early, record.seconds) == ("renewal", False, 0.25)
-    assert "secret words" not in record.getMessage() + repr(vars(record))
 
 
 @virtual_time
