@@ -116,7 +116,7 @@ def is_available(derivation: Derivation) -> bool:
 
 
 def _argon2id(passphrase: MasterKey, derivation: Derivation) -> MasterKey:
-    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # noqa: PLC0415 - `cryptography` before 44 or OpenSSL before 3.2 has none
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # noqa: PLC0415 - see `envelope`
 
     rounds, memory, lanes = derivation.parameters
     function = Argon2id(

@@ -4,6 +4,7 @@ No text of Redis or redis-py is shown: it may repeat the command, and that a sea
 """
 
 import os
+import ssl
 from socket import gaierror
 from typing import Final, NamedTuple
 
@@ -92,8 +93,6 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _meaning_of_os_error(error: OSError) -> Meaning | None:
-    import ssl  # noqa: PLC0415  # TLS may not be in use, and then this is 10 ms
-
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = "Give the file of its CA in the URL: `?ssl_ca_certs=FILE`."
         reason = f"its TLS certificate is not trusted ({error.verify_message})"
