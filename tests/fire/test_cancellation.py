@@ -100,7 +100,6 @@ class Scene(World):
         super().__init__()
         self.folder = folder
         self.store = self.another_store()
-        self.name = f"{self.pool_id}/default"
         self.complaints = []
 
     def another_store(self):
