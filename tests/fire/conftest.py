@@ -8,11 +8,18 @@ from amplify_federation.testing import ManualClock
 from tests.fire.authority import Authority
 from tests.fire.paths import PATHS, Way, federated_before, open_descriptors
 
+START = 1_800_000_000.0  # of every clock: the session that was stored before is as old in each test
+
+
+@pytest.fixture
+def manual_clock():
+    return ManualClock(time=START)
+
 
 @pytest.fixture(scope="session")
 def previous():
     """Return the session that must survive."""
-    return anyio.run(federated_before, ManualClock())
+    return anyio.run(federated_before, ManualClock(time=START))
 
 
 @pytest.fixture(scope="session")
