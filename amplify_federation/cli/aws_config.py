@@ -113,8 +113,8 @@ def edited(before: str, profile: str, process: str, region: str) -> Edit:
         if not head.endswith(("\n", "\r")):
             head += end
         kept, conflicts = _without_conflicts(rest, process)
-        told = any(_option_of(line) == "region" for line in rest)
-        added = [] if told else [f"region = {region}{end}"]
+        has_region = any(_option_of(line) == "region" for line in rest)
+        added = [] if has_region else [f"region = {region}{end}"]
         if f"credential_process = {process}" not in (line.rstrip("\r\n") for line in kept):
             added.append(f"credential_process = {process}{end}")
         lines[place] = [head, *added, *kept]

@@ -145,12 +145,12 @@ def _serve(  # noqa: PLR0913  # the options of the command
         with _port_in_words(control_port):
             access = stack.enter_context(serve_control(fake, port=control_port))
         control = Control(access.url, access.token)
-        ids = [control.ask("POST", "pools", pool)["identity_pool_id"] for pool in pools]
+        ids = [control.send("POST", "pools", pool)["identity_pool_id"] for pool in pools]
         for name, settings in wanted.get("providers", {}).items():
-            control.ask("PUT", f"providers/{quote(name, safe='')}", settings)
+            control.send("PUT", f"providers/{quote(name, safe='')}", settings)
         for fault in wanted.get("faults", []):
-            control.ask("POST", "faults", fault)
-        control.ask("PUT", "quotas", wanted.get("quotas", {}))
+            control.send("POST", "faults", fault)
+        control.send("PUT", "quotas", wanted.get("quotas", {}))
 
         def variables_of(url: str) -> dict[str, str]:
             return {
@@ -219,7 +219,7 @@ def _login_variables(
     name = next((name for name in ("google", *clients) if name in clients), "")
     if name in {"", "developer"}:
         return {}
-    issued = control.ask("POST", "tokens", {"provider": name, "subject": user})
+    issued = control.send("POST", "tokens", {"provider": name, "subject": user})
     key = issued["login_key"]
     return {
         "AMPLIFY_FEDERATION_TOKEN": issued["token"],

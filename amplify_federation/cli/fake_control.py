@@ -50,8 +50,8 @@ class Control:
             raise ConfigurationError(message, recovery_suggestion=_NOT_STARTED)
         return cls(url, token)
 
-    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Send a request, and return the response.
+    def send(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Send a request, and return the JSON of the response.
 
         Raises `NetworkError` without a response, `ConfigurationError` for a wrong token, and
         click's `UsageError` for a request that the server refuses.
@@ -59,24 +59,24 @@ class Control:
         import httpx  # noqa: PLC0415  # heavy
 
         try:
-            # Loopback: no proxy of the environment is asked.
+            # Loopback: no proxy of the environment is used.
             with httpx.Client(trust_env=False, timeout=_TIMEOUT) as client:
-                answer = client.request(
+                response = client.request(
                     method,
                     f"{self.url}/{path}",
                     json=body,
                     headers={"authorization": f"Bearer {self.token}"},
                 )
-                told = cast("dict[str, Any]", answer.json())
+                document = cast("dict[str, Any]", response.json())
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             fault = type(error).__name__
         else:
-            if answer.status_code == _UNAUTHORIZED:
+            if response.status_code == _UNAUTHORIZED:
                 message = f"{CONTROL_TOKEN} is not the token of the server at {self.url}."
                 raise ConfigurationError(message, recovery_suggestion=_NOT_STARTED)
-            if answer.status_code >= _CLIENT_ERROR:
-                raise click.UsageError(str(told.get("error")))
-            return told
+            if response.status_code >= _CLIENT_ERROR:
+                raise click.UsageError(str(document.get("error")))
+            return document
         message = f"No fake Cognito answers at {self.url} ({fault})."
         raise NetworkError(message, recovery_suggestion=_NOT_STARTED)
 
@@ -115,14 +115,14 @@ def _given(**arguments: object) -> dict[str, object]:
     return {name: value for name, value in arguments.items() if value not in (None, (), {}, False)}
 
 
-def _print_answer(told: dict[str, Any], line: str | None = None) -> None:
-    """Print an answer as JSON; without `--json` as `line` with its members, or as two columns."""
+def _print_response(document: dict[str, Any], line: str | None = None) -> None:
+    """Print a response as JSON; without `--json` as `line` with its members, or as two columns."""
     if wants_json():
-        print_json(told)
+        print_json(document)
     elif line is None:
-        print_pairs((name, str(value)) for name, value in told.items())
+        print_pairs((name, str(value)) for name, value in document.items())
     else:
-        click.echo(line.format_map(told))
+        click.echo(line.format_map(document))
 
 
 _provider_option = click.option(
@@ -192,7 +192,7 @@ def token(  # noqa: PLR0913  # the options of the command
         forged=forged,
     )
     body = {"provider": provider, "subject": user, **order}
-    _print_answer(Control.from_env().ask("POST", "tokens", body), "{token}")
+    _print_response(Control.from_env().send("POST", "tokens", body), "{token}")
 
 
 @click.command(
@@ -219,7 +219,7 @@ def pool(*, providers: tuple[str, ...], guests: bool, classic_flow: bool, name: 
         provider, _, client_id = each.partition("=")
         clients.setdefault(provider, []).append(client_id or DEFAULT_CLIENT_ID)
     body = _given(providers=clients, guest_access=guests, classic_flow=classic_flow, name=name)
-    _print_answer(Control.from_env().ask("POST", "pools", body), "{identity_pool_id}")
+    _print_response(Control.from_env().send("POST", "pools", body), "{identity_pool_id}")
 
 
 @click.command(
@@ -279,7 +279,7 @@ def provider(  # noqa: PLR0913  # the options of the command
     if no_refresh_tokens:
         body["refresh_tokens"] = False
     path = f"providers/{quote(provider, safe='')}"
-    _print_answer(Control.from_env().ask("PUT", path, body), "Set. Its issuer is {issuer}.")
+    _print_response(Control.from_env().send("PUT", path, body), "Set. Its issuer is {issuer}.")
 
 
 @click.command(
@@ -297,7 +297,7 @@ def clock(*, advance: float | None, skew: float | None) -> None:
     The time is in seconds since the epoch.
     """
     body = {name: v for name, v in (("advance", advance), ("skew", skew)) if v is not None}
-    _print_answer(Control.from_env().ask("POST", "clock", body))
+    _print_response(Control.from_env().send("POST", "clock", body))
 
 
 @click.command(
@@ -330,14 +330,14 @@ def fault(*, clear: bool, times: int, **options: object) -> None:
     """Make the next calls fail, late, or end without a response."""
     control = Control.from_env()
     if clear:
-        control.ask("DELETE", "faults")
+        control.send("DELETE", "faults")
     chosen = _given(**options)
     if chosen:
-        control.ask("POST", "faults", {**chosen, "times": times})
+        control.send("POST", "faults", {**chosen, "times": times})
     elif not clear:
         message = "Say what shall fail: a code, --status, --delay or --cut-connection."
         raise click.UsageError(message)
-    _print_answer({"faults": "set" if chosen else "cleared"})
+    _print_response({"faults": "set" if chosen else "cleared"})
 
 
 @click.command(
@@ -361,8 +361,8 @@ def quota(*, quotas: tuple[str, ...]) -> None:
         except ValueError:
             message = f"{each!r} is no OPERATION=CALLS_A_SECOND."
             raise click.UsageError(message) from None
-    Control.from_env().ask("PUT", "quotas", rates)
-    _print_answer(dict(rates) or {"quotas": "none"})
+    Control.from_env().send("PUT", "quotas", rates)
+    _print_response(dict(rates) or {"quotas": "none"})
 
 
 @click.command(
@@ -378,9 +378,9 @@ def quota(*, quotas: tuple[str, ...]) -> None:
 def calls(*, providers: bool, clear: bool) -> None:
     """List the calls to the server, without their tokens."""
     control, path = Control.from_env(), "provider-calls" if providers else "calls"
-    listed = cast("list[dict[str, Any]]", control.ask("GET", path)["calls"])
+    listed = cast("list[dict[str, Any]]", control.send("GET", path)["calls"])
     if clear:
-        control.ask("DELETE", path)
+        control.send("DELETE", path)
     if wants_json():
         print_json(listed)
         return

@@ -1,9 +1,10 @@
 """`login` and `logout`: sign a user in at the provider from a terminal, and out again."""
 
 import json
+import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Self
 
 import click
@@ -196,7 +197,10 @@ class _Progress:
 
 async def _show(prompt: SignInPrompt, *, browser: bool) -> None:
     """Print on stderr what the user has to do, and open the browser."""
-    opened = browser and prompt.user_code is None and await prompt.open_browser()
+    opened = False
+    if browser and prompt.user_code is None:
+        with _stdout_on_stderr():
+            opened = await prompt.open_browser()
     if wants_json():
         document = {
             "sign_in": {
@@ -219,3 +223,23 @@ async def _show(prompt: SignInPrompt, *, browser: bool) -> None:
     for line in lines:
         click.echo(line, err=True)
     sys.stderr.flush()
+
+
+@contextmanager
+def _stdout_on_stderr() -> Generator[None]:
+    """Let processes that are started in this block print on stderr in place of stdout.
+
+    Browsers print on stdout (`Opening in existing browser session.`), where a result is expected.
+    """
+    try:
+        stdout = os.dup(1)
+    except OSError:  # closed
+        yield
+        return
+    try:
+        with suppress(OSError):  # stderr is closed
+            os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)

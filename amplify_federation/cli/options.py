@@ -135,7 +135,7 @@ store_option = click.option(
     "folder",
     metavar="FOLDER",
     type=_StorePlace(path_type=Path, file_okay=False),
-    help="Folder of the sealed sessions.  [default: AMPLIFY_FEDERATION_HOME, else the user's "
+    help="Folder of the encrypted sessions.  [default: AMPLIFY_FEDERATION_HOME, else the user's "
     "state folder]",
 )
 _SESSION_OPTIONS = (

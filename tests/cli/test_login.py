@@ -146,6 +146,17 @@ def test_no_secret_stands_in_a_command_line(login, fake, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the browser is a shell's script")
+def test_what_a_browser_prints_is_not_among_the_json(login, tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho Opening\nexec {sys.executable} {person.__file__} "$1"\n')
+    browser.chmod(0o755)
+    with SigningIn(login, "--json", env={"BROWSER": f"{browser} %s"}) as signing_in:
+        code, out, err = signing_in.end()
+    assert (code, "Opening" in err) == (0, True), err
+    assert json.loads(out)["state"] == "federated"
+
+
 def test_a_user_signs_in_by_a_code_on_another_device(login, fake):
     fake.set_up_provider(GOOGLE, device_interval=0.05)
     with SigningIn(login, "--device", "--json") as signing_in:
