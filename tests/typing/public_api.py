@@ -196,6 +196,7 @@ async def listen(auth: FederatedAuth) -> None:
 
 def describe(auth: FederatedAuth) -> str:
     state = auth.state
+    assert_type(state.name, str)
     match state:
         case SignedOut():
             return "nobody"
@@ -220,6 +221,7 @@ async def many_users(bearer: str) -> AWSCredentials:
 
 
 def advice(error: AuthError) -> str:
+    assert_type(error.retryable, bool)
     match error:
         case NotAuthorizedError(reason=NotAuthorizedReason.TOKEN_EXPIRED):
             return "a new token"
