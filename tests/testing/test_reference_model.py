@@ -94,10 +94,10 @@ def token(key, user):
 LOGINS = st.dictionaries(
     st.sampled_from(KEYS), st.sampled_from(["a", "b"]), min_size=1, max_size=3
 ).map(lambda logins: frozenset(logins.items()))
-RECENT = st.integers(-5, -1)  # which of the last identities; old ones are soon out of the game
+RECENT = st.integers(-5, -1)  # one of the last identities
 
 
-class Conversation(RuleBasedStateMachine):
+class Identities(RuleBasedStateMachine):
     @initialize()
     def start(self):
         self.fake = FakeCognito(clock=ManualClock())
@@ -187,5 +187,5 @@ class Conversation(RuleBasedStateMachine):
             assert len(logins) == len(set(logins))
 
 
-Conversation.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
-TestConversation = Conversation.TestCase
+Identities.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestIdentities = Identities.TestCase

@@ -285,7 +285,7 @@ class OpenIdProvider:
         if interval is None:
             raise OAuthError(ErrorCode.UNSUPPORTED_GRANT_TYPE, "There is no device flow here.", 404)
         client_id = self.clients.authenticated(address.login_key, request.headers, form)
-        # Google's devices get a refresh token without asking.
+        # Google gives each device a refresh token.
         offline = wants_refresh_token(address.login_key, {"access_type": "offline", **form})
         device_code, user_code = self._grants.start_device(
             address.login_key, client_id, form.get("scope", "openid"), offline=offline
