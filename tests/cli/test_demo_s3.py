@@ -14,18 +14,16 @@ HOUR = 3600
 
 
 @pytest.fixture
-async def given(environment):
+async def given(demo):
     """Credentials of alice, whose secret key the S3 knows."""
-    result = await environment.auth.federate_to_identity_pool(
-        environment.sign_in(), AuthProvider.GOOGLE
-    )
-    environment.s3.learn(result.credentials)
+    result = await demo.auth.federate_to_identity_pool(demo.sign_in(), AuthProvider.GOOGLE)
+    demo.s3.learn(result.credentials)
     return result
 
 
-def signed(environment, result, method="PUT", body=b"picture", **claimed):
+def signed(demo, result, method="PUT", body=b"picture", **claimed):
     """Return the arguments of a request to an object of alice's, signed by botocore."""
-    url = f"{environment.s3_url}/pictures/{result.identity_id}/me.png"
+    url = f"{demo.s3_url}/pictures/{result.identity_id}/me.png"
     request = AWSRequest(method, url.replace("west-2:", "west-2%3A"), data=body)
     keys = {
         "access_key": result.credentials.access_key_id,
@@ -37,40 +35,40 @@ def signed(environment, result, method="PUT", body=b"picture", **claimed):
     return {"method": method, "url": request.url, "headers": headers, "content": body}
 
 
-async def ask(environment, request):
-    return await environment.client.request(**request)
+async def ask(demo, request):
+    return await demo.client.request(**request)
 
 
-async def test_an_object_is_written_and_read_by_its_owner(environment, given):
-    assert (await ask(environment, signed(environment, given, "GET", b""))).status_code == 404
-    assert (await ask(environment, signed(environment, given))).status_code == 200
-    assert (await ask(environment, signed(environment, given, "GET", b""))).content == b"picture"
+async def test_an_object_is_written_and_read_by_its_owner(demo, given):
+    assert (await ask(demo, signed(demo, given, "GET", b""))).status_code == 404
+    assert (await ask(demo, signed(demo, given))).status_code == 200
+    assert (await ask(demo, signed(demo, given, "GET", b""))).content == b"picture"
 
 
-async def test_what_is_not_signed_right_is_refused(environment, given):
-    right = signed(environment, given)
-    other = await environment.other_user().federate_to_identity_pool(
-        environment.sign_in("bob"), AuthProvider.GOOGLE
+async def test_what_is_not_signed_right_is_refused(demo, given):
+    right = signed(demo, given)
+    other = await demo.other_user().federate_to_identity_pool(
+        demo.sign_in("bob"), AuthProvider.GOOGLE
     )
     cases = {
         "XAmzContentSHA256Mismatch": right | {"content": b"another"},
-        "SignatureDoesNotMatch": signed(environment, given, secret_key="guessed"),
-        "InvalidAccessKeyId": signed(environment, given, access_key="ASIAUNKNOWN"),
-        "InvalidToken": signed(environment, given, token=other.credentials.session_token),
+        "SignatureDoesNotMatch": signed(demo, given, secret_key="guessed"),
+        "InvalidAccessKeyId": signed(demo, given, access_key="ASIAUNKNOWN"),
+        "InvalidToken": signed(demo, given, token=other.credentials.session_token),
     }
     for code, request in cases.items():
-        answer = await ask(environment, request)
+        answer = await ask(demo, request)
         assert code in answer.text, code
         assert answer.is_client_error
-    unsigned = await environment.client.put(right["url"], content=b"picture")
-    moved = await ask(environment, right | {"url": right["url"] + ".png"})
+    unsigned = await demo.client.put(right["url"], content=b"picture")
+    moved = await ask(demo, right | {"url": right["url"] + ".png"})
     assert (unsigned.status_code, moved.status_code) == (403, 403)
 
 
-async def test_credentials_that_are_over_are_refused(environment, given):
-    request = signed(environment, given)
-    environment.fake.advance(HOUR + 1)
-    answer = await ask(environment, request)
+async def test_credentials_that_are_over_are_refused(demo, given):
+    request = signed(demo, given)
+    demo.fake.advance(HOUR + 1)
+    answer = await ask(demo, request)
     assert (answer.status_code, "ExpiredToken" in answer.text) == (400, True)
 
 
