@@ -32,7 +32,6 @@ from amplify_federation import (
 )
 from tests.session.kit import HOUR, World, federate
 
-pytestmark = pytest.mark.anyio
 FACEBOOK, GOOGLE = AuthProvider.FACEBOOK, AuthProvider.GOOGLE
 
 

@@ -232,7 +232,6 @@ async def test_motos_server_answers_the_two_calls(tmp_path, moto_url):
         assert renewed.renewal_error is None
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", [FederatedAuth, FederatedUsers])
 @pytest.mark.parametrize("trouble", ["key", "folder"])
 async def test_a_key_or_folder_that_does_not_serve_is_found_on_entering(
@@ -249,7 +248,6 @@ async def test_a_key_or_folder_that_does_not_serve_is_found_on_entering(
             pass
 
 
-@pytest.mark.anyio
 async def test_a_session_that_was_stored_needs_no_room_to_be_entered(fake, clock, tmp_path):
     pool_id = fake.create_identity_pool()
     settings = AuthSettings(clock=clock)

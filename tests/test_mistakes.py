@@ -193,7 +193,6 @@ SENT_AS = {
 
 
 @pytest.mark.parametrize("mistake", SENT_AS)
-@pytest.mark.anyio
 async def test_a_mistake_with_a_token_is_told_before_anything_is_sent(fake, client, mistake):
     token, provider, wrong, remedy = SENT_AS[mistake]
     pool = fake.create_identity_pool()
@@ -250,7 +249,6 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("mistake", REFUSED)
-@pytest.mark.anyio
 async def test_a_mistake_that_cognito_refuses_is_told_with_what_to_do(fake, client, mistake):
     make, kind, wrong, remedy = REFUSED[mistake]
     pool = fake.create_identity_pool({each: ["web"] for each in (GOOGLE, FACEBOOK, ISSUER)})
@@ -261,7 +259,6 @@ async def test_a_mistake_that_cognito_refuses_is_told_with_what_to_do(fake, clie
     expect(caught, wrong, remedy)
 
 
-@pytest.mark.anyio
 async def test_an_identitys_id_in_place_of_the_pools_is_named(fake, client):
     token = fake.issue_token(GOOGLE, "alice")
     async with FederatedAuth(
@@ -274,7 +271,6 @@ async def test_an_identitys_id_in_place_of_the_pools_is_named(fake, client):
     expect(caught, "not found", "An identity's id looks the same as a pool's")
 
 
-@pytest.mark.anyio
 async def test_a_saml_response_wrapped_at_76_columns_is_taken(fake, client):
     saml = AuthProvider.saml("arn:aws:iam::123456789012:saml-provider/Company")
     async with FederatedAuth(
@@ -296,7 +292,6 @@ async def test_a_saml_response_wrapped_at_76_columns_is_taken(fake, client):
         ("secret", "AMPLIFY_FEDERATION_KEY is set, but is not 32 bytes in base64"),
     ],
 )
-@pytest.mark.anyio
 async def test_a_bad_key_in_the_environment_is_found_on_entering(
     fake, client, tmp_path, monkeypatch, value, wrong
 ):
@@ -310,7 +305,6 @@ async def test_a_bad_key_in_the_environment_is_found_on_entering(
     assert fake.calls == []
 
 
-@pytest.mark.anyio
 async def test_a_key_files_path_that_does_not_exist_is_named(tmp_path):
     store = EncryptedFileStore(tmp_path / "sessions", key=KeyFile("/nowhere/key"))
     with pytest.raises(SessionKeyError) as caught:
@@ -319,7 +313,6 @@ async def test_a_key_files_path_that_does_not_exist_is_named(tmp_path):
     expect(caught, "There is no key file /nowhere/key", "Give the key")
 
 
-@pytest.mark.anyio
 async def test_a_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "sessions").write_text("a file")
     with pytest.raises(UnsafePermissionsError) as caught:
@@ -328,7 +321,6 @@ async def test_a_folder_that_is_a_file_is_named(tmp_path):
     expect(caught, f"{tmp_path / 'sessions'}: it is not a folder", "To mend it, run: mv ")
 
 
-@pytest.mark.anyio
 async def test_an_endpoint_where_nobody_listens_is_told_with_its_variable(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://proxy.test:3128")  # not for this machine
@@ -364,7 +356,6 @@ def test_a_second_loop_is_told_with_the_class_that_was_used(kind, call):
     asyncio.run(call(kind(POOL, store=MemoryStore())))
 
 
-@pytest.mark.anyio
 async def test_a_session_used_after_its_end_says_what_to_make():
     auth = FederatedAuth(POOL, store=MemoryStore())
     await auth.aclose()

@@ -436,7 +436,6 @@ def _refusals(caplog):
     return [each for each in caplog.records if getattr(each, "event", "") == "refused"]
 
 
-@pytest.mark.anyio
 async def test_a_401_is_logged_once_with_the_reason_and_cognitos_message(site, browser, caplog):
     caplog.set_level("INFO")
     token = site.token(forged=True)
@@ -448,7 +447,6 @@ async def test_a_401_is_logged_once_with_the_reason_and_cognitos_message(site, b
     assert token.split(".")[1] not in caplog.text
 
 
-@pytest.mark.anyio
 async def test_a_pool_without_the_applications_client_id_is_a_warning(site, browser, caplog):
     site.fake.update_identity_pool(site.pool_id, providers={GOOGLE: ["another-app"]})
     token = site.token(audience="this-app")
@@ -460,7 +458,6 @@ async def test_a_pool_without_the_applications_client_id_is_a_warning(site, brow
     assert "Add the token's audience, this-app, to the client ids" in record.getMessage()
 
 
-@pytest.mark.anyio
 async def test_a_request_without_a_token_or_with_none_that_is_one_is_logged(site, browser, caplog):
     caplog.set_level("INFO")
     await browser.get("/me")
@@ -471,7 +468,6 @@ async def test_a_request_without_a_token_or_with_none_that_is_one_is_logged(site
     assert "without quotes" in quoted.getMessage()
 
 
-@pytest.mark.anyio
 async def test_an_application_whose_key_is_bad_does_not_start(monkeypatch, tmp_path):
     monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", "")
     lifespan = users_lifespan(
