@@ -10,7 +10,8 @@ from attrs import frozen
 
 from amplify_federation import errors
 from tests.fire import server
-from tests.fire.server import Peer, Script, always, saying, saying_credentials
+from tests.fire.server import always, saying, saying_credentials
+from tests.scripted_server import Peer, Script
 
 MEGABYTE = 1_000_000
 HUGE = 200 * MEGABYTE  # bytes
@@ -62,7 +63,7 @@ def hang_after(*pieces: bytes) -> Script:
     def script(peer: Peer) -> None:
         peer.request()
         peer.send(*pieces)
-        peer.hang()
+        peer.wait_for_close()
 
     return script
 
@@ -249,7 +250,7 @@ ERROR_PAGES = [
 SLOW = [
     Case(name, script, (errors.NetworkError, errors.CallTimeoutError))
     for name, script in {
-        "silence": lambda peer: peer.hang(),
+        "silence": lambda peer: peer.wait_for_close(),
         "silence after the request": hang_after(),
         "silence within the head": hang_after(b"HTTP/1.1 200 OK\r\nContent-"),
         "silence within the body": hang_after(ok(b"Content-Length: 70"), b"{"),

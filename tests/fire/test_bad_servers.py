@@ -25,17 +25,8 @@ from tests.fire.cases import (
 )
 from tests.fire.paths import open_descriptors
 from tests.fire.secrecy import leaks_of
-from tests.fire.server import (
-    CREDENTIALS,
-    IDENTITY_ID,
-    BadServer,
-    Peer,
-    always,
-    answer,
-    good,
-    good_answer,
-    saying,
-)
+from tests.fire.server import CREDENTIALS, IDENTITY_ID, always, answer, good, good_answer, saying
+from tests.scripted_server import Peer, ScriptedServer
 
 DEADLINE = 0.15  # seconds, where the deadline is what ends the call
 GRACE = 5.0  # seconds beyond deadline + 10 % that a busy machine may take
@@ -72,7 +63,7 @@ def check(error: errors.AuthError, case: Case, previous) -> None:
 async def prove(case: Case, way, previous, clock, **settings) -> None:
     """Federate and renew at the bad server; check the errors, and the session."""
     store = await previous.store()
-    with BadServer(case.script) as server:
+    with ScriptedServer(case.script) as server:
         async with way.auth(server.url, store=store, clock=clock, **settings) as auth:
             check(await refused(auth, previous), case, previous)
             assert isinstance(auth.state, Federated)
@@ -113,7 +104,7 @@ async def _prove_within_the_deadline(case, way, previous, clock):
 async def test_an_answer_without_measure_costs_little_memory(way, case, previous, manual_clock):
     gzip_bomb()  # the server's share
     store = await previous.store()
-    with BadServer(case.script) as server:
+    with ScriptedServer(case.script) as server:
         async with way.auth(server.url, store=store, clock=manual_clock) as auth:
             check(await refused(auth, previous), case, previous)  # loads what there is to load
             tracemalloc.start()
@@ -166,7 +157,7 @@ async def test_a_server_that_accepts_nobody_is_ended_by_the_deadline(way, previo
 async def test_a_redirect_to_another_host_is_an_error_and_never_followed(
     way, previous, manual_clock, status
 ):
-    with BadServer(good) as other:
+    with ScriptedServer(good) as other:
         to_other = b"Location: %s/" % other.url.encode()
         case = Case(
             "redirect",
@@ -175,7 +166,7 @@ async def test_a_redirect_to_another_host_is_an_error_and_never_followed(
             retryable=False,
         )
         await prove(case, way, previous, manual_clock, max_attempts=3)
-        assert other.connections == 0
+        assert other.accepted == 0
 
 
 def late(peer: Peer) -> None:
@@ -221,7 +212,7 @@ ODD_AND_GOOD = {
 
 @pytest.mark.parametrize("script", ODD_AND_GOOD.values(), ids=ODD_AND_GOOD.keys())
 async def test_an_odd_but_lawful_answer_is_taken(way, previous, manual_clock, script):
-    with BadServer(script) as server:
+    with ScriptedServer(script) as server:
         async with way.auth(server.url, clock=manual_clock) as auth:
             result = await federate(auth, previous)
     assert result.identity_id == IDENTITY_ID
@@ -238,12 +229,12 @@ async def test_an_answer_that_comes_along_with_another_is_never_taken(
     def smuggling(peer: Peer) -> None:
         peer.request()
         peer.send(answer(IDENTITY) + FORGED)
-        peer.hang()
+        peer.wait_for_close()
 
-    with BadServer(smuggling, good) as server:
+    with ScriptedServer(smuggling, good) as server:
         async with lean_way.auth(server.url, clock=manual_clock) as auth:
             result = await federate(auth, previous)
-        assert server.connections == 2
+        assert server.accepted == 2
     assert result.credentials.access_key_id == CREDENTIALS["AccessKeyId"]
 
 
@@ -257,14 +248,14 @@ async def test_bytes_that_nobody_asked_for_end_a_kept_connection(way, previous, 
         peer.send(FORGED)
         peer.wait(0.05)  # until it has arrived
         sent.set()
-        peer.hang()
+        peer.wait_for_close()
 
-    with BadServer(talkative, good) as server:
+    with ScriptedServer(talkative, good) as server:
         async with way.auth(server.url, clock=manual_clock) as auth:
             await federate(auth, previous)
             await anyio.to_thread.run_sync(sent.wait, 5)
             session = await auth.fetch_auth_session(force_refresh=True)
-        assert server.connections == 2
+        assert server.accepted == 2
     assert session.credentials.access_key_id == CREDENTIALS["AccessKeyId"]
 
 
@@ -286,7 +277,7 @@ async def test_a_kept_connection_that_goes_bad_is_one_typed_error(
         peer.send(good_answer(peer.request()))
         farewell(peer)
 
-    with BadServer(turning_bad, farewell) as server:
+    with ScriptedServer(turning_bad, farewell) as server:
         async with way.auth(server.url, clock=manual_clock) as auth:
             check(await refused(auth, previous), Case("kept", turning_bad), previous)
             assert isinstance(auth.state, SignedOut)
@@ -299,7 +290,7 @@ async def test_failures_in_a_row_pile_up_no_connections(way, previous, manual_cl
         return None if found is None else len(found)
 
     for case in QUICK[:: len(QUICK) // 5]:
-        with BadServer(case.script) as server:
+        with ScriptedServer(case.script) as server:
             async with way.auth(server.url, clock=manual_clock) as auth:
                 first = await count(auth)
                 for _ in range(10):
@@ -312,7 +303,7 @@ async def test_a_call_that_fails_twice_and_then_succeeds_is_a_success(
     way, previous, manual_clock, no_jitter
 ):
     fault = always(answer(b"<p>", b"Connection: close", status=b"503 X"))
-    with BadServer(reset_after(), fault, good) as server:
+    with ScriptedServer(reset_after(), fault, good) as server:
         async with way.auth(server.url, clock=manual_clock, max_attempts=3) as auth:
             await federate(auth, previous)
     heads = [request.partition(b"\r\n\r\n")[0].lower() for request in server.requests]
@@ -337,7 +328,7 @@ ATTEMPTS = {
 
 @pytest.mark.parametrize("case", [case for case in QUICK if case.name in ATTEMPTS], ids=str)
 async def test_only_what_a_retry_may_help_is_retried(way, previous, manual_clock, case, no_jitter):
-    with BadServer(case.script) as server:
+    with ScriptedServer(case.script) as server:
         async with way.auth(server.url, clock=manual_clock, max_attempts=3) as auth:
             check(await refused(auth, previous), case, previous)
         assert len(server.requests) == ATTEMPTS[case.name]
@@ -352,7 +343,7 @@ async def test_an_outage_never_looks_like_signed_out_and_ends_by_itself(
 ):
     store = await previous.store()
     manual_clock.advance(3595)  # over, by the margin
-    with BadServer(case.script, good) as server:
+    with ScriptedServer(case.script, good) as server:
         async with way.auth(server.url, store=store, clock=manual_clock) as auth:
             session = await auth.fetch_auth_session()
             assert session.is_signed_in
@@ -369,7 +360,7 @@ async def test_an_outage_never_looks_like_signed_out_and_ends_by_itself(
 async def test_a_client_that_hangs_within_its_own_timeout_is_a_network_error(
     previous, manual_clock, own_client
 ):
-    with BadServer(hang_after()) as server:
+    with ScriptedServer(hang_after()) as server:
         async with own_client(server.url, clock=manual_clock, client_timeout=DEADLINE) as auth:
             error = await refused(auth, previous)
     assert type(error) is errors.NetworkError

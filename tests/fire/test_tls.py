@@ -9,7 +9,8 @@ import pytest
 from amplify_federation import AuthProvider, Federated, errors
 from tests.fire.authority import Authority
 from tests.fire.secrecy import leaks_of
-from tests.fire.server import CREDENTIALS, BadServer, Peer, good, good_answer
+from tests.fire.server import CREDENTIALS, good, good_answer
+from tests.scripted_server import Peer, ScriptedServer
 
 DEADLINE = 0.25  # seconds, where the deadline is what ends the call
 GRACE = 5.0  # seconds beyond deadline + 10 % that a busy machine may take
@@ -20,7 +21,7 @@ pytestmark = [
 ]
 
 
-def url_of(server: BadServer, host: str = "localhost") -> str:
+def url_of(server: ScriptedServer, host: str = "localhost") -> str:
     return f"https://{host}:{server.port}"
 
 
@@ -37,10 +38,10 @@ async def refused(way, previous, clock, url, **settings) -> errors.AuthError:
 
 
 async def test_a_trusted_server_is_served(way, previous, manual_clock, authority):
-    with BadServer(good, tls=authority.server_context("localhost")) as server:
+    with ScriptedServer(good, tls=authority.server_context("localhost")) as server:
         async with way.auth(url_of(server), clock=manual_clock) as auth:
             result = await auth.federate_to_identity_pool(previous.token, AuthProvider.GOOGLE)
-        assert server.connections == 1
+        assert server.accepted == 1
     assert result.credentials.access_key_id == CREDENTIALS["AccessKeyId"]
 
 
@@ -56,7 +57,7 @@ CERTIFICATES = {
 async def test_a_wrong_certificate_is_refused_before_anything_is_sent(
     way, previous, manual_clock, authority, wrong, host
 ):
-    with BadServer(good, tls=authority.server_context(host, **wrong)) as server:
+    with ScriptedServer(good, tls=authority.server_context(host, **wrong)) as server:
         error = await refused(way, previous, manual_clock, url_of(server))
         assert server.requests == []
     assert type(error) is errors.NetworkError
@@ -68,7 +69,7 @@ async def test_an_authority_that_nobody_trusts_is_refused(
     way, previous, manual_clock, tmp_path_factory
 ):
     other = Authority(tmp_path_factory.mktemp("other"))
-    with BadServer(good, tls=other.server_context("localhost")) as server:
+    with ScriptedServer(good, tls=other.server_context("localhost")) as server:
         error = await refused(way, previous, manual_clock, url_of(server))
         assert server.requests == []
     assert type(error) is errors.NetworkError
@@ -81,7 +82,7 @@ def farewell(peer: Peer) -> None:
 
 def plain_http(peer: Peer) -> None:
     peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-    peer.hang()
+    peer.wait_for_close()
 
 
 NO_TLS = {
@@ -96,7 +97,7 @@ NO_TLS = {
 
 @pytest.mark.parametrize("script", NO_TLS.values(), ids=NO_TLS.keys())
 async def test_a_failed_handshake_is_a_network_error(way, previous, manual_clock, script):
-    with BadServer(script) as server:
+    with ScriptedServer(script) as server:
         error = await refused(way, previous, manual_clock, url_of(server))
     assert type(error) is errors.NetworkError
     assert error.retryable
@@ -107,14 +108,14 @@ async def test_a_server_of_an_old_version_is_refused(way, previous, manual_clock
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with BadServer(good, tls=context) as server:
+    with ScriptedServer(good, tls=context) as server:
         error = await refused(way, previous, manual_clock, url_of(server))
         assert server.requests == []
     assert type(error) is errors.NetworkError
 
 
 SLOW = {
-    "silence": lambda peer: peer.hang(),
+    "silence": lambda peer: peer.wait_for_close(),
     "endless records": lambda peer: peer.send_for_ever(b"\x16\x03\x03\x40\x00" + b"\x00" * 16_384),
     "drip": lambda peer: peer.drip([b"\x16", b"\x03", b"\x03", b"\x3f", b"\xff", *[b"\x00"] * 900]),
 }
@@ -122,7 +123,7 @@ SLOW = {
 
 @pytest.mark.parametrize("script", SLOW.values(), ids=SLOW.keys())
 async def test_a_slow_handshake_is_ended_by_the_deadline(way, previous, manual_clock, script):
-    with anyio.fail_after(DEADLINE * 1.1 + GRACE), BadServer(script) as server:
+    with anyio.fail_after(DEADLINE * 1.1 + GRACE), ScriptedServer(script) as server:
         error = await refused(way, previous, manual_clock, url_of(server), timeout=DEADLINE)
     assert type(error) is errors.CallTimeoutError
     assert error.retryable
@@ -163,7 +164,7 @@ CUTS = {
 async def test_an_answer_that_is_cut_under_tls_is_an_error(
     way, previous, manual_clock, authority, script
 ):
-    with BadServer(script, tls=authority.server_context("localhost")) as server:
+    with ScriptedServer(script, tls=authority.server_context("localhost")) as server:
         error = await refused(way, previous, manual_clock, url_of(server))
     assert isinstance(error, errors.NetworkError | errors.MalformedResponseError)
     assert type(error) is not errors.CallTimeoutError

@@ -192,7 +192,7 @@ async def test_a_call_that_is_cancelled_leaves_no_frame_with_the_token(
     def silent(peer):
         peer.request()
         anyio.from_thread.run_sync(asked.set, token=token)
-        peer.wait_for_farewell()
+        peer.wait_for_close()
 
     token = anyio.lowlevel.current_token()
     client = client_for(serve(silent).url)
@@ -363,7 +363,7 @@ def relaying(url, answers=1_000):
             date = f"Date: {answer.headers['Date']}\r\nContent-Length: {len(content)}\r\n\r\n"
             peer.send(f"HTTP/1.1 {answer.status} X\r\n{date}".encode() + content)
         else:
-            peer.wait_for_farewell()
+            peer.wait_for_close()
         upstream.close()
 
     return script
@@ -402,7 +402,7 @@ async def test_a_certificate_that_is_not_trusted_is_told_in_its_own_words(
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
     ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
-    server = serve(lambda peer: peer.request(), wrap=ours.server_context("localhost").wrap_socket)
+    server = serve(lambda peer: peer.request(), tls=ours.server_context("localhost"))
     monkeypatch.setenv("SSL_CERT_FILE", theirs.path)
     monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
     client = client_for(f"https://localhost:{server.port}", max_attempts=1)
@@ -432,8 +432,8 @@ def test_federation_works_on_uvloop_and_with_eager_tasks(tmp_path, monkeypatch, 
     fake = FakeCognito()
     pool_id = fake.create_identity_pool()
     with fake.serve() as url:
-        wrap = authority.server_context("localhost").wrap_socket if tls else None
-        relay = serve(relaying(url), wrap=wrap)
+        context = authority.server_context("localhost") if tls else None
+        relay = serve(relaying(url), tls=context)
         scheme = "https" if tls else "http"
         pool = IdentityPool(pool_id, endpoint_url=f"{scheme}://localhost:{relay.port}")
 

@@ -223,7 +223,7 @@ async def test_an_early_answer_to_a_request_not_read_is_taken(serve, open_caller
     def script(peer):
         peer.connection.recv(1)  # an answer before its request is refused
         peer.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
-        peer.wait_for_farewell()
+        peer.wait_for_close()
 
     async with open_caller(serve(script).url) as caller:
         assert (await post(caller, b"x" * 9_000_000)).status_code == 413
@@ -235,7 +235,7 @@ async def test_a_cancelled_call_ends_its_connection_and_no_other(serve, open_cal
     def hanging(peer):
         peer.request()
         asked.set()
-        peer.wait_for_farewell()
+        peer.wait_for_close()
         hung_up.set()
 
     server = serve(hanging, answering)
@@ -279,7 +279,7 @@ async def test_nothing_is_left_open_after_closing(serve, open_caller):
     def script(peer):
         peer.request()
         peer.send(OK)
-        peer.wait_for_farewell()
+        peer.wait_for_close()
 
     caller = open_caller(serve(script).url)
     async with anyio.create_task_group() as group:
@@ -294,7 +294,7 @@ async def test_a_plain_answer_that_nobody_asked_for_is_nobodys(serve, open_calle
     def forging(peer):
         peer.request()
         peer.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
-        peer.wait_for_farewell()
+        peer.wait_for_close()
 
     server = serve(forging, answering)
     async with open_caller(server.url) as caller:
@@ -389,7 +389,7 @@ async def test_httpxs_timeouts_count(serve, open_caller, monkeypatch, name, kind
     monkeypatch.setattr(
         "amplify_federation._http.pool.Pool._has_room", lambda _self: name == "read"
     )
-    server = serve(lambda peer: peer.wait_for_farewell())
+    server = serve(lambda peer: peer.wait_for_close())
     async with open_caller(server.url) as caller:
         timeout = httpx.Timeout(None, **{name: 0.05})
         with pytest.raises(kind):
@@ -493,11 +493,11 @@ class TestTls:
         context.set_alpn_protocols(["http/1.1"])
         return context
 
-    def wrap(self, authority):
+    def context(self, authority):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority["cert"], authority["key"])
         context.set_alpn_protocols(["h2", "http/1.1"])
-        return context.wrap_socket
+        return context
 
     async def test_calls_go_over_tls_and_keep_the_connection(self, serve, open_caller, authority):
         protocols = []
@@ -506,7 +506,7 @@ class TestTls:
             protocols.append(peer.connection.selected_alpn_protocol())
             answering(peer)
 
-        server = serve(script, wrap=self.wrap(authority))
+        server = serve(script, tls=self.context(authority))
         url = f"https://localhost:{server.port}"
         async with open_caller(url, self.trusting(authority)) as caller:
             for _ in range(3):
@@ -518,7 +518,7 @@ class TestTls:
         self, serve, open_caller, authority
     ):
         seen = []
-        server = serve(lambda peer: seen.append(peer.request()), wrap=self.wrap(authority))
+        server = serve(lambda peer: seen.append(peer.request()), tls=self.context(authority))
         async with open_caller(
             f"https://localhost:{server.port}", ssl.create_default_context()
         ) as caller:
@@ -528,7 +528,7 @@ class TestTls:
         assert not any(seen)
 
     async def test_a_certificate_for_another_host_is_refused(self, serve, open_caller, authority):
-        server = serve(answering, wrap=self.wrap(authority))
+        server = serve(answering, tls=self.context(authority))
         url = f"https://127.0.0.1:{server.port}"
         async with open_caller(url, self.trusting(authority)) as caller:
             error = await failure_of(caller)
@@ -544,9 +544,9 @@ class TestTls:
         def forging(peer):
             peer.request()
             peer.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
-            peer.wait_for_farewell()
+            peer.wait_for_close()
 
-        server = serve(forging, answering, wrap=self.wrap(authority))
+        server = serve(forging, answering, tls=self.context(authority))
         url = f"https://localhost:{server.port}"
         async with open_caller(url, self.trusting(authority)) as caller:
             for _ in range(2):
@@ -566,9 +566,9 @@ class TestTls:
             peer.send(OK)
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
             peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-            peer.wait_for_farewell()
+            peer.wait_for_close()
 
-        server = serve(forging, answering, wrap=self.wrap(authority))
+        server = serve(forging, answering, tls=self.context(authority))
         url = f"https://localhost:{server.port}"
         contents = []
         async with open_caller(url, self.trusting(authority)) as caller:
@@ -592,9 +592,9 @@ class TestTls:
             peer.send(OK)
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
             sent.set()
-            peer.wait_for_farewell()
+            peer.wait_for_close()
 
-        server = serve(forging, answering, wrap=self.wrap(authority))
+        server = serve(forging, answering, tls=self.context(authority))
         url = f"https://localhost:{server.port}"
         async with open_caller(url, self.trusting(authority)) as caller:
             assert (await post(caller)).content == b"{}"
@@ -608,7 +608,7 @@ class TestTls:
         def silent(peer):
             peer.connection.recv(1)
             met.set()
-            peer.wait_for_farewell()
+            peer.wait_for_close()
             hung_up.set()
 
         server = serve(silent)
@@ -785,7 +785,7 @@ async def test_a_stream_that_is_left_closes_its_connection(serve, open_caller):
     def script(peer):
         peer.connection.recv(65_536)
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc")
-        peer.wait_for_farewell()
+        peer.wait_for_close()
         hung_up.set()
 
     async with open_caller(serve(script).url) as caller:
@@ -811,10 +811,10 @@ async def test_the_target_and_the_name_in_tls_may_be_given_by_extensions(serve, 
     def remember(peer):
         asked.append(peer.request())
         peer.send(OK)
-        peer.wait_for_farewell()
+        peer.wait_for_close()
 
     context = authority.server_context("named.test")
-    server = serve(remember, wrap=context.wrap_socket)
+    server = serve(remember, tls=context)
     trusting = ssl.create_default_context(cafile=authority.path)
     async with httpx.AsyncClient(transport=LeanTransport(verify=trusting)) as client:
         url = f"https://127.0.0.1:{server.port}/path"
@@ -845,6 +845,7 @@ async def test_a_body_that_is_cut_short_by_an_early_answer_is_closed(serve, decl
         peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         peer.connection.shutdown(socket.SHUT_WR)
         time.sleep(0.05)
+        peer.reset()
 
     server = serve(early)
     framing = ("Content-Length", str(1 << 40)) if declared else ("Transfer-Encoding", "chunked")

@@ -14,7 +14,8 @@ from amplify_federation._oidc.http import provider_http
 from amplify_federation._oidc.library import Form
 from tests.fire.authority import Authority
 from tests.fire.secrecy import leaks_of
-from tests.http.conftest import OK, ScriptedServer
+from tests.http.conftest import OK
+from tests.scripted_server import ScriptedServer
 
 URL = "https://p.example.com/x"
 
@@ -205,7 +206,7 @@ async def test_a_request_that_is_cancelled_leaves_no_frame_with_its_secrets(
     def silent(peer):
         peer.request()
         anyio.from_thread.run_sync(asked.set, token=here)
-        peer.wait_for_farewell()
+        peer.wait_for_close()
 
     async def post():
         try:
