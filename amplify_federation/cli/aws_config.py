@@ -36,7 +36,7 @@ _CONFLICTING = _KEYS | frozenset(
         "web_identity_token_file",
     }
 )
-_DEFAULTS = {"default", "profile default"}
+_DEFAULTS = frozenset({"default", "profile default", 'profile "default"', "profile 'default'"})
 BY_HAND = "Write the profile by hand; `amplify-federation credentials --help` shows it."
 
 
@@ -124,8 +124,9 @@ def edited(before: str, profile: str, process: str, region: str) -> Edit:
 
 
 def _place_of(lines: list[str], profile: str) -> slice | None:
-    wanted = _DEFAULTS if profile == "default" else set[str]()
-    wanted |= {f"profile {profile}", f'profile "{profile}"', f"profile '{profile}'"}
+    wanted = {f"profile {profile}", f'profile "{profile}"', f"profile '{profile}'"}
+    if profile == "default":
+        wanted = {*_DEFAULTS}
     return next((place for name, place in _sections(lines) if name in wanted), None)
 
 
@@ -157,20 +158,31 @@ def without_default_credentials(before: str) -> str | None:
     """Return a file from which AWS tools get no credentials without naming a profile.
 
     It is a copy without the default profile's ways to credentials, and without the other profiles
-    that have keys. Returns `None` if there is none to take out of the default profile.
+    that have keys. Returns `None` if there is none to take out of the default profile. Raises
+    `ConfigurationError` for a file that AWS tools do not read.
     """
+    if not _gives_credentials(before):
+        return None
     lines = before.splitlines(keepends=True)
     kept: list[str] = []
-    changed = False
     for name, place in _sections(lines):
         head, *rest = lines[place]
         if name in _DEFAULTS:
             own, _ = _without_conflicts(rest, "")
-            changed |= own != rest
-            kept += [head, *own]
-        elif _KEYS.isdisjoint(map(_option_of, rest)):
+            kept += [head, *own] if not _gives_credentials("".join([head, *own])) else [head]
+        elif _KEYS.isdisjoint(_option_of(line.lstrip()) for line in rest):
             kept += [head, *rest]
-    return "".join(kept) if changed else None
+    return "".join(kept)
+
+
+def _gives_credentials(text: str) -> bool:
+    """Whether AWS tools get credentials from the default profile of a file."""
+    parser = parsed(text)
+    return any(
+        not {*_CONFLICTING, "credential_process"}.isdisjoint(parser[name])
+        for name in parser.sections()
+        if " ".join(name.split()) in _DEFAULTS
+    )
 
 
 def _without_conflicts(lines: list[str], process: str) -> tuple[list[str], list[str]]:

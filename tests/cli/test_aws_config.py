@@ -40,6 +40,14 @@ def test_the_copy_has_no_key_of_another_profile_and_no_profile_without_its_key()
     assert without_default_credentials(before) == f"[default]\n{MINE}"
 
 
-@pytest.mark.parametrize("before", ["", MINE, f"[other]\n{KEYS}", "[default]\nregion = x\n", "x"])
+@pytest.mark.parametrize("name", ["default", "profile default", 'profile "default"'])
+def test_a_default_profile_is_found_as_botocore_finds_it(name):
+    indented = "".join(f"  {line}\n" for line in KEYS.splitlines())
+    assert without_default_credentials(f"[{name}]\n{indented}") == f"[{name}]\n"
+    other = f"[other]\n{indented}"
+    assert without_default_credentials(f"[{name}]\n{KEYS}{other}") == f"[{name}]\n"
+
+
+@pytest.mark.parametrize("before", ["", MINE, f"[other]\n{KEYS}", "[default]\nregion = x\n"])
 def test_a_file_without_default_credentials_needs_no_copy(before):
     assert without_default_credentials(before) is None
