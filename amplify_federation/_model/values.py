@@ -1,6 +1,6 @@
 """Credentials and tokens: frozen values that show no secret.
 
-This file owns how a secret is held in memory.
+This file owns how a secret is stored in memory.
 """
 
 from datetime import UTC, datetime
