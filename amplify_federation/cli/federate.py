@@ -6,10 +6,9 @@ from amplify_federation import AuthProvider, FederationResult
 from amplify_federation.cli.client_settings import PROVIDER_VARIABLE
 from amplify_federation.cli.options import NAMES, ProviderType, Target, run, session_command
 from amplify_federation.cli.output import (
-    masked_key_id,
+    credentials_text,
     print_json,
     print_pairs,
-    remaining,
     utc_text,
     wants_json,
 )
@@ -91,6 +90,6 @@ def report(
             *known.items(),
             ("provider", provider.login_key),
             ("identity", result.identity_id),
-            ("credentials", f"{masked_key_id(credentials)}, {remaining(credentials)}"),
+            ("credentials", credentials_text(credentials)),
         ]
     )

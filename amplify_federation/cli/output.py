@@ -179,6 +179,11 @@ def masked_key_id(credentials: AWSCredentials) -> str:
     return f"{whole[:4]}...{whole[-4:]}"
 
 
+def credentials_text(credentials: AWSCredentials) -> str:
+    """Return credentials without their secrets, and how long they are valid."""
+    return f"{masked_key_id(credentials)}, {remaining(credentials)}"
+
+
 def utc_text(when: datetime) -> str:
     """Return a time in UTC as AWS writes it, to the second."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

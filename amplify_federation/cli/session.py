@@ -23,11 +23,10 @@ from amplify_federation import (
 from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
 from amplify_federation.cli.options import Target, examples, run, session_command, store_option
 from amplify_federation.cli.output import (
+    credentials_text,
     json_option,
-    masked_key_id,
     print_json,
     print_pairs,
-    remaining,
     utc_text,
     wants_json,
 )
@@ -99,7 +98,7 @@ def _print(target: Target, look: _Look) -> None:
     elif identity := session.identity_id_result.value_or_none:
         rows.append(("guest", identity))
     if credentials is not None:
-        rows.append(("credentials", f"{masked_key_id(credentials)}, {remaining(credentials)}"))
+        rows.append(("credentials", credentials_text(credentials)))
     rows += [("session", target.session), ("pool", target.pool().identity_pool_id)]
     print_pairs(rows)
     error = session.credentials_result.error or session.renewal_error
