@@ -590,7 +590,7 @@ async def test_a_session_at_work_shows_nothing_and_logs_nothing(world, caplog):
         assert_silent(text, world.token, *secrets)
 
 
-async def test_many_users_show_nobody(world):
+async def test_users_and_their_handles_show_no_secret(world):
     async with (
         world.client() as client,
         world.users(client) as users,

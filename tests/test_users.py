@@ -222,7 +222,7 @@ def stored(request, world):
     return world
 
 
-async def test_making_one_calls_nobody_and_its_first_fetch_federates(world):
+async def test_making_one_makes_no_call_and_its_first_fetch_federates(world):
     users, token = world.users(), world.token()
     bearer = users.bearer(token, GOOGLE)
     assert (world.calls(), bearer.state) == ([], SignedOut())

@@ -74,7 +74,7 @@ async def test_ending_nothing_is_nothing():
     await Background().end()
 
 
-async def test_a_failure_is_logged_by_its_class_and_takes_nobody_down(caplog):
+async def test_a_failure_is_logged_by_its_class_and_not_raised(caplog):
     background = Background()
 
     async def fail():

@@ -35,7 +35,7 @@ async def test_a_listener_gets_what_came_since_it_listens():
         assert await read(stream) == ["since"]
 
 
-async def test_a_listener_who_waits_is_woken():
+async def test_a_listener_that_waits_is_woken():
     broadcast, got = Broadcast(), []
 
     async def listen(stream):
@@ -69,7 +69,7 @@ async def test_exactly_as_many_as_are_kept_are_not_too_many():
         assert stream.dropped == 0
 
 
-async def test_the_end_wakes_who_waits():
+async def test_the_end_wakes_a_listener_that_waits():
     broadcast, ended = Broadcast(), []
 
     async def listen(stream):
@@ -91,7 +91,7 @@ async def test_an_ended_stream_stays_ended():
                 await anext(stream)
 
 
-async def test_who_stopped_listening_is_forgotten():
+async def test_a_listener_that_stopped_is_forgotten():
     broadcast = Broadcast()
     async with listening(broadcast) as stream:
         pass
@@ -112,7 +112,7 @@ async def test_cancelling_a_listener_loses_no_event():
 
 
 @virtual_time
-async def test_a_listener_who_waits_looks_again_and_again():
+async def test_a_listener_that_waits_looks_again_and_again():
     broadcast, looks = Broadcast(), []
 
     async def look():

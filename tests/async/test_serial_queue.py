@@ -77,7 +77,7 @@ async def test_what_the_work_raises_reaches_its_caller_and_frees_the_next():
     assert (await jobs.run(0)).result == [0]
 
 
-async def test_a_caller_who_is_cancelled_frees_the_next():
+async def test_a_caller_that_is_cancelled_frees_the_next():
     jobs = Jobs()
     async with (
         pending(jobs.run(0), at=jobs.gate) as first,

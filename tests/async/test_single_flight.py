@@ -33,7 +33,7 @@ async def test_any_number_of_callers_share_one_piece_of_work():
     assert not flight.is_running
 
 
-async def test_a_caller_who_comes_later_works_anew():
+async def test_a_caller_that_comes_later_works_anew():
     flight, work = SingleFlight(), Work()
     work.gate.open()
     assert [await flight.join(work) for _ in range(3)] == [1, 2, 3]
@@ -98,7 +98,7 @@ async def test_work_has_the_deadline_and_the_context_of_the_caller_that_began_it
     assert not flight.is_running
 
 
-async def test_a_cancelled_follower_disturbs_nobody():
+async def test_a_cancelled_follower_disturbs_no_other():
     flight, work = SingleFlight(), Work()
     async with (
         pending(flight.join(work), at=work.gate) as leader,

@@ -39,7 +39,7 @@ def mismatch():
     return error
 
 
-def played(flow, *answers):
+def run(flow, *answers):
     """Drive a flow with answers and errors; return its calls and its result."""
     calls = [next(flow)]
     try:
@@ -52,7 +52,7 @@ def played(flow, *answers):
 
 
 def test_a_login_is_asked_for_its_identity_then_for_credentials():
-    calls, result = played(by_login(MEMBERS, LOGINS), Answer(IDENTITY), LAST)
+    calls, result = run(by_login(MEMBERS, LOGINS), Answer(IDENTITY), LAST)
     assert [operation for operation, _ in calls] == ["GetId", "GetCredentialsForIdentity"]
     assert calls[0][1]["IdentityPoolId"] == POOL
     assert calls[0][1]["AccountId"] == "123456789012"
@@ -63,13 +63,13 @@ def test_a_login_is_asked_for_its_identity_then_for_credentials():
 
 
 def test_a_guest_sends_neither_logins_nor_a_role():
-    calls, _ = played(by_login(MEMBERS, {}), Answer(IDENTITY), LAST)
+    calls, _ = run(by_login(MEMBERS, {}), Answer(IDENTITY), LAST)
     assert calls[0][1] == {"IdentityPoolId": POOL, "AccountId": "123456789012"}
     assert calls[1][1] == {"IdentityId": IDENTITY}
 
 
 def test_a_given_identity_costs_one_call():
-    calls, result = played(by_identity(MEMBERS, IDENTITY, LOGINS), LAST)
+    calls, result = run(by_identity(MEMBERS, IDENTITY, LOGINS), LAST)
     assert [operation for operation, _ in calls] == ["GetCredentialsForIdentity"]
     assert result is LAST
 
@@ -83,13 +83,13 @@ def test_a_given_identity_is_never_replaced(error):
 
 
 def test_a_known_identity_costs_one_call():
-    calls, _ = played(by_known_identity(MEMBERS, IDENTITY, LOGINS), LAST)
+    calls, _ = run(by_known_identity(MEMBERS, IDENTITY, LOGINS), LAST)
     assert [operation for operation, _ in calls] == ["GetCredentialsForIdentity"]
 
 
 @pytest.mark.parametrize("error", [mismatch(), ResourceNotFoundError("gone")])
 def test_a_known_identity_that_is_lost_is_asked_for_once_more(error):
-    calls, result = played(by_known_identity(MEMBERS, IDENTITY, LOGINS), error, Answer(OTHER), LAST)
+    calls, result = run(by_known_identity(MEMBERS, IDENTITY, LOGINS), error, Answer(OTHER), LAST)
     assert [operation for operation, _ in calls] == [
         "GetCredentialsForIdentity", "GetId", "GetCredentialsForIdentity",
     ]  # fmt: skip
@@ -132,7 +132,7 @@ def logins_of(calls):
 
 def test_all_good_logins_go_out_together():
     refused = []
-    calls, result = played(by_good_logins(MEMBERS, IDENTITY, BOTH, refused=refused), LAST)
+    calls, result = run(by_good_logins(MEMBERS, IDENTITY, BOTH, refused=refused), LAST)
     assert logins_of(calls) == [("accounts.google.com", "appleid.apple.com")]
     assert result is LAST
     assert refused == []
@@ -141,7 +141,7 @@ def test_all_good_logins_go_out_together():
 def test_a_refused_login_among_several_is_found_by_asking_with_each():
     refused = []
     flow = by_good_logins(MEMBERS, IDENTITY, BOTH, refused=refused)
-    calls, result = played(flow, refusal(), refusal(), LAST)
+    calls, result = run(flow, refusal(), refusal(), LAST)
     assert logins_of(calls)[1:] == [("accounts.google.com",), ("appleid.apple.com",)]
     assert result is LAST
     assert refused == [GOOGLE]
@@ -174,7 +174,7 @@ def test_trouble_that_is_not_about_a_token_refuses_no_login():
 
 
 def test_the_same_identity_is_asked_for_before_its_credentials():
-    calls, result = played(by_same_identity(MEMBERS, IDENTITY, LOGINS), Answer(IDENTITY), LAST)
+    calls, result = run(by_same_identity(MEMBERS, IDENTITY, LOGINS), Answer(IDENTITY), LAST)
     assert [operation for operation, _ in calls] == ["GetId", "GetCredentialsForIdentity"]
     assert result is LAST
 
@@ -187,7 +187,7 @@ def test_a_login_of_somebody_else_is_never_sent_with_a_known_identity():
 
 
 def test_unlinking_is_one_call():
-    calls, _ = played(unlinking(IDENTITY, BOTH, APPLE), Answer())
+    calls, _ = run(unlinking(IDENTITY, BOTH, APPLE), Answer())
     assert calls == [
         (
             "UnlinkIdentity",

@@ -93,7 +93,7 @@ def cancelling(way):
     return way[1]
 
 
-class Scene(World):
+class FileWorld(World):
     """A world on the disk."""
 
     def __init__(self, folder):
@@ -120,18 +120,18 @@ class Scene(World):
 
 
 async def at_each_suspension(tmp_path, cancelling, prepare, call, check):
-    """Play the scene again and again, cancelled one suspension later each time, until it ends."""
+    """Make the call again and again, cancelled one suspension later each time, until it ends."""
     complaints = []
     if sniffio.current_async_library() == "asyncio":
         asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     for at in range(1, MOST):
-        scene = Scene(tmp_path / str(at))
+        world = FileWorld(tmp_path / str(at))
         with anyio.fail_after(PATIENCE):
-            auth = scene.auth()
-            before = await prepare(scene, auth)
-            steps = Steps(call(scene, auth), at)
+            auth = world.auth()
+            before = await prepare(world, auth)
+            steps = Steps(call(world, auth), at)
             await cancelling(steps)
-            await check(scene, auth, before)
+            await check(world, auth, before)
             await auth.aclose()
         assert complaints == []
         if steps.suspensions < at:
@@ -140,58 +140,58 @@ async def at_each_suspension(tmp_path, cancelling, prepare, call, check):
     pytest.fail("the call never ended")
 
 
-async def federated(scene, auth):
-    return await federate(auth, scene.token("alice"))
+async def federated(world, auth):
+    return await federate(auth, world.token("alice"))
 
 
-async def stale(scene, auth):
-    result = await federated(scene, auth)
-    scene.clock.advance(OVER)
+async def stale(world, auth):
+    result = await federated(world, auth)
+    world.clock.advance(OVER)
     return result
 
 
 async def test_a_cancelled_federation_leaves_the_old_session_or_the_new_one(tmp_path, cancelling):
     seen = set()
 
-    async def check(scene, auth, before):
-        await scene.assert_nothing_is_left(auth)
+    async def check(world, auth, before):
+        await world.assert_nothing_is_left(auth)
         assert isinstance(auth.state, Federated)
         seen.add(auth.state.identity_id == before.identity_id)
-        await federate(auth, scene.token("carol"))
+        await federate(auth, world.token("carol"))
 
     await at_each_suspension(
         tmp_path,
         cancelling,
         federated,
-        lambda scene, auth: federate(auth, scene.token("bob")),
+        lambda world, auth: federate(auth, world.token("bob")),
         check,
     )
     assert seen == {True, False}
 
 
 async def test_a_cancelled_first_federation_leaves_nothing_or_a_session(tmp_path, cancelling):
-    async def prepare(scene, auth):
+    async def prepare(world, auth):
         await auth.fetch_auth_session()
-        await scene.store._files.make()
+        await world.store._files.make()
 
-    async def check(scene, auth, before):
-        await scene.assert_nothing_is_left(auth)
+    async def check(world, auth, before):
+        await world.assert_nothing_is_left(auth)
         assert isinstance(auth.state, SignedOut | Federated)
 
     await at_each_suspension(
-        tmp_path, cancelling, prepare, lambda scene, auth: federate(auth, scene.token()), check
+        tmp_path, cancelling, prepare, lambda world, auth: federate(auth, world.token()), check
     )
 
 
 async def test_a_cancelled_renewal_leaves_the_old_credentials_or_the_new_ones(tmp_path, cancelling):
     seen = set()
 
-    async def check(scene, auth, before):
-        await scene.assert_nothing_is_left(auth)
+    async def check(world, auth, before):
+        await world.assert_nothing_is_left(auth)
         seen.add(auth.state.credentials == before.credentials)
         session = await auth.fetch_auth_session()
         assert session.credentials != before.credentials
-        assert len(scene.calls()) <= 4
+        assert len(world.calls()) <= 4
 
     await at_each_suspension(
         tmp_path, cancelling, stale, lambda _, auth: auth.fetch_auth_session(), check
@@ -202,13 +202,13 @@ async def test_a_cancelled_renewal_leaves_the_old_credentials_or_the_new_ones(tm
 async def test_followers_of_a_cancelled_renewal_are_served(tmp_path, cancelling):
     served = []
 
-    async def call(scene, auth):
+    async def call(world, auth):
         await auth.fetch_auth_session()
 
-    async def check(scene, auth, before):
-        await scene.assert_nothing_is_left(auth)
+    async def check(world, auth, before):
+        await world.assert_nothing_is_left(auth)
 
-    async def crowd(steps):
+    async def with_followers(steps):
         async def following():
             session = await current[0].fetch_auth_session()
             served.append(session.credentials_result.error)
@@ -221,18 +221,18 @@ async def test_followers_of_a_cancelled_renewal_are_served(tmp_path, cancelling)
 
     current = []
 
-    async def prepare(scene, auth):
+    async def prepare(world, auth):
         current[:] = [auth]
-        return await stale(scene, auth)
+        return await stale(world, auth)
 
-    await at_each_suspension(tmp_path, crowd, prepare, call, check)
+    await at_each_suspension(tmp_path, with_followers, prepare, call, check)
     assert served
     assert set(served) == {None}
 
 
-async def test_a_cancelled_follower_disturbs_nobody(tmp_path, cancelling):
-    async def check(scene, auth, before):
-        await scene.assert_nothing_is_left(auth)
+async def test_a_cancelled_follower_disturbs_no_other(tmp_path, cancelling):
+    async def check(world, auth, before):
+        await world.assert_nothing_is_left(auth)
         assert auth.state.credentials != before.credentials
 
     async def behind_a_leader(steps):
@@ -247,9 +247,9 @@ async def test_a_cancelled_follower_disturbs_nobody(tmp_path, cancelling):
         session = await current[0].fetch_auth_session()
         assert session.credentials_result.error is None
 
-    async def prepare(scene, auth):
+    async def prepare(world, auth):
         current[:] = [auth]
-        return await stale(scene, auth)
+        return await stale(world, auth)
 
     await at_each_suspension(
         tmp_path, behind_a_leader, prepare, lambda _, auth: auth.fetch_auth_session(), check
@@ -259,8 +259,8 @@ async def test_a_cancelled_follower_disturbs_nobody(tmp_path, cancelling):
 async def test_a_cancelled_clear_that_had_begun_to_write_has_cleared(tmp_path, cancelling):
     seen = set()
 
-    async def check(scene, auth, before):
-        await scene.assert_nothing_is_left(auth)
+    async def check(world, auth, before):
+        await world.assert_nothing_is_left(auth)
         seen.add(type(auth.state))
         await auth.clear_federation_to_identity_pool()
         assert isinstance(auth.state, SignedOut)
@@ -276,23 +276,23 @@ async def test_a_cancelled_clear_that_had_begun_to_write_has_cleared(tmp_path, c
 
 
 async def test_a_cancelled_listener_loses_no_event_of_another(tmp_path, cancelling):
-    async def listen(scene, auth):
+    async def listen(world, auth):
         async with auth.events() as stream:
-            await scene.other.fetch_auth_session(force_refresh=True)  # another handle's renewal
+            await world.other.fetch_auth_session(force_refresh=True)  # another handle's renewal
             return (await anext(stream)).kind
 
-    async def prepare(scene, auth):
-        scene.other = scene.auth(store=scene.another_store())
-        return await federated(scene, auth)
+    async def prepare(world, auth):
+        world.other = world.auth(store=world.another_store())
+        return await federated(world, auth)
 
-    async def check(scene, auth, before):
+    async def check(world, auth, before):
         async with auth.events() as stream:
             await auth.clear_federation_to_identity_pool()
             await auth.aclose()
             kinds = [event.kind async for event in stream]
         assert kinds[-1] == "federation_cleared"
-        await scene.other.aclose()
-        await scene.assert_nothing_is_left(None)
+        await world.other.aclose()
+        await world.assert_nothing_is_left(None)
 
     await at_each_suspension(tmp_path, cancelling, prepare, listen, check)
 
@@ -300,17 +300,17 @@ async def test_a_cancelled_listener_loses_no_event_of_another(tmp_path, cancelli
 async def test_a_cancelled_close_leaves_no_task_behind(tmp_path, cancelling, monkeypatch):
     monkeypatch.setattr(renewal, "PATIENCE", 0.0)
 
-    async def prepare(scene, auth):
+    async def prepare(world, auth):
         await auth.__aenter__()
-        await federated(scene, auth)
-        scene.clock.advance(HOUR - 200)
+        await federated(world, auth)
+        world.clock.advance(HOUR - 200)
         await auth.fetch_auth_session()  # starts a renewal in the background
         return auth
 
-    async def check(scene, auth, before):
+    async def check(world, auth, before):
         await auth.aclose()
         await anyio.wait_all_tasks_blocked()
         assert auth._session.context.background._running == {}
-        await scene.assert_nothing_is_left(auth)
+        await world.assert_nothing_is_left(auth)
 
     await at_each_suspension(tmp_path, cancelling, prepare, lambda _, auth: auth.aclose(), check)

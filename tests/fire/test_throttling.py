@@ -41,7 +41,7 @@ def jitter(monkeypatch):
     monkeypatch.setattr("random.random", random.Random(7).random)  # noqa: S311  # jitter
 
 
-class Scene:
+class Load:
     """A Cognito with the quotas of AWS, and callers over one client."""
 
     def __init__(self, *, quotas=AWS_QUOTAS) -> None:
@@ -100,63 +100,63 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(anyio_backend):
-    scene = Scene()
-    async with scene.client:
-        yield scene
+async def load(anyio_backend):
+    load = Load()
+    async with load.client:
+        yield load
 
 
 @pytest.fixture
 async def scene_without_quotas(anyio_backend):
-    scene = Scene(quotas={})
-    async with scene.client:
-        yield scene
+    load = Load(quotas={})
+    async with load.client:
+        yield load
 
 
 async def test_a_thousand_callers_at_once_are_served_or_refused_in_seconds_without_a_stampede(
-    scene, jitter
+    load, jitter
 ):
-    await scene.all_federate()
-    assert len(scene.outcomes) == CALLERS
-    assert scene.all_refusals_are_throttling()
-    assert scene.served >= GET_ID * 2
-    assert max(scene.times) <= LONGEST
-    assert scene.calls("GetId", retries=False) == CALLERS
+    await load.all_federate()
+    assert len(load.outcomes) == CALLERS
+    assert load.all_refusals_are_throttling()
+    assert load.served >= GET_ID * 2
+    assert max(load.times) <= LONGEST
+    assert load.calls("GetId", retries=False) == CALLERS
     # Each success gives back a retry's cost at most.
-    assert scene.calls("GetId", retries=True) <= BUDGET / COST + scene.served
-    assert scene.calls("GetCredentialsForIdentity") == scene.served
+    assert load.calls("GetId", retries=True) <= BUDGET / COST + load.served
+    assert load.calls("GetCredentialsForIdentity") == load.served
 
 
-async def test_callers_at_the_pace_of_the_quota_are_all_served_at_the_first_try(scene, jitter):
-    await scene.all_federate(callers=400, per_second=GET_ID)
-    assert scene.served == 400
-    assert len(scene.fake.calls) == 2 * 400
-    assert max(scene.times) == 0
+async def test_callers_at_the_pace_of_the_quota_are_all_served_at_the_first_try(load, jitter):
+    await load.all_federate(callers=400, per_second=GET_ID)
+    assert load.served == 400
+    assert len(load.fake.calls) == 2 * 400
+    assert max(load.times) == 0
 
 
-async def test_callers_at_twice_the_quota_leave_little_of_it_unused(scene, jitter):
-    await scene.all_federate(callers=600, per_second=2 * GET_ID)
+async def test_callers_at_twice_the_quota_leave_little_of_it_unused(load, jitter):
+    await load.all_federate(callers=600, per_second=2 * GET_ID)
     capacity = GET_ID + GET_ID * 600 / (2 * GET_ID)
-    assert scene.all_refusals_are_throttling()
-    assert 0.9 * capacity <= scene.served <= capacity + GET_ID * LONGEST
-    assert scene.calls("GetId") <= 600 + BUDGET / COST + scene.served
-    assert max(scene.times) <= LONGEST
+    assert load.all_refusals_are_throttling()
+    assert 0.9 * capacity <= load.served <= capacity + GET_ID * LONGEST
+    assert load.calls("GetId") <= 600 + BUDGET / COST + load.served
+    assert max(load.times) <= LONGEST
 
 
 async def test_a_thousand_sessions_that_end_in_one_second_are_renewed_within_the_quota(
-    scene, jitter
+    load, jitter
 ):
     first = MemoryStore()
-    await scene.auth(store=first).federate_to_identity_pool(scene.token, AuthProvider.GOOGLE)
-    name = f"{scene.pool}/default"
+    await load.auth(store=first).federate_to_identity_pool(load.token, AuthProvider.GOOGLE)
+    name = f"{load.pool}/default"
     record = await first.read(name)
     auths = []
     for _ in range(CALLERS):
         store = MemoryStore()
         await store.compare_and_set(name, record.data, expected=None)
-        auths.append(scene.auth(store=store))
+        auths.append(load.auth(store=store))
     await anyio.sleep(3_595)  # over, by the margin
-    scene.fake.calls.clear()
+    load.fake.calls.clear()
     started, refused = anyio.current_time(), 0
 
     async def renew(auth) -> None:
@@ -173,18 +173,18 @@ async def test_a_thousand_sessions_that_end_in_one_second_are_renewed_within_the
     async with anyio.create_task_group() as group:
         for auth in auths:
             group.start_soon(renew, auth)
-    assert scene.calls("GetId") == 0
+    assert load.calls("GetId") == 0
     assert refused < 2 * CALLERS
-    assert scene.calls("GetCredentialsForIdentity", retries=True) <= BUDGET / COST + CALLERS
+    assert load.calls("GetCredentialsForIdentity", retries=True) <= BUDGET / COST + CALLERS
     assert anyio.current_time() - started < 30
 
 
-async def test_a_thousand_callers_of_one_session_are_one_caller_to_cognito(scene, jitter):
-    async with scene.auth() as auth:
-        await auth.federate_to_identity_pool(scene.token, AuthProvider.GOOGLE)
+async def test_a_thousand_callers_of_one_session_are_one_caller_to_cognito(load, jitter):
+    async with load.auth() as auth:
+        await auth.federate_to_identity_pool(load.token, AuthProvider.GOOGLE)
         await anyio.sleep(3_595)
-        scene.fake.calls.clear()
-        scene.fake.fail_next("TooManyRequestsException", times=3)
+        load.fake.calls.clear()
+        load.fake.fail_next("TooManyRequestsException", times=3)
         sessions = []
 
         async def fetch() -> None:
@@ -193,14 +193,14 @@ async def test_a_thousand_callers_of_one_session_are_one_caller_to_cognito(scene
         async with anyio.create_task_group() as group:
             for _ in range(CALLERS):
                 group.start_soon(fetch)
-        assert len(scene.fake.calls) == 3
+        assert len(load.fake.calls) == 3
         assert {type(each.credentials_result.error) for each in sessions} == {
             errors.TooManyRequestsError
         }
         assert all(each.is_signed_in for each in sessions)
         session = await auth.fetch_auth_session()
     assert session.credentials_result.error is None
-    assert len(scene.fake.calls) == 4
+    assert len(load.fake.calls) == 4
 
 
 @pytest.mark.parametrize(
@@ -208,45 +208,45 @@ async def test_a_thousand_callers_of_one_session_are_one_caller_to_cognito(scene
     [("TooManyRequestsException", COST), ("InternalErrorException", FAULT_COST)],
 )
 async def test_the_retry_quota_is_shared_over_one_client(scene_without_quotas, jitter, code, cost):
-    scene = scene_without_quotas
-    scene.fake.fail_next(code, times=10_000)
-    async with httpx.AsyncClient(transport=scene.fake.transport) as other:
+    load = scene_without_quotas
+    load.fake.fail_next(code, times=10_000)
+    async with httpx.AsyncClient(transport=load.fake.transport) as other:
         for _ in range(BUDGET // cost // 2 + 1):
-            await scene.federate()
-        assert scene.calls("GetId", retries=True) == BUDGET // cost
-        scene.fake.calls.clear()
-        await scene.federate()  # another session, the same client
-        assert scene.calls("GetId") == 1
-        await scene.federate(client=other)
-        assert scene.calls("GetId") == 1 + 3
+            await load.federate()
+        assert load.calls("GetId", retries=True) == BUDGET // cost
+        load.fake.calls.clear()
+        await load.federate()  # another session, the same client
+        assert load.calls("GetId") == 1
+        await load.federate(client=other)
+        assert load.calls("GetId") == 1 + 3
 
 
-async def test_users_share_the_retry_quota(scene, jitter):
-    scene.fake.fail_next("TooManyRequestsException", times=10_000)
-    settings = AuthSettings(clock=scene.clock)
+async def test_users_share_the_retry_quota(load, jitter):
+    load.fake.fail_next("TooManyRequestsException", times=10_000)
+    settings = AuthSettings(clock=load.clock)
     async with FederatedUsers(
-        scene.pool, store=MemoryStore(), http_client=scene.client, settings=settings
+        load.pool, store=MemoryStore(), http_client=load.client, settings=settings
     ) as users:
         for number in range(CALLERS // 10):
             with pytest.raises(errors.TooManyRequestsError):
                 await users.auth(f"user {number}").federate_to_identity_pool(
-                    scene.token, AuthProvider.GOOGLE
+                    load.token, AuthProvider.GOOGLE
                 )
-    assert scene.calls("GetId") == CALLERS // 10 + BUDGET // COST
+    assert load.calls("GetId") == CALLERS // 10 + BUDGET // COST
 
 
-async def test_successes_fill_the_retry_quota_again(scene, jitter):
-    scene.fake.fail_next("TooManyRequestsException", operation="GetId", times=150)
+async def test_successes_fill_the_retry_quota_again(load, jitter):
+    load.fake.fail_next("TooManyRequestsException", operation="GetId", times=150)
     for _ in range(50):
-        await scene.federate()
-    assert scene.calls("GetId") == 150  # the quota is empty now
+        await load.federate()
+    assert load.calls("GetId") == 150  # the quota is empty now
     for _ in range(3):
-        await scene.federate()  # 2 calls each, and each gives back 1
-    scene.fake.fail_next("TooManyRequestsException", operation="GetId")
-    scene.fake.calls.clear()
-    await scene.federate()
-    assert scene.calls("GetId") == 2
-    assert scene.served == 4
+        await load.federate()  # 2 calls each, and each gives back 1
+    load.fake.fail_next("TooManyRequestsException", operation="GetId")
+    load.fake.calls.clear()
+    await load.federate()
+    assert load.calls("GetId") == 2
+    assert load.served == 4
 
 
 RETRY_AFTER = [
@@ -270,30 +270,30 @@ RETRY_AFTER = [
 
 @pytest.mark.parametrize(("header", "chance", "seconds"), RETRY_AFTER)
 async def test_the_server_may_ask_for_a_later_retry_within_five_seconds(
-    scene, monkeypatch, header, chance, seconds
+    load, monkeypatch, header, chance, seconds
 ):
     monkeypatch.setattr("random.random", lambda: chance)
-    scene.fake.fail_next("TooManyRequestsException", retry_after_ms=header)
-    await scene.federate()
-    assert scene.served == 1
-    assert scene.times == [pytest.approx(seconds)]
+    load.fake.fail_next("TooManyRequestsException", retry_after_ms=header)
+    await load.federate()
+    assert load.served == 1
+    assert load.times == [pytest.approx(seconds)]
 
 
-async def test_a_retry_that_the_deadline_would_cut_off_is_not_waited_for(scene, jitter):
-    scene.fake.fail_next("TooManyRequestsException", retry_after_ms=4_000)
-    await scene.federate(timeout=3.0)
-    assert scene.all_refusals_are_throttling()
-    assert scene.times == [0.0]
-    assert scene.calls("GetId") == 1
+async def test_a_retry_that_the_deadline_would_cut_off_is_not_waited_for(load, jitter):
+    load.fake.fail_next("TooManyRequestsException", retry_after_ms=4_000)
+    await load.federate(timeout=3.0)
+    assert load.all_refusals_are_throttling()
+    assert load.times == [0.0]
+    assert load.calls("GetId") == 1
 
 
-async def test_the_deadline_holds_for_all_attempts_together(scene, monkeypatch):
+async def test_the_deadline_holds_for_all_attempts_together(load, monkeypatch):
     monkeypatch.setattr("random.random", lambda: 0.5)
-    scene.fake.fail_next("TooManyRequestsException", times=3)
-    await scene.federate(timeout=1.0)  # tried at 0 and 0.5 s; the next would be at 1.5 s
-    assert scene.all_refusals_are_throttling()
-    assert scene.times == [pytest.approx(0.5)]
-    assert scene.calls("GetId") == 2
+    load.fake.fail_next("TooManyRequestsException", times=3)
+    await load.federate(timeout=1.0)  # tried at 0 and 0.5 s; the next would be at 1.5 s
+    assert load.all_refusals_are_throttling()
+    assert load.times == [pytest.approx(0.5)]
+    assert load.calls("GetId") == 2
 
 
 class TestOverSockets:

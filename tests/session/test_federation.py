@@ -390,7 +390,7 @@ async def test_federations_are_served_in_order_of_call(world):
         assert auth.state.identity_id == third.result.identity_id
 
 
-async def test_a_cancelled_federation_holds_nobody_up(world):
+async def test_a_cancelled_federation_does_not_block_the_next(world):
     gate = world.transport.before[GET_ID] = Gate()
     async with world.auth() as auth:
         async with pending(federate(auth, world.token("first")), at=gate) as call:

@@ -135,7 +135,7 @@ def _record(*tokens: Secret | None) -> SessionRecord:
     return SessionRecord(Federated(sample_grant(), logins), 1, "l")
 
 
-def test_a_lent_token_is_not_written_and_comes_back_to_whoever_brings_it():
+def test_a_transient_token_is_not_written_and_comes_back_when_it_is_brought_again():
     record = _record(LENT, OTHER)
     written = encode(without_transient_token(record, LENT))
     assert b"canary" not in written
@@ -165,9 +165,10 @@ def test_an_expired_session_takes_no_token():
 
 
 @given(records)
-def test_a_record_is_read_as_it_was_written_whether_or_not_its_token_is_lent(record):
+def test_a_record_is_read_as_it_was_written_with_or_without_its_token(record):
     state = record.state
-    lent = None if isinstance(state, SignedOut) else state.linked_logins[0].token
+    token = None if isinstance(state, SignedOut) else state.linked_logins[0].token
     assert (
-        with_transient_token(decode(encode(without_transient_token(record, lent))), lent) == record
+        with_transient_token(decode(encode(without_transient_token(record, token))), token)
+        == record
     )

@@ -156,7 +156,7 @@ def test_credentials_that_are_not_there_are_urgent(context_of, state):
         (GUEST, False, True, False),
     ],
 )
-def test_who_may_be_asked_depends_on_the_state(context_of, state, guests, asks, helps):
+def test_whether_a_renewal_may_help_depends_on_the_state(context_of, state, guests, asks, helps):
     context = context_of(state, guests=guests, asks=asks)
     assert may_help(context) is helps
     context.repository.replaced = True

@@ -24,7 +24,7 @@ OVER = HOUR - MARGIN
 # The boundaries
 
 
-async def test_nobody_renews_a_second_before_the_window(world):
+async def test_a_fetch_renews_early_within_the_window_and_not_a_second_before(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.calls()
@@ -141,7 +141,7 @@ async def test_leaving_ends_a_renewal_in_the_background(world):
             await auth.fetch_auth_session()
 
 
-async def test_early_renewal_leaves_the_work_to_whoever_holds_the_lease(world):
+async def test_an_early_renewal_does_not_wait_for_the_lease_of_another_process(world):
     async with world.auth() as auth:
         old = (await federate(auth, world.token())).credentials
         world.calls()
@@ -217,7 +217,7 @@ async def test_a_cancelled_leader_leaves_the_followers_served(world):
 
 
 @virtual_time
-async def test_a_hurried_leader_does_not_make_the_followers_give_up_waiting_for_the_lease(world):
+async def test_a_leader_with_a_short_deadline_does_not_end_the_wait_of_its_followers(world):
     async with world.auth(timeout=10.0) as auth:
         await federate(auth, world.token())
         world.clock.advance(OVER)
@@ -241,7 +241,9 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_waiting_for_
 
 
 @virtual_time
-async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(world, monkeypatch):
+async def test_a_leader_with_a_short_deadline_does_not_end_retries_for_followers(
+    world, monkeypatch
+):
     monkeypatch.setattr("random.random", lambda: 1.0)
     async with world.auth(timeout=10.0) as auth:
         await federate(auth, world.token())
@@ -266,7 +268,7 @@ async def test_a_hurried_leader_does_not_make_the_followers_give_up_retrying(wor
 # Whoever finds that another renewed
 
 
-async def test_whoever_waited_for_the_lease_takes_what_the_other_renewed(world):
+async def test_a_process_that_waited_for_the_lease_takes_the_credentials_of_the_other(world):
     async with world.auth() as auth, world.auth() as other:
         await federate(auth, world.token())
         world.clock.advance(1)
@@ -315,7 +317,7 @@ async def test_a_fetch_that_a_clear_overtook_goes_on_as_a_guest_where_guests_are
 
 
 @virtual_time
-async def test_callers_who_come_one_by_one_do_not_each_call_a_server_that_hangs(world):
+async def test_callers_one_after_another_do_not_each_call_a_server_that_hangs(world):
     auth = world.auth(timeout=2.0)
     await federate(auth, world.token())
     world.fake.advance(HOUR)

@@ -144,7 +144,7 @@ async def test_events_are_sent_after_the_store_was_written(world):
         await concurrently(listening(), federate(auth, world.token()))
 
 
-async def test_a_slow_listener_blocks_nobody_and_loses_the_oldest(world):
+async def test_a_slow_listener_blocks_no_other_and_loses_the_oldest(world):
     async with world.auth() as auth, auth.events() as slow, auth.events() as quick:
         await federate(auth, world.token())
         assert (await anext(quick)).kind is AuthEventKind.FEDERATED

@@ -241,7 +241,7 @@ async def test_without_a_token_valid_credentials_are_shown_and_nothing_is_asked(
         assert world.calls() == []
 
 
-async def test_an_expired_session_asks_nobody(world):
+async def test_an_expired_session_makes_no_call(world):
     async with world.auth() as auth:
         await federate(auth, world.token())
         world.clock.advance(3 * HOUR)
@@ -280,7 +280,7 @@ async def test_a_token_past_its_end_within_the_grace_is_sent(world):
         assert world.calls() == [GET_CREDENTIALS]
 
 
-async def test_signed_out_without_guests_asks_nobody(world):
+async def test_a_signed_out_session_without_guests_makes_no_call(world):
     async with world.auth() as auth:
         for force in (False, True):
             session = await auth.fetch_auth_session(force_refresh=force)

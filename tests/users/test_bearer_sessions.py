@@ -66,7 +66,7 @@ async def test_a_cancelled_leader_leaves_the_federation_to_another_request(world
     assert world.calls() == BOTH
 
 
-async def test_a_forged_token_with_the_claims_of_a_known_user_finds_nobody(world):
+async def test_a_forged_token_with_the_claims_of_a_known_user_finds_no_session(world):
     users, token = world.users(), world.token("alice")
     await users.session_for(token, GOOGLE)
     header, payload, _signature = token.split(".")
