@@ -11,16 +11,16 @@ from amplify_federation.errors import InvalidStateError
 LOOPS = {"asyncio": asyncio.run, "trio": lambda coroutine: trio.run(lambda: coroutine)}
 
 
-async def check(home):
-    home.check()
+async def check(guard):
+    guard.check()
 
 
 @pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 def test_the_first_loop_is_home(run):
     async def main():
-        home = LoopGuard("FederatedAuth")
+        guard = LoopGuard("FederatedAuth")
         for _ in range(3):
-            home.check()
+            guard.check()
 
     run(main())
 
@@ -28,22 +28,22 @@ def test_the_first_loop_is_home(run):
 @pytest.mark.parametrize("second", LOOPS.values(), ids=LOOPS)
 @pytest.mark.parametrize("first", LOOPS.values(), ids=LOOPS)
 def test_a_second_loop_is_refused(first, second):
-    home = LoopGuard("FederatedAuth")
-    first(check(home))
+    guard = LoopGuard("FederatedAuth")
+    first(check(guard))
     with pytest.raises(InvalidStateError, match="second event loop") as caught:
-        second(check(home))
+        second(check(guard))
     assert "each event loop" in caught.value.recovery_suggestion
     assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("first", LOOPS.values(), ids=LOOPS)
 def test_outside_of_a_loop_there_is_no_home(first):
-    home = LoopGuard("FederatedAuth")
+    guard = LoopGuard("FederatedAuth")
     with pytest.raises(InvalidStateError, match="no running event loop"):
-        home.check()
-    first(check(home))  # and nothing was remembered
+        guard.check()
+    first(check(guard))  # and nothing was remembered
     with pytest.raises(InvalidStateError, match="second event loop"):
-        home.check()
+        guard.check()
 
 
 def test_the_loop_is_told_by_running_it():
@@ -79,15 +79,15 @@ def test_a_loop_that_was_never_loaded_does_not_run(monkeypatch, missing):
 
 
 def test_closing_in_a_second_loop_is_refused_once_it_was_used():
-    home = LoopGuard("FederatedUsers")
+    guard = LoopGuard("FederatedUsers")
 
     async def call(method):
         method()
 
-    asyncio.run(call(home.check_closing))  # never used: nothing is open
-    asyncio.run(call(home.check))
+    asyncio.run(call(guard.check_closing))  # never used: nothing is open
+    asyncio.run(call(guard.check))
     with pytest.raises(
         InvalidStateError, match=r"`FederatedUsers` is closed from a second"
     ) as caught:
-        asyncio.run(call(home.check_closing))
+        asyncio.run(call(guard.check_closing))
     assert "in the event loop that used it" in caught.value.recovery_suggestion

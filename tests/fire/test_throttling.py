@@ -1,4 +1,4 @@
-"""Throttling: who is served, who is refused, how often Cognito is asked, and when again.
+"""Throttling: which callers are served and which refused, how often Cognito is called, and when.
 
 Time is the loop's own and passes only while everybody waits: the minutes below take no second.
 """
@@ -107,7 +107,7 @@ async def load(anyio_backend):
 
 
 @pytest.fixture
-async def scene_without_quotas(anyio_backend):
+async def load_without_quotas(anyio_backend):
     load = Load(quotas={})
     async with load.client:
         yield load
@@ -207,8 +207,8 @@ async def test_a_thousand_callers_of_one_session_are_one_caller_to_cognito(load,
     ("code", "cost"),
     [("TooManyRequestsException", COST), ("InternalErrorException", FAULT_COST)],
 )
-async def test_the_retry_quota_is_shared_over_one_client(scene_without_quotas, jitter, code, cost):
-    load = scene_without_quotas
+async def test_the_retry_quota_is_shared_over_one_client(load_without_quotas, jitter, code, cost):
+    load = load_without_quotas
     load.fake.fail_next(code, times=10_000)
     async with httpx.AsyncClient(transport=load.fake.transport) as other:
         for _ in range(BUDGET // cost // 2 + 1):

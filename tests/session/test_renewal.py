@@ -222,20 +222,21 @@ async def test_a_leader_with_a_short_deadline_does_not_end_the_wait_of_its_follo
         await federate(auth, world.token())
         world.clock.advance(OVER)
 
-        async def hurrying():
-            # It waits for the lease for nine tenths of the time that it has.
-            with anyio.move_on_after(0.5), suppress(StoreLockedError):
-                await auth.fetch_auth_session()
-
-        async def waiting():
-            await anyio.sleep(0.1)
-            return await auth.fetch_auth_session()
-
         async def leasing():
             async with world.store.lock(world.name, timeout=0):
                 await anyio.sleep(1)
 
-        *_, session = await concurrently(leasing(), hurrying(), waiting())
+        async def leading():
+            await anyio.sleep(0.1)
+            # It waits for the lease for nine tenths of the time that it has.
+            with anyio.move_on_after(0.5), suppress(StoreLockedError):
+                await auth.fetch_auth_session()
+
+        async def following():
+            await anyio.sleep(0.2)
+            return await auth.fetch_auth_session()
+
+        *_, session = await concurrently(leasing(), leading(), following())
         assert session.credentials == auth.state.credentials
         assert session.credentials_result.error is None
 
@@ -252,17 +253,17 @@ async def test_a_leader_with_a_short_deadline_does_not_end_retries_for_followers
         world.fake.fail_next("TooManyRequestsException")
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
 
-        async def hurrying():
+        async def leading():
             with anyio.move_on_after(0.9):
                 return await auth.fetch_auth_session()
 
         async with (
-            pending(hurrying(), at=gate) as hurried,
-            pending(auth.fetch_auth_session(), at=gate) as patient,
+            pending(leading(), at=gate) as leader,
+            pending(auth.fetch_auth_session(), at=gate) as follower,
         ):
             pass
-        assert isinstance(hurried.result.credentials_result.error, TooManyRequestsError)
-        assert patient.result.credentials_result.error is None
+        assert isinstance(leader.result.credentials_result.error, TooManyRequestsError)
+        assert follower.result.credentials_result.error is None
 
 
 # Whoever finds that another renewed
