@@ -5,14 +5,14 @@ This file owns the limits of a head and which framing is accepted. There are two
 """
 
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import h11
 
 try:
     import httptools  # pyright: ignore[reportMissingTypeStubs]  # typed since 0.7
 except ImportError:  # the extra `fast` is not installed
-    httptools = None  # type: ignore[assignment]  # a module otherwise
+    httptools = cast("Any", None)  # a module otherwise
 
 MAX_HEAD = 64 * 1024  # bytes, informational answers included; httpx has 100 KiB, Tomcat 8 KiB
 MAX_FRAMING = 8  # bytes around each byte of a body; chunks of one byte have six

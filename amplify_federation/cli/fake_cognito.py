@@ -197,13 +197,15 @@ def _fault_of(document: dict[str, Any]) -> str:
         kind = _SETUP_MEMBERS.get(name)
         if kind is None:
             return f"has {name!r}, which is none of: {', '.join(_SETUP_MEMBERS)}"
-        items = value.values() if isinstance(value, dict) else value
-        if not isinstance(value, kind) or not (
-            name == "quotas" or all(isinstance(item, dict) for item in items)
-        ):
+        if not isinstance(value, kind) or not (name == "quotas" or _are_objects(value)):
             wanted = "a list of objects" if kind is list else "an object"
             return f"has {name!r}, which must be {wanted}"
     return ""
+
+
+def _are_objects(members: Any) -> bool:  # noqa: ANN401  # a list or dict of what a file holds
+    items = cast("Iterable[object]", members.values() if hasattr(members, "values") else members)
+    return all(isinstance(item, dict) for item in items)
 
 
 def _login_variables(

@@ -28,9 +28,9 @@ class RedisUrl:
 
     kind: Literal["server", "cluster", "sentinel"]
     place: str  # the hosts or the path, without user name and password
-    addresses: list[tuple[str, int]] = field(factory=list)
+    addresses: list[tuple[str, int]] = field(factory=list[tuple[str, int]])
     service: str = ""  # of Sentinels
-    options: dict[str, Any] = field(factory=dict, repr=False)  # with the password
+    options: dict[str, Any] = field(factory=dict[str, Any], repr=False)  # with the password
 
 
 def parse_redis_url(url: object) -> RedisUrl | ConfigurationError:
