@@ -74,10 +74,17 @@ async def pending(*coroutines: Coroutine, at: Gate, raises=()) -> AsyncGenerator
     given. Nested, the calls of the outer block come first.
     """
     calls = Calls(coroutines, raises)
+
+    async def end_wait() -> None:
+        await calls.wait()
+        at.arrived.set()
+
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             calls.start(tasks)
+            tasks.start_soon(end_wait)
             await at.arrived.wait()
+            assert at.waiters, "the calls ended, and none came to the gate"
             await anyio.wait_all_tasks_blocked()
             yield calls
             at.open()
