@@ -2,6 +2,7 @@ import anyio
 import pytest
 
 from amplify_federation._async.broadcast import KEPT, Broadcast
+from tests.concurrency import concurrently
 from tests.virtual_time import virtual_time
 
 
@@ -15,6 +16,17 @@ def listening(broadcast):
 
 async def read(stream):
     return [event async for event in stream]
+
+
+async def outcome_of(reading, act):
+    """Return what a listener gets that waits when something is done."""
+
+    async def act_later():
+        await anyio.wait_all_tasks_blocked()
+        act()
+
+    _, outcome = await concurrently(act_later(), reading)
+    return outcome
 
 
 async def test_every_listener_gets_every_event_in_order():
@@ -36,17 +48,9 @@ async def test_a_listener_gets_what_came_since_it_listens():
 
 
 async def test_a_listener_that_waits_is_woken():
-    broadcast, got = Broadcast(), []
-
-    async def listen(stream):
-        got.append(await anext(stream))
-
-    async with listening(broadcast) as stream, anyio.create_task_group() as group:
-        group.start_soon(listen, stream)
-        await anyio.wait_all_tasks_blocked()
-        assert got == []
-        broadcast.send("event")
-    assert got == ["event"]
+    broadcast = Broadcast()
+    async with listening(broadcast) as stream:
+        assert await outcome_of(anext(stream), lambda: broadcast.send("event")) == "event"
 
 
 async def test_a_slow_listener_loses_the_oldest_and_is_told_how_many():
@@ -70,16 +74,9 @@ async def test_exactly_as_many_as_are_kept_are_not_too_many():
 
 
 async def test_the_end_wakes_a_listener_that_waits():
-    broadcast, ended = Broadcast(), []
-
-    async def listen(stream):
-        ended.append(await read(stream))
-
-    async with listening(broadcast) as stream, anyio.create_task_group() as group:
-        group.start_soon(listen, stream)
-        await anyio.wait_all_tasks_blocked()
-        broadcast.close()
-    assert ended == [[]]
+    broadcast = Broadcast()
+    async with listening(broadcast) as stream:
+        assert await outcome_of(read(stream), broadcast.close) == []
 
 
 async def test_an_ended_stream_stays_ended():
