@@ -33,6 +33,7 @@ class CognitoClient:
     """
 
     __slots__ = (
+        "_closed",
         "_endpoint",
         "_sender",
         "clock",
@@ -53,6 +54,7 @@ class CognitoClient:
         self._endpoint = endpoint
         self.http_client = http_client  # the caller's own, if there is one
         self._sender: Sender | None = None
+        self._closed = False
         self.clock = ServerClock(settings.clock)
         # Connections live in one loop, so all sessions over them do.
         self.loop_guard = LoopGuard(owner)
@@ -75,6 +77,9 @@ class CognitoClient:
             return await Calls(sender, self.clock, self.quota, self.max_attempts).run(flow)
         except BaseException as error:  # noqa: BLE001  # raised again below
             failure = error
+        finally:
+            if self._closed:  # meanwhile: what this call opened since is closed by nobody else
+                await self.aclose()
         # Without the frames so far, which bind the request and keep it, with the token in it.
         raise failure.with_traceback(None)
 
@@ -102,6 +107,7 @@ class CognitoClient:
 
     async def aclose(self) -> None:
         """Close what was opened here, even if the caller is cancelled."""
+        self._closed = True
         sender, self._sender = self._sender, None  # shared: closing twice would close another's
         if sender is not None:
             with anyio.CancelScope(shield=True):

@@ -134,6 +134,28 @@ async def test_sessions_of_one_loop_share_connections_until_the_last_closes():
     await fourth.aclose()
 
 
+async def test_a_call_that_opens_connections_while_its_client_is_closed_closes_them(
+    served, monkeypatch
+):
+    _, pool = served
+    opened, closed, made = anyio.Event(), anyio.Event(), []
+
+    async def slow(url):
+        made.append(await default_sender(url))
+        opened.set()
+        await closed.wait()
+        return made[0]
+
+    monkeypatch.setattr("amplify_federation._http.senders.default_sender", slow)
+    client = client_for(pool.endpoint, max_attempts=1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(failure_of, client)  # the token is refused
+        await opened.wait()
+        await client.aclose()
+        closed.set()
+    assert made[0].shared.users == 0
+
+
 async def test_what_is_no_client_is_refused_at_once():
     with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient"):
         client_for("http://a.test", object())
