@@ -30,7 +30,9 @@ from amplify_federation import (
     UserPoolTokens,
     ValidationError,
 )
+from tests.concurrency import Gate, pending
 from tests.session.kit import HOUR, World, federate
+from tests.virtual_time import virtual_time
 
 FACEBOOK, GOOGLE = AuthProvider.FACEBOOK, AuthProvider.GOOGLE
 
@@ -157,13 +159,14 @@ async def test_a_network_that_is_down_comes_back(world):
         await federate(auth, world.token())
 
 
+@virtual_time
 async def test_a_deadline_that_is_too_short_is_raised(world):
-    world.fake.fail_next(delay=0.3, times=2)
-    async with world.auth(timeout=0.05) as auth:
+    world.fake.fail_next(delay=3, times=2)
+    async with world.auth(timeout=2.0) as auth:
         advice = await refused(CallTimeoutError, federate(auth, world.token()))
         assert "raise `AuthSettings.timeout`" in advice
     world.fake.clear_faults()
-    world.fake.fail_next(delay=0.1)
+    world.fake.fail_next(delay=3)
     async with world.auth(timeout=10.0) as auth:
         await federate(auth, world.token())
 
@@ -259,8 +262,6 @@ async def test_a_replaced_session_federates_again_or_has_a_name_of_its_own(world
 
 
 async def test_a_federation_that_a_clear_overtook_is_made_again(world):
-    from tests.concurrency import Gate, pending  # noqa: PLC0415  # only here
-
     gate = world.transport.before["GetId"] = Gate()
     async with world.auth() as auth:
         federation = refused(InvalidStateError, federate(auth, world.token()))

@@ -67,6 +67,7 @@ from amplify_federation.stores.redis import RedisStore
 from amplify_federation.testing import ControlAccess, FakeCognito, ManualClock
 from amplify_federation.transport import LeanTransport, failure_at
 from tests.concurrency import Gate, pending
+from tests.virtual_time import virtual_time
 
 CANARY = "canary-0123456789-abcdef"
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
@@ -362,11 +363,11 @@ async def test_the_lean_way_does_not_show_what_was_sent(world):
         await failed(world, call, errors.NetworkError)
 
 
+@virtual_time
 async def test_a_deadline_does_not_show_what_was_sent(world):
     async def respond(_request):
         await anyio.sleep_forever()
 
-    world.settings = attrs.evolve(world.settings, timeout=0.001)
     async with world.client(respond) as client, world.auth(client) as auth:
         call = auth.federate_to_identity_pool(world.token, GOOGLE)
         await failed(world, call, errors.CallTimeoutError)
