@@ -1,1 +1,1 @@
-"""How concurrent callers wait for one another. Knows anyio, and nothing of sessions."""
+"""Concurrency: single flight, serial queue, background tasks, broadcast, the loop guard."""

@@ -1,4 +1,4 @@
-"""Work that does not depend on its caller: beside it in the background, or shielded to its end.
+"""Work that does not end with its caller: in the background, or shielded until it is done.
 
 anyio's task groups must be left in the task that entered them, which a session cannot promise: a
 fixture may open it in one task and close it in another. So this module knows both loops by
@@ -40,7 +40,7 @@ class Background:
                 with scope:
                     await work()
             except Exception as error:  # noqa: BLE001  # this task is awaited by no caller
-                logger.error(  # noqa: TRY400  # a traceback could show what the frames held
+                logger.error(  # noqa: TRY400  # a traceback may show the frames' locals
                     "Work in the background failed with %s.",
                     type(error).__name__,
                     extra={"event": "background_failed", "error": type(error).__name__},
@@ -82,9 +82,9 @@ def spawn(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
 async def shielded(work: Callable[[], Awaitable[None]]) -> None:
     """Run `work` to its end; its exception, or asyncio's own cancellation, is raised after it.
 
-    A cancelled write that still reaches the disk would leave memory and store apart. A shielded
+    After a cancelled write that still reaches the disk, memory and store would differ. A shielded
     scope is not enough: asyncio's own `Task.cancel` passes it. A child task is not touched by that,
-    and its task group waits for it to end. The scope around both keeps a deadline that comes
+    and its task group waits for it to end. The scope around both keeps a deadline that passes
     meanwhile from hiding that the work was done.
     """
     failures: list[Exception] = []

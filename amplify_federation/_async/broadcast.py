@@ -1,4 +1,4 @@
-"""Broadcast: every listener gets every event; a slow one loses its oldest and delays no other."""
+"""Broadcast: each listener gets each event; a slow one loses the oldest and delays no other."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -14,7 +14,7 @@ KEPT = 64  # events that wait for a slow listener
 class EventStream(Generic[T]):
     """Events since this stream was opened; it ends when the session is closed.
 
-    `dropped` counts what a slow reader lost.
+    `dropped` counts the events that a slow reader lost.
     """
 
     def __init__(self, look: Callable[[], Awaitable[None]], every: float) -> None:
@@ -78,7 +78,7 @@ class Broadcast(Generic[T]):
         finally:
             self._streams.discard(stream)
             self._streams = self._streams or None
-            stream.end()  # a reader gets what is there, and does not wait for ever
+            stream.end()  # a reader gets the events so far, then the end
 
     def send(self, event: T) -> None:
         """Give an event to every open stream."""

@@ -11,7 +11,7 @@ T = TypeVar("T")
 class Job(Generic[T]):
     """One caller's place, and how its work ended.
 
-    `result` is empty if the work was cut short; `cancelled` tells that `cancel_all` ended it.
+    `result` is empty if the work did not end; `cancelled` tells that `cancel_all` cancelled it.
     """
 
     __slots__ = ("called", "cancelled", "result", "scope")
@@ -29,7 +29,7 @@ class SerialQueue(Generic[T]):
     __slots__ = ("_queue",)
 
     def __init__(self) -> None:
-        self._queue: dict[Job[T], None] = {}  # an ordered set: who is cancelled leaves in O(1)
+        self._queue: dict[Job[T], None] = {}  # an ordered set: a cancelled job leaves in O(1)
 
     async def run(self, work: Callable[[], Awaitable[T]], *, seconds: float) -> Job[T]:
         """Wait for the jobs before this one, then work; both end within `seconds`."""

@@ -1,8 +1,7 @@
 """Single flight: any number of callers, one piece of work; also by key.
 
-The work runs in a task of its own and goes on as long as one caller waits for it, the first one or
-another: a caller that is cancelled costs the others nothing. With the last one it is cancelled, and
-waited for, so no work outlives its callers.
+The work runs in a task of its own as long as any caller waits for it, so the cancellation of one
+does not affect the others. With the last caller the work is cancelled, and waited for.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ _PUT_OFF = 0.5  # seconds
 
 
 class _Attempt(Generic[T]):
-    """Work under way; `next` is what a caller began for whom it had no outcome."""
+    """Work under way; `next` is the work that a caller began because this one had no outcome."""
 
     __slots__ = ("callers", "ended", "error", "failure", "next", "results", "scope")
 
@@ -123,7 +122,7 @@ class SingleFlight(Generic[T]):
 
 @define
 class _Callers(Generic[T]):
-    """The callers of one key. It is kept until the last has left: one of them may lead."""
+    """The callers of one key, until the last has left."""
 
     flight: SingleFlight[T] = field(factory=SingleFlight[T])
     count: int = 0

@@ -1,1 +1,1 @@
-"""What is said to Cognito Identity and how its answers are understood. Pure."""
+"""The calls to Cognito Identity, their order, and the meaning of its answers. Pure."""

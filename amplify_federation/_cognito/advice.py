@@ -1,9 +1,8 @@
-"""What to do about a refusal, from its reason and from what the refused token says of itself.
+"""Advice on a refusal, from its reason and from the claims of the refused token.
 
-A token is unverified here: what it says serves a person who looks for a mistake, and decides
-nothing. The commonest mistakes are another kind of token, another provider's, and an audience that
-the pool does not have. Of a token nothing but its issuer and its audience is shown: who made it and
-for which application, both public.
+The claims are unverified: they serve a person looking for a mistake, and decide nothing. The
+commonest mistakes are another kind of token, another provider's, and an audience that the pool does
+not have. Of a token only its issuer and its audience are shown; both are public.
 """
 
 import re
@@ -37,11 +36,11 @@ _MISTAKEN: Final = frozenset(
 _NO_ID_TOKEN: Final = (AuthProvider.FACEBOOK, AuthProvider.AMAZON, AuthProvider.TWITTER)
 _CONSTANTS: Final = ("GOOGLE", "FACEBOOK", "AMAZON", "APPLE", "TWITTER")
 _USER_POOL: Final = re.compile(r"cognito-idp\.[a-z0-9-]+\.[a-z.]+/([a-z0-9-]+_[A-Za-z0-9]+)")
-_SHOWN: Final = re.compile(r"[\w.~:/@+=-]{1,128}", re.ASCII)  # else not shown: it is anybody's text
+_SHOWN: Final = re.compile(r"[\w.~:/@+=-]{1,128}", re.ASCII)  # any other text is not shown
 
 
 def advice_on_refusal(call: Call, reason: NotAuthorizedReason, message: str) -> str | None:
-    """Return what to do about a refusal of a call, or `None` if a new token is what helps."""
+    """Return what to do about a refusal of a call, or `None` if only a new token helps."""
     if reason in _MISTAKEN:
         for provider, token in call.logins:
             claims = peek(token)

@@ -43,9 +43,9 @@ class Answer(NamedTuple):
 
 
 class Reply:
-    """An HTTP answer. `body` is None if it was over the cap; `unread` if a hook kept it back.
+    """An HTTP answer. `body` is `None` if it was over the cap; `headers` finds names in any case.
 
-    `headers` finds names in any case.
+    `unread` if a hook raised before the body was read.
     """
 
     __slots__ = ("body", "headers", "status", "unread")
@@ -67,14 +67,14 @@ class Reply:
 
 
 class UndecodableError(Exception):
-    """The content coding cannot be undone; the text says why and holds nothing of the answer."""
+    """The content coding cannot be undone; the text says why without the answer."""
 
 
 def plain(coding: str | None, body: bytes) -> bytes | None:
     """Return a body without its content coding, or `None` if it is over the cap before or after.
 
-    Identity was asked for; a proxy that compresses all the same is understood, a bomb is not: httpx
-    would inflate each 64 KiB of it to 64 MiB at once. Raises `UndecodableError`.
+    The requests accept no coding, but a proxy may compress all the same. httpx would
+    inflate 64 KiB of a bomb to 64 MiB at once, so it is not used. Raises `UndecodableError`.
     """
     if len(body) > MAX_BODY:
         return None
@@ -98,7 +98,7 @@ def plain(coding: str | None, body: bytes) -> bytes | None:
 
 
 class _UnfitError(Exception):
-    """The answer lacks something; the text says what and holds nothing of the answer."""
+    """The answer lacks a member or has a wrong one; the text says which, without the answer."""
 
 
 def decode(call: Call, http: Reply) -> Answer:
@@ -151,7 +151,7 @@ def _json_members(body: bytes | None) -> dict[str, object] | None:
 
 
 def _xml_members(body: bytes | None) -> dict[str, object] | None:
-    """Return the texts of an XML answer's innermost elements, as STS's answers need no more.
+    """Return the texts of an XML answer's innermost elements, which suffice for STS's answers.
 
     Nothing is expanded, so an answer cannot make itself larger than it is.
     """

@@ -1,10 +1,8 @@
-"""Code -> error, in one table; message -> reason, in another; and what follows from them.
+"""The typed error of an error answer: by its code, and the reason of a refusal by its message.
 
-What to do about a refusal is `advice.py`'s.
-
-This file owns what an error answer means, and after which another token or another identity is
-tried. A known code decides; without one only the statuses of throttling and of service faults say
-anything: a proxy's 403 page is never a refusal.
+This file owns the meaning of an error answer, and after which another token or another identity is
+tried. A known code decides; without one only the statuses of throttling and of service faults have
+a meaning: a proxy's 403 page is never a refusal.
 """
 
 import re
@@ -89,7 +87,7 @@ _ABOUT_THE_TOKEN = frozenset(
 
 
 class Refusal(NamedTuple):
-    """What an error answer says, before it is an error."""
+    """The members of an error answer."""
 
     status: int
     code: str | None

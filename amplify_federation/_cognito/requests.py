@@ -1,8 +1,7 @@
-"""One call as bytes: which members go out, and the limits that they must keep.
+"""The calls as bytes: their members, and the limits of these.
 
 This file owns the operations and their input limits (service models of Cognito Identity, and of STS
-for the classic flow's second call). What is
-out of limits is refused here, before anything is sent.
+for the classic flow's second call). An argument beyond them is refused before anything is sent.
 """
 
 import json
@@ -64,8 +63,8 @@ class Call:
 def checked_token(token: object, provider: AuthProvider | None = None) -> Secret:
     """Return the token as a secret; raises `ValidationError` if it can be none.
 
-    White space is taken out of a SAML response, which is often wrapped at 76 columns. Give the
-    token as a `Secret` where the caller's frame, which stands in the traceback, is ours.
+    White space is removed from a SAML response, which is often wrapped at 76 columns. Code of this
+    package passes a `Secret`, since its frames are in the traceback.
     """
     secret = token if isinstance(token, Secret) else Secret(cast("str", token))
     del token
@@ -83,7 +82,7 @@ def _without_white_space(secret: Secret) -> Secret:
 
 
 def _mistake_with_token(token: str) -> str | None:
-    """Tell what people paste in a token's place, by its first characters."""
+    """Name a common mistake with a token, by its first characters."""
     begin = token[:8].lstrip().lower()
     if begin[:1] in {'"', "'"}:
         return "begins with a quotation mark; pass it without quotes."

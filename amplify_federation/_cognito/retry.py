@@ -64,7 +64,7 @@ def _retry_after(value: str | None) -> float | None:
 class RetryQuota:
     """A budget of retries, shared by all sessions over one client.
 
-    It keeps a fleet of callers from multiplying the load on a service that is in trouble.
+    It keeps many callers from multiplying the load on a failing service.
     """
 
     def __init__(self) -> None:
@@ -78,5 +78,5 @@ class RetryQuota:
         return True
 
     def give_back(self, last_cost: int | None) -> None:
-        """Book a success: the last retry's cost comes back, or 1 for a first try."""
+        """Add the last retry's cost after a success, or 1 if there was no retry."""
         self.left = min(QUOTA, self.left + (FIRST_TRY_REFUND if last_cost is None else last_cost))

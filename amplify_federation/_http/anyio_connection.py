@@ -1,7 +1,6 @@
 """A connection over anyio's streams, for trio.
 
-This file owns how such a stream is asked, checked and closed. It must not import asyncio: a process
-on trio does not load it.
+This file owns how such a stream is written, read, checked and closed.
 """
 
 import socket
@@ -70,7 +69,7 @@ class AnyioConnection(HttpConnection):
                 await self._stream.send(data)
                 return True
         except anyio.BrokenResourceError:
-            return False  # the server may have answered before it hung up
+            return False  # the server may have answered before it closed
         except ssl.SSLError:
             failure = ConnectionFailure("WriteError", "TLS broke")
         raise failure

@@ -53,7 +53,7 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
         self._paused = False
 
     def finish(self) -> list[bytes]:
-        """End an exchange whose answer is whole; return what was not read of the body."""
+        """End an exchange whose answer is whole; return the unread part of the body."""
         if self._transport.get_write_buffer_size():
             self.close()  # the server answered before it had read the request
         return super().finish()

@@ -1,7 +1,4 @@
-"""The calls of a flow, one after the other: their attempts, the delays between them, the quota.
-
-It must not know states or stores.
-"""
+"""The calls of a flow, one after the other: their attempts, the delays between them, the quota."""
 
 import logging
 import math
@@ -52,7 +49,7 @@ class Sender(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close what was opened here, and no client of a caller."""
+        """Close the connections opened here; a caller's client stays open."""
         ...
 
 
@@ -148,7 +145,7 @@ class Calls:
 
 
 def _judge(error: NotAuthorizedError, call: Call, now: float) -> None:
-    """Note of a refusal for an unknown reason whether the tokens seem good all the same."""
+    """Set on a refusal for an unknown reason whether the tokens seem good."""
     if error.reason is not NotAuthorizedReason.UNKNOWN:
         return
     if call.secrets and all(seems_good(token, now) for token in call.secrets):

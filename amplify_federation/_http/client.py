@@ -78,13 +78,13 @@ class CognitoClient:
         except BaseException as error:  # noqa: BLE001  # raised again below
             failure = error
         finally:
-            if self._closed:  # meanwhile: what this call opened since is closed by nobody else
+            if self._closed:  # meanwhile: only this call can close what it opened since
                 await self.aclose()
         # Without the frames so far, which bind the request and keep it, with the token in it.
         raise failure.with_traceback(None)
 
     async def sender(self) -> Sender:
-        """Return what sends the next attempt.
+        """Return the sender of all calls, opened at the first.
 
         Raises `ConfigurationError` where the variables that choose it are wrong.
         """
@@ -106,7 +106,7 @@ class CognitoClient:
         return sender
 
     async def aclose(self) -> None:
-        """Close what was opened here, even if the caller is cancelled."""
+        """Close the connections opened here, even if the caller is cancelled."""
         self._closed = True
         sender, self._sender = self._sender, None  # shared: closing twice would close another's
         if sender is not None:

@@ -1,8 +1,7 @@
 """One HTTP/1.1 connection: a request over it, and the answer as it arrives.
 
 This file owns the order of an exchange and how its failures are told. The bytes are moved by the
-subclasses: `asyncio_connection` on asyncio and uvloop, `anyio_connection` on every other loop. It
-must not know how many connections there are.
+subclasses: `asyncio_connection` on asyncio and uvloop, `anyio_connection` on every other loop.
 """
 
 import errno
@@ -73,7 +72,7 @@ class HttpConnection(ABC):
         return self._parser.head
 
     async def more(self, read_timeout: float | None) -> list[bytes]:
-        """Return what has arrived of the body since, an empty list once it is whole.
+        """Return the part of the body that has arrived since, an empty list at its end.
 
         Raises `ConnectionFailure`. The connection is closed then, and when this is cancelled.
         """
@@ -93,7 +92,7 @@ class HttpConnection(ABC):
         return self._parser.complete
 
     def finish(self) -> list[bytes]:
-        """End an exchange whose answer is whole; return what was not read of the body."""
+        """End an exchange whose answer is whole; return the unread part of the body."""
         self._used = True
         parser = self._parser
         chunks, parser.chunks = parser.chunks, []

@@ -15,7 +15,7 @@ except ImportError:  # the extra `fast` is not installed
     httptools = cast("Any", None)  # a module otherwise
 
 MAX_HEAD = 64 * 1024  # bytes, informational answers included; httpx has 100 KiB, Tomcat 8 KiB
-MAX_FRAMING = 8  # bytes around each byte of a body; chunks of one byte have six
+MAX_FRAMING = 8  # bytes of framing for each byte of a body; chunks of one byte have six
 MAX_HEADERS = 100  # as in Python's http.client
 FINAL = 200  # the first status that is not informational
 
@@ -23,7 +23,7 @@ Pairs = list[tuple[bytes, bytes]]
 
 
 class ParseError(Exception):
-    """The bytes are no answer; the text says why and holds nothing of them."""
+    """The bytes are no answer; the text says why without them."""
 
 
 class Head(NamedTuple):

@@ -1,11 +1,11 @@
-"""The open connections to one origin: a stack of idle ones, and a queue of requests that wait.
+"""The open connections to one origin: a stack of idle ones, and a queue of waiting requests.
 
 This file owns how many connections there are and which request gets one. All its steps take O(1).
-The last connection used is the first one taken, so those that a burst left behind go idle together,
-and the oldest at the bottom are closed. It must not know what is sent over a connection.
+The connection used last is taken first, so those that only a burst needed stay idle at the bottom
+of the stack, where they are closed.
 
-Two bounds keep a burst from failing: open connections (file descriptors, ours and the server's; a
-quarter at most of those that this process has left) and simultaneous dialling (the server's accept
+There are two bounds: on open connections (file descriptors, ours and the server's; at most a
+quarter of those that this process has left) and on simultaneous dialling (the server's accept
 backlog; a full one costs the caller a second). A request that finds neither an idle connection nor
 room to dial waits, under its own deadline.
 """
@@ -21,10 +21,10 @@ from amplify_federation._http.connection import ConnectionFailure
 from amplify_federation._http.descriptors import within_descriptors
 
 MAX_OPEN = 256  # connections
-_SHARES = 4  # of the descriptors: connections, leases, files that are written, the application's
+_SHARES = 4  # of the descriptors: connections, leases, files being written, the application's
 MAX_DIALLING = 64  # connections; below the smallest usual accept backlog, 100
-# Seconds. Load balancers close after 60 s at the earliest, but a NAT may forget after 30 s and say
-# nothing: then a request would wait for an answer that never comes.
+# Seconds. Load balancers close after 60 s at the earliest, but a NAT may drop a connection silently
+# after 30 s: a request over it would get no answer.
 MAX_IDLE = 20.0
 
 
@@ -35,7 +35,7 @@ class Connection(Protocol):
     idle_since: float
 
     def usable(self) -> bool:
-        """Tell whether nothing has come, and the server holds its end open, as far as is seen."""
+        """Tell whether nothing has arrived since the last answer, and the server has not closed."""
         ...
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ C = TypeVar("C", bound=Connection)
 
 
 class _Waiter(Generic[C]):
-    """A place in the queue, and what it is given: a connection, or `None` for room to dial."""
+    """A place in the queue, and its outcome: a connection, or `None` for room to dial."""
 
     __slots__ = ("called", "connection", "left")
 
@@ -58,7 +58,7 @@ class _Waiter(Generic[C]):
 
 
 class Pool(Generic[C]):
-    """Hands out connections and takes them back."""
+    """Gives connections to requests and takes them back."""
 
     def __init__(self, dial: Callable[[float | None], Awaitable[C]]) -> None:
         self._dial = dial
@@ -86,7 +86,7 @@ class Pool(Generic[C]):
     async def fresh(
         self, connect_timeout: float | None = None, pool_timeout: float | None = None
     ) -> C:
-        """Dial a new connection, or wait in line for one that is given back; both in seconds.
+        """Dial a new connection, or wait for one that is given back; timeouts in seconds.
 
         Raises `ConnectionFailure`.
         """
@@ -97,10 +97,10 @@ class Pool(Generic[C]):
         while connection is None:
             connection = await self._in_queue(pool_timeout)
             if connection is not None and not connection.usable():
-                # What came unasked since its last answer would be read as the next one's.
+                # Bytes that arrived since its last answer would be read as the next answer.
                 connection.close()
                 connection = None
-                self._dialling += 1  # in its place among the open ones
+                self._dialling += 1  # it stays counted among the open ones
             if connection is None:
                 connection = await self._dialled(connect_timeout)
         return connection
@@ -122,13 +122,13 @@ class Pool(Generic[C]):
                 self._idle.popleft().close()
 
     def close_idle(self) -> None:
-        """Close what is idle: a silent connection makes its neighbours suspect."""
+        """Close all idle connections: after one that was silent the others may be dead, too."""
         while self._idle:
             self._open -= 1
             self._idle.pop().close()
 
     def close(self) -> None:
-        """Close what is idle now, and what is in use once it is given back."""
+        """Close idle connections now, and those in use when they are given back."""
         self._closed = True
         self.close_idle()
 
@@ -175,7 +175,7 @@ class Pool(Generic[C]):
 
     def _leave(self, waiter: _Waiter[C]) -> None:
         if not waiter.called.is_set():
-            waiter.left = True  # passed over later: a removal would cost O(n) each
+            waiter.left = True  # skipped later: a removal costs O(n)
         elif waiter.connection is not None:
             self.give_back(waiter.connection)
         else:

@@ -61,7 +61,7 @@ async def read_capped(
 
 
 def leaf(error: BaseException) -> BaseException:
-    """Return what an exception group holds."""
+    """Return the first exception of a group, at any depth; another exception as it is."""
     parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # a group's alone
     return leaf(parts[0]) if parts else error
 
@@ -113,7 +113,7 @@ def network_error(
 
 
 def _detail(error: BaseException) -> str:
-    """Return why, from the first of an error's causes that says so without the request."""
+    """Return the reason, from the first of an error's causes that gives one without the request."""
     if "ProxyError" in _names(error):  # the status of CONNECT, and its reason
         return str(error)[:100] if str(error)[:3].isdigit() else ""
     cause: BaseException | None = error
@@ -126,7 +126,7 @@ def _detail(error: BaseException) -> str:
         if (number := getattr(cause, "errno", None)) and isinstance(cause, OSError):
             return os.strerror(number)
         cause = cause.__cause__ or cause.__context__
-    return ""  # a text of anybody's may quote what was sent
+    return ""  # another error's text may quote the request
 
 
 def without_causes(error: BaseException) -> BaseException:

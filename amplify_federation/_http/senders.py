@@ -59,7 +59,7 @@ class _Requests:
         return self.url if call.url is None else httpx.URL(f"{call.url}/")
 
     def headers(self, call: Call, sdk_headers: tuple[str, str]) -> list[tuple[bytes, bytes]]:
-        """Return a call's headers, in which the transports find all that they need."""
+        """Return a call's headers, complete for LeanTransport."""
         name = call.operation if call.url is None else call.url
         prepared = self._prepared.get(name)
         if prepared is None:
@@ -263,7 +263,7 @@ class _HandshakeWatch:
 
 
 async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
-    """Return what sends where no client was given.
+    """Return the sender for a session without a client of its caller's.
 
     Raises `ConfigurationError` where the environment's proxy or certificate authorities are wrong.
     """
@@ -316,7 +316,7 @@ async def _tls_context() -> ssl.SSLContext:
 def request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed
     """Return the class of requests that a client sends: httpx's, or httpx2's.
 
-    Raises `ConfigurationError` for what is no such client.
+    Raises `ConfigurationError` for any other object.
     """
     for ancestor in type(client).__mro__:
         package = sys.modules.get(ancestor.__module__.partition(".")[0])

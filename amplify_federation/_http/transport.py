@@ -1,7 +1,7 @@
 """LeanTransport: an httpx transport for many requests to few origins, over HTTP/1.1.
 
-This file owns the life of one request over a pool: which connection, when a second one, and how
-what happened is told in httpx's own exceptions. It must not know Cognito, retries or sessions.
+This file owns one request over a pool: its connection, a second one where the first was stale, and
+which of httpx's exceptions a failure becomes.
 """
 
 import ssl
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _PORTS = {"http": 80, "https": 443}
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110, 9.2.2
-# A request extension: the request may be sent again if a kept connection ended before any answer.
+# A request extension: the request may be sent again if a reused connection ended before any answer.
 REPEATABLE = "amplify_federation.repeatable"
-MAX_REPEATS = 2  # a connection that waits in line for another request may be dead, too
+MAX_REPEATS = 2  # the next idle connection may be dead, too
 
 
 class LeanTransport(httpx.AsyncBaseTransport):
@@ -34,14 +34,14 @@ class LeanTransport(httpx.AsyncBaseTransport):
 
     Give it to a client: `httpx.AsyncClient(transport=LeanTransport())`. It runs on asyncio, uvloop
     and trio, keeps up to 256 connections to each origin, and reuses none that was idle for 20 s or
-    on which something came unasked. Requests beyond 256 wait in line; httpx's `pool` timeout ends
+    that received bytes without a request. Requests beyond 256 wait; httpx's `pool` timeout ends
     that, `connect`, `read` and `write` what their names say. There are no proxies, no HTTP/2, no
     redirects. httptools parses where it is installed (extra `fast`), else h11.
 
     Of httpx's request extensions it knows `timeout`, `sni_hostname` and `target`. It calls no
     `trace`, and its answers have no `network_stream`: there is no upgrade to another protocol.
 
-    A request that meets a kept connection which the server has just closed is sent once more, if
+    A request over a reused connection that the server has just closed is sent again, if
     its method is idempotent (RFC 9110).
 
     Args:
@@ -73,7 +73,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
             try:
                 return await self._exchange(pool, request, data, body, timeouts)
             finally:
-                if body is not None:  # it may stand in the middle: the server answered early
+                if body is not None:  # it may not be at its end: the server answered early
                     await _closed(body)
         except ConnectionFailure as failure:
             if failure.kind == "ReadTimeout":
@@ -120,7 +120,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
                 raise
             else:
                 break
-            # The server closed a kept connection before the first byte of an answer, which nearly
+            # The server closed a reused connection before the first byte of an answer, which nearly
             # always means that it never read the request.
             repeats += 1
             connection = await pool.fresh(*waits)
@@ -212,7 +212,7 @@ _NO_TIMEOUTS: dict[str, float | None] = {}
 
 
 def _serialized(request: httpx.Request) -> tuple[bytes, AsyncIterable[bytes] | None]:
-    """Return the bytes of a request, and what of its body comes later."""
+    """Return the bytes of a request, and the part of its body that is streamed, if any."""
     if request.method == "CONNECT":
         message = "There are no tunnels here."
         raise httpx.UnsupportedProtocol(message, request=request)
@@ -236,7 +236,7 @@ def _serialized(request: httpx.Request) -> tuple[bytes, AsyncIterable[bytes] | N
     if isinstance(request.stream, httpx.ByteStream) and not chunked:
         body = b"".join(request.stream)
         if declared != b"%d" % len(body) and (body or declared is not None):
-            # What is beyond the declared length would be the next request on this connection.
+            # Bytes beyond the declared length would be read as the next request.
             raise _false_length(request)
         return b"".join((head, b"\r\n", body)), None
     return head + b"\r\n", _framed(request, declared, chunked=chunked)
@@ -262,7 +262,7 @@ def _false_length(request: httpx.Request) -> httpx.LocalProtocolError:
 
 
 async def _closed(pieces: AsyncIterable[bytes]) -> None:
-    """Close a generator that may not have run to its end, of which trio complains else."""
+    """Close a generator that may not have run to its end, or trio warns."""
     close: Callable[[], Awaitable[None]] | None = getattr(pieces, "aclose", None)
     if close is not None:
         with anyio.CancelScope(shield=True):

@@ -202,7 +202,8 @@ class _AuthorizationRequest:
     def _code_of(self, uri: Secret) -> Secret | AuthError:
         """Return the code, or the error of a redirect without one.
 
-        `state` is checked first: without it nothing else of the redirect is trusted.
+        `state` is checked first: without it nothing else of the redirect is trusted. The error is
+        returned and not raised, because this frame binds the code.
         """
         found = parse_qs(urlsplit(uri.reveal()).query, keep_blank_values=True)
         if any(len(values) > 1 for values in found.values()):

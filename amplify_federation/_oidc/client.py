@@ -97,7 +97,7 @@ class OAuthRefusal:
         return kind(f"{meaning} ({words}).", recovery_suggestion=advice)
 
     def as_expired(self) -> SessionExpiredError:
-        """Return the error for a refresh token that helps no more."""
+        """Return the error for a refresh token that the provider refuses."""
         words = ": ".join(part for part in (self.error, self.description) if part)
         message = f"The provider does not take the refresh token any more ({words})."
         return SessionExpiredError(message, recovery_suggestion=_AGAIN)

@@ -1,4 +1,4 @@
-"""The device flow (RFC 8628): the user signs in elsewhere while this process asks now and then."""
+"""The device flow (RFC 8628): the user signs in on another device while this process polls."""
 
 import math
 from typing import Any
@@ -22,7 +22,7 @@ _MAX_USER_CODE = 64  # characters
 
 @frozen
 class DeviceAuthorization:
-    """What a provider gave to a device. `interval`: seconds between two questions."""
+    """A device authorization response. `interval`: seconds between two requests."""
 
     device_code: Secret
     prompt: SignInPrompt

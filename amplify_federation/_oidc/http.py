@@ -1,6 +1,6 @@
 """Requests to an OpenID provider: bounded in size and time, over httpx, redirects not followed.
 
-This file owns what an answer may be. It must not know OAuth.
+This file owns the limits of an answer, and which URLs secrets may be sent to.
 """
 
 import json

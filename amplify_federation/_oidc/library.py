@@ -2,7 +2,7 @@
 
 Of Authlib only what needs no transport is used: `authlib.oauth2`, 20 ms to load, and
 `authlib.oidc.core`, 100 ms, nearly all of them joserfc's and cryptography's. Its httpx client takes
-httpx2 alone, and another 90 ms. Authlib ships no types, so here is where they are made up.
+httpx2 alone, and another 90 ms. Authlib ships no types; the functions here have them.
 """
 
 import importlib
@@ -20,7 +20,7 @@ from amplify_federation.errors import ConfigurationError
 # client secret ever signs. "Set up an OpenID Connect (OIDC) provider", IAM user guide.
 ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
 
-# What joserfc lets through of tokens and keys so malformed that it does not expect them.
+# Raised inside joserfc for tokens and keys malformed in ways that it does not check.
 _UNEXPECTED = (ValueError, TypeError, KeyError, AttributeError)
 
 
@@ -134,7 +134,7 @@ def id_token_claims(  # noqa: PLR0913  # what an ID token is checked against, ke
     now: float,
     leeway: float,
 ) -> dict[str, Any] | str:
-    """Return the claims of an ID token that is good, or what is wrong with it.
+    """Return the claims of a valid ID token, or the fault of another.
 
     That is a claim's name, or the name of joserfc's error: no text that quotes the token.
     """

@@ -1,6 +1,6 @@
 """The loopback redirect of a native application (RFC 8252, 7.3): one request, and one page.
 
-This file owns the HTTP server on 127.0.0.1 during a sign-in. It must not know OAuth.
+This file owns the HTTP server on 127.0.0.1 during a sign-in.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -18,7 +18,7 @@ from amplify_federation.errors import ConfigurationError
 _ADDRESS = "127.0.0.1"
 _PATH = "/"
 _MAX_HEAD = 65_536  # bytes: a provider's codes may have thousands
-_REQUEST_TIME = 10.0  # seconds in which a request must have come, and its page been taken
+_REQUEST_TIME = 10.0  # seconds for a request to arrive, and for its page to be sent
 _STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem;"
     "color:#1b1b1b;background:#fafafa}"
@@ -34,7 +34,7 @@ _HEADERS = (
 
 
 class LoopbackRedirect:
-    """Waits for the one redirect, and answers it when the outcome of the sign-in is known."""
+    """Waits for the redirect, and answers it when the outcome of the sign-in is known."""
 
     def __init__(self, host: str, port: int, group: anyio.abc.TaskGroup) -> None:
         self._group = group
@@ -51,7 +51,7 @@ class LoopbackRedirect:
         async def run() -> None:
             try:
                 await work()
-            except Exception as error:  # noqa: BLE001  # raised to whoever waits for the answer
+            except Exception as error:  # noqa: BLE001  # raised by `answer`
                 self._failure = error
                 self._came.set()
 

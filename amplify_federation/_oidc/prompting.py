@@ -1,4 +1,4 @@
-"""What a user is told while a sign-in waits, and whether there is a browser to open."""
+"""The prompt of a sign-in for its user, and whether there is a browser to open."""
 
 import os
 import sys
@@ -41,7 +41,7 @@ Prompt = Callable[[SignInPrompt], Awaitable[None] | None]
 def has_browser() -> bool:
     """Tell whether a browser that is opened here is one that the user sees."""
     if os.environ.get("BROWSER"):
-        return True  # the user's word; remote editors pass it on to the machine in front
+        return True  # the user's choice; remote editors set it to open the local machine's
     if os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"):
         return False
     displayless = sys.platform not in {"win32", "darwin"} and not (

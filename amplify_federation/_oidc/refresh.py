@@ -1,7 +1,7 @@
-"""The life of a refresh token: new ID tokens for it (RFC 6749, 6), and its end (RFC 7009).
+"""Refresh tokens: new ID tokens for them (RFC 6749, 6), and their revocation (RFC 7009).
 
-A provider may give a new refresh token with each ID token and take the old one no more. So the new
-one is passed on before anything else is done, and nothing calls off a refresh on its way.
+A provider may replace the refresh token with each ID token and refuse the old one from then on. So
+the new one is passed on before anything else is done, and a refresh under way is not cancelled.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ OnRotation = Callable[[RefreshGrant], Awaitable[None]]
 
 @frozen
 class Refreshed:
-    """What a refresh gave: an ID token that was checked, or the refusal of the refresh token."""
+    """The outcome of a refresh: a checked ID token, or the refusal of the refresh token."""
 
     id_token: Secret | None = None
     refused: SessionExpiredError | None = None
@@ -74,9 +74,9 @@ async def revoke(
     grant: RefreshGrant,
     http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
 ) -> SignOutResult:
-    """Have the provider end a refresh token, where it offers that; the result says what came of it.
+    """Revoke a refresh token at its provider, if it offers that; return the outcome.
 
-    It raises nothing: whoever signs out is signed out here, whatever the provider does.
+    It raises no `AuthError`: a sign-out succeeds here, whatever the provider does.
     """
     outcome = SignOutResult(
         Revocation.FAILED, f"{grant.issuer} did not answer within {_DEADLINE:g} s."

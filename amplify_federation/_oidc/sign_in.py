@@ -1,6 +1,6 @@
-"""Sign-in at an OpenID provider, as an application asks for it and what it gets.
+"""Sign-in at an OpenID provider: its arguments and its result.
 
-How it is done is in `authorization`, which is loaded when somebody signs in.
+The flows are in `authorization`, which is loaded at the first sign-in.
 """
 
 from collections.abc import Mapping

@@ -15,8 +15,8 @@ class OidcTokenSource:
     """A `token_source` for an application that keeps its own refresh token.
 
     Pass it as `FederatedAuth(token_source=...)`. `on_rotation`, an async callable, is awaited with
-    each new refresh token, before the ID token that came with it is used: store it there, for the
-    old one may be dead. `scope` narrows what is asked for; by default it is all that was granted.
+    each new refresh token, before the ID token that came with it is used: store it there, since the
+    old one may be invalid. `scope` narrows the request; by default it is all that was granted.
     `discovery_url` is where the provider's metadata are, if not below the issuer. `http_client` is
     an `httpx.AsyncClient` of your own, which is never closed here.
 
