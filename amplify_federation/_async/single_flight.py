@@ -18,9 +18,9 @@ _PUT_OFF = 0.5  # seconds
 
 
 class _Attempt(Generic[T]):
-    """Work under way; `next` is the work that a caller began because this one had no outcome."""
+    """Work under way."""
 
-    __slots__ = ("callers", "ended", "error", "failure", "next", "results", "scope")
+    __slots__ = ("callers", "ended", "error", "failure", "results", "scope")
 
     def __init__(self, deadline: float) -> None:
         self.callers = 0
@@ -29,7 +29,6 @@ class _Attempt(Generic[T]):
         self.results: list[T] = []
         self.failure: AuthError | None = None  # an outcome for every caller
         self.error: Exception | None = None  # any other, for the caller that began it
-        self.next: _Attempt[T] | None = None
 
     @property
     def has_outcome(self) -> bool:
@@ -84,17 +83,11 @@ class SingleFlight(Generic[T]):
         An `AuthError` that `work` raises is raised to every caller. Any other exception goes to the
         caller that began it, and another begins anew.
         """
-        last: _Attempt[T] | None = None
-        attempt = self._attempt
-        while attempt is not None:
+        while (attempt := self._attempt) is not None:
             await attempt.wait()
             if attempt.has_outcome:
                 return attempt.result()
-            # Another caller may have begun anew, and its work be done already.
-            last, attempt = attempt, attempt.next or self._attempt
         attempt = self._begun(work)
-        if last is not None:
-            last.next = attempt
         await attempt.wait()
         if attempt.error is not None:
             raise attempt.error

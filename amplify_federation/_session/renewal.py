@@ -111,8 +111,8 @@ class EarlyRenewal:
     async def attempt(self, work: Callable[[], Awaitable[object]]) -> None:
         """Work, unless it was tried within the last 30 s.
 
-        Inside `async with`, work that takes longer than 2 s goes on in the background, until the
-        deadline of a call; elsewhere it is cancelled.
+        Inside `async with`, work that takes longer than 2 s goes on in the background; elsewhere it
+        is cancelled.
         """
         clock, background = self._context.clock, self._context.background
         if clock.monotonic() < self._again:
@@ -122,11 +122,7 @@ class EarlyRenewal:
             if background is None:
                 await work()
             else:
-                await background.start(lambda: self._bounded(work)).wait()
-
-    async def _bounded(self, work: Callable[[], Awaitable[object]]) -> None:
-        with anyio.move_on_after(self._context.settings.timeout):
-            await work()
+                await background.start(work).wait()
 
 
 UNASKED_PAUSE = 30.0  # seconds between calls that a listener's look causes
