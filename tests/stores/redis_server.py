@@ -1,12 +1,13 @@
 """A real redis-server on a free port, to be stopped, killed and restarted."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import anyio
 import pytest
@@ -25,15 +26,16 @@ needs_redis = pytest.mark.skipif(
 )
 
 
-_HIGHEST = 55_535  # a cluster's node listens 10,000 ports further up, too
+# Below those that a system gives to connections, which could take a port before the server does. A
+# cluster's node listens 10,000 ports further up, too.
+_PORTS = range(11_000, 22_000)
 
 
 def free_port() -> int:
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port <= _HIGHEST:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
 
 
