@@ -10,7 +10,7 @@ from typing import Final
 
 from amplify_federation._cognito.requests import Call
 from amplify_federation._model.claims import Claims, peek
-from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.providers import AuthProvider, login_key_of
 from amplify_federation.errors import NotAuthorizedReason
 
 _R = NotAuthorizedReason
@@ -66,7 +66,7 @@ def _of_issuer(provider: AuthProvider, claims: Claims | None) -> str | None:
     if claims is None or claims.issuer is None:
         return None
     issuer = claims.issuer
-    key = issuer.removeprefix("https://").rstrip("/")
+    key = login_key_of(issuer)
     if key == provider.login_key or not _SHOWN.fullmatch(issuer):
         return None
     return f"The token's issuer is {issuer}: pass {_written(key)} as its provider."

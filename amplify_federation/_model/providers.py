@@ -54,6 +54,16 @@ def _matched(pattern: str, value: object, wanted: str) -> re.Match[str]:
     return found
 
 
+def login_key_of(issuer: str) -> str:
+    """Return the key in Cognito's `Logins` of an issuer's ID tokens.
+
+    A user pool has one key under both of its issuers: "Updated issuers have the format of
+    https://issuer-cognito-idp.[region].amazonaws.com/[userPoolId]" (IssuerConfigurationType).
+    """
+    key = issuer.removeprefix("https://").rstrip("/")
+    return key.removeprefix("issuer-") if key.startswith("issuer-cognito-idp.") else key
+
+
 @frozen
 class AuthProvider:
     """An identity provider. Two providers with one `login_key` are equal."""

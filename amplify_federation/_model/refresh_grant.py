@@ -4,7 +4,7 @@ from functools import partial
 
 from attrs import field, frozen
 
-from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.providers import AuthProvider, login_key_of
 from amplify_federation._model.values import Secret, as_secret, checked_secret
 from amplify_federation.errors import ValidationError
 
@@ -17,7 +17,7 @@ def provider_of(issuer: object) -> AuthProvider:
     if not isinstance(issuer, str) or not issuer.startswith(("https://", "http://")):
         message = "`issuer` must be a URL such as 'https://accounts.google.com'."
         raise ValidationError(message)
-    return AuthProvider.oidc(issuer.partition("://")[2])
+    return AuthProvider.oidc(login_key_of(issuer.partition("://")[2]))
 
 
 def checked_client_id(client_id: object) -> str:

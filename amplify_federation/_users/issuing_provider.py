@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, cast
 
 from amplify_federation._cognito.requests import checked_provider
 from amplify_federation._model.claims import peek
-from amplify_federation._model.providers import AuthProvider
+from amplify_federation._model.providers import AuthProvider, login_key_of
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import ValidationError
 
@@ -33,7 +33,7 @@ def issuing_provider(token: Secret, allowed: Providers) -> AuthProvider:
     if claims is None or claims.issuer is None:
         fitting = [each for each in providers if _is_opaque(each)]
     else:
-        key = claims.issuer.removeprefix("https://").rstrip("/")
+        key = login_key_of(claims.issuer)
         fitting = [each for each in providers if each.login_key == key]
     if len(fitting) == 1:
         return fitting[0]

@@ -46,6 +46,10 @@ def test_an_access_token_is_to_be_replaced_by_the_id_token(token, reason):
             "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1",
             "AuthProvider.cognito_user_pool('eu-west-1_Ab1')",
         ),
+        (
+            "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1",
+            "AuthProvider.cognito_user_pool('eu-west-1_Ab1')",
+        ),
         ("https://tenant.example.com/", "AuthProvider.oidc('https://tenant.example.com')"),
         ("https://Issuer.example.com", "AuthProvider.oidc('https://Issuer.example.com')"),
     ],

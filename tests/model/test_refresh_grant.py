@@ -14,6 +14,10 @@ GRANT = {"issuer": "https://accounts.google.com", "client_id": "c", "refresh_tok
             "https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Ab1Cd2Ef3",
             AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3"),
         ),
+        (
+            "https://issuer-cognito-idp.us-west-2.amazonaws.com/us-west-2_Ab1Cd2Ef3",
+            AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3"),
+        ),
         ("https://example.okta.com/oauth2/default", "example.okta.com/oauth2/default"),
         ("http://127.0.0.1:8080/realms/x", "127.0.0.1:8080/realms/x"),
     ],

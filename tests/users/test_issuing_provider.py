@@ -21,6 +21,7 @@ async def test_a_provider_that_gives_no_bearer_tokens_is_refused(world, provider
         ("https://accounts.google.com", GOOGLE),
         ("accounts.google.com", GOOGLE),
         ("https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Ab1Cd2Ef3", USER_POOL),
+        ("https://issuer-cognito-idp.us-west-2.amazonaws.com/us-west-2_Ab1Cd2Ef3", USER_POOL),
         (None, FACEBOOK),
     ],
 )
