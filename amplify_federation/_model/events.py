@@ -45,5 +45,5 @@ def _kind_of_change(before: State, after: State, *, same_federation: bool) -> Au
             return AuthEventKind.SESSION_EXPIRED
         case SignedOut(), SignedOut():
             return None
-        case _, SignedOut():
+        case _:
             return AuthEventKind.FEDERATION_CLEARED
