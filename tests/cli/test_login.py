@@ -92,19 +92,27 @@ def test_a_user_signs_in_by_page_and_the_session_is_there(login, fake, folder):
 
 @contextlib.contextmanager
 def watched_command_lines():
-    """Give the command lines of all processes below this one, as they are seen in the block."""
+    """Give the command lines of all processes that begin below this one in the block."""
     seen, over = set(), threading.Event()
+
+    def processes():
+        return sorted(int(path.name) for path in Path("/proc").glob("[0-9]*"))
 
     def watch():
         while not over.wait(0.005):
             below = {os.getpid()}
-            for path in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+            for pid in processes():
                 with contextlib.suppress(OSError):  # it has ended
-                    parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                    line = (path / "cmdline").read_bytes().decode().split("\0")[:-1]
-                    if parent in below:
-                        below.add(int(path.name))
-                        seen.add(tuple(line))
+                    stat = Path(f"/proc/{pid}/stat").read_text()
+                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if int(stat.rpartition(")")[2].split()[1]) in below and pid not in earlier:
+                        below.add(pid)
+                        seen.add(tuple(line.decode().split("\0")[:-1]))
+        seen.discard(own)
+
+    earlier = frozenset(processes())
+    # A child has its parent's command line until it runs a program.
+    own = tuple(Path("/proc/self/cmdline").read_bytes().decode().split("\0")[:-1])
 
     with ThreadPoolExecutor(1) as pool:
         watching = pool.submit(watch)
