@@ -84,7 +84,8 @@ async def test_early_renewal_costs_its_caller_a_bounded_time(world, entered):
     began = anyio.current_time()
     session = await auth.fetch_auth_session()
     assert session.credentials == old
-    assert anyio.current_time() - began == pytest.approx(2)
+    spent = anyio.current_time() - began
+    assert spent == pytest.approx(2, rel=0.06)  # a leader gives up a little before its deadline
     gate.open()
     await anyio.wait_all_tasks_blocked()
     later = await auth.fetch_auth_session()
