@@ -22,6 +22,7 @@ from amplify_federation.errors import (
 )
 from tests.concurrency import concurrently
 from tests.files.processes import answers_of_twenty
+from tests.files.strange_files import as_root
 
 KEY = bytes(range(32))
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and fork are POSIX's")
@@ -245,7 +246,7 @@ async def test_the_way_to_make_a_key_makes_one(monkeypatch, text):
 
 
 @posix
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@as_root
 async def test_a_mounted_key_may_be_roots_but_nobody_elses(path):
     os.chown(path, 12345, 12345)
     with pytest.raises(UnsafePermissionsError, match="12345"):

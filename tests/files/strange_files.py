@@ -5,6 +5,12 @@ import re
 import socket
 import subprocess
 
+import pytest
+
+as_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
+)
+
 
 def place_link(path, elsewhere):
     path.symlink_to(elsewhere)

@@ -14,6 +14,7 @@ from amplify_federation.errors import (
     UnsafePermissionsError,
 )
 from tests.files.strange_files import (
+    as_root,
     follow_advice,
     place_dangling_link,
     place_fifo,
@@ -25,9 +26,6 @@ from tests.files.strange_files import (
 )
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="owners, modes and links are POSIX's")
-root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
-)
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def test_a_hard_link_is_refused_with_the_command_that_mends_it(path):
     assert file_checks.read_file(path, 100)[0] == b"content"
 
 
-@root
+@as_root
 def test_a_file_of_another_user_is_refused_with_the_command_that_mends_it(path):
     os.chown(path, 12345, 12345)
     with pytest.raises(UnsafePermissionsError) as caught:

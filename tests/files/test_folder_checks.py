@@ -13,12 +13,9 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
-from tests.files.strange_files import follow_advice
+from tests.files.strange_files import as_root, follow_advice
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
-root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives folders away"
-)
 
 
 def mode(path):
@@ -155,7 +152,7 @@ def test_a_folder_above_may_be_read_by_all_or_be_sticky(folder, bits):
     assert folder_identity(folder) is not None
 
 
-@root
+@as_root
 def test_a_folder_of_another_user_is_refused_at_any_height(folder):
     for path in (folder, folder.parent):
         os.chown(path, 12345, 12345)
@@ -166,7 +163,7 @@ def test_a_folder_of_another_user_is_refused_at_any_height(folder):
     assert folder_identity(folder) is not None
 
 
-@root
+@as_root
 def test_the_setting_for_arbitrary_users_leaves_folders_unchecked(folder, monkeypatch):
     folder.parent.chmod(0o777)
     folder.chmod(0o2775)

@@ -26,6 +26,7 @@ from amplify_federation.errors import (
 from amplify_federation.stores._file_records import FileRecords
 from amplify_federation.stores.file import HOME_VARIABLE, EncryptedFileStore
 from tests.files.strange_files import (
+    as_root,
     place_fifo,
     place_folder,
     place_hard_link,
@@ -413,7 +414,7 @@ print("done")
 
 
 @posix
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@as_root
 @pytest.mark.parametrize("umask", ["0", "777"])
 def test_a_user_without_privileges_works_under_any_umask(tmp_path, umask):
     """Root may open a file of mode 0000, so that only another user proves this."""
