@@ -429,9 +429,18 @@ async def calls_at_once(world, users, tokens, operation):
     return calls
 
 
+def tokens_with_leases_apart(world, count: int) -> list[str]:
+    """Return tokens that do not wait for each other, as two of about a thousand do."""
+    by_lease = {}
+    for number in range(2 * count):
+        token = world.token(f"u{number}")
+        by_lease[lease_name(record_name(world.pool_id, Secret(token), GOOGLE))] = token
+    return list(by_lease.values())[:count]
+
+
 async def test_at_most_so_many_federations_are_under_way_and_the_rest_wait(world):
     users = world.users(max_federations=3)
-    tokens = [world.token(f"u{number}") for number in range(20)]
+    tokens = tokens_with_leases_apart(world, 20)
     assert await calls_at_once(world, users, tokens, GET_ID) == 3
     assert len(world.calls()) == 40
 
@@ -485,13 +494,14 @@ def descriptors() -> int:
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="descriptors are counted in /proc")
 async def test_tokens_that_wait_cost_no_descriptor(world, tmp_path):
     store = EncryptedFileStore(tmp_path, key=bytes(32))
-    users = world.users(store=store, max_federations=4)
+    # One at a time: of several that are at Cognito at once, two may wait for each other's lease.
+    users = world.users(store=store, max_federations=1)
     before = descriptors()
     gate = world.transport.before[GET_ID] = Gate()
     requests = [users.session_for(world.token(f"u{number}"), GOOGLE) for number in range(100)]
     async with pending(*requests, at=gate):
         # Until the threads that read records and make lease files are done.
-        while gate.waiters < 4 or descriptors() > before + 4 + 8:  # noqa: ASYNC110  # threads do
+        while descriptors() > before + 1 + 8:  # noqa: ASYNC110  # threads do
             await anyio.sleep(0.01)
     assert len(world.calls()) == 200
 
