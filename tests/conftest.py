@@ -1,7 +1,9 @@
 """Settings of every test, and the AWS that several rooms of tests talk to."""
 
 import os
+import threading
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -25,6 +27,26 @@ LOOPS = {
 @pytest.fixture(scope="module", params=LOOPS)
 def anyio_backend(request):
     return request.param
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def run_without_threads(request, monkeypatch):
+    """Give a function that runs another in a new event loop where no thread can be started."""
+    cache = pytest.importorskip("trio._core._thread_cache")
+    monkeypatch.setattr(cache, "THREAD_CACHE", cache.ThreadCache())  # without idle threads
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")  # as CPython has it
+
+    def run(work):
+        async def limited():
+            with monkeypatch.context() as patch:  # undone here: asyncio ends with a thread
+                patch.setattr(threading.Thread, "start", refuse)
+                return await work()
+
+        return anyio.run(limited, backend=request.param)
+
+    return run
 
 
 @pytest.fixture
