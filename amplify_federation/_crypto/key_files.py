@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
+from amplify_federation._async.worker_thread import in_store_thread
 from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
 from amplify_federation._crypto.keys import (
     KEY_SIZE,
@@ -85,7 +84,7 @@ class KeyFile:
         if self._key is None:
             self._key = self._read()
         if self._key is None and self._create:
-            self._key = await anyio.to_thread.run_sync(made_key, self._location)
+            self._key = await in_store_thread(partial(made_key, self._location))
         return SealingKey(self._found(self._key))
 
     async def opening_keys(self, derivation: Derivation) -> Sequence[MasterKey]:

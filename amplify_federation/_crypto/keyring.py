@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import anyio
 
+from amplify_federation._async.worker_thread import in_store_thread
 from amplify_federation._crypto.kdf import NO_DERIVATION, Derivation
 from amplify_federation._crypto.key_files import read_or_make
 from amplify_federation._crypto.keys import (
@@ -73,7 +74,7 @@ class KeyringKey:
 
     async def _ask(self, question: Callable[[str], T]) -> T:
         with anyio.move_on_after(self._timeout):
-            return await anyio.to_thread.run_sync(question, self._name, abandon_on_cancel=True)
+            return await in_store_thread(partial(question, self._name), abandon_on_cancel=True)
         message = f"The keyring did not answer within {self._timeout:g} s."
         raise StoreUnavailableError(message)
 

@@ -6,11 +6,11 @@ for each salt.
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
 from typing import Final
 
-import anyio
-
+from amplify_federation._async.worker_thread import in_store_thread
 from amplify_federation._crypto.kdf import (
     ARGON2ID,
     SALT_SIZE,
@@ -56,7 +56,7 @@ class PassphraseKey:
     async def sealing_key(self) -> SealingKey:
         """Return the key, derived if it was not yet; see `KeySource`."""
         if self._sealing is None:
-            if not await anyio.to_thread.run_sync(is_available, self._preferred):
+            if not await in_store_thread(partial(is_available, self._preferred)):
                 self._preferred = SCRYPT
             self._sealing = self._preferred.salted(os.urandom(SALT_SIZE))
         return SealingKey(await self._key(self._sealing), self._sealing)
@@ -74,7 +74,7 @@ class PassphraseKey:
         known = self._derived.get(derivation.pack().hex())
         if known is not None:
             return known
-        return await anyio.to_thread.run_sync(self._derive_once, derivation)
+        return await in_store_thread(partial(self._derive_once, derivation))
 
     def _derive_once(self, derivation: Derivation) -> MasterKey:
         name = derivation.pack().hex()

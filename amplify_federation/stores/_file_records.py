@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-import anyio
-
+from amplify_federation._async.worker_thread import in_store_thread
 from amplify_federation._crypto.envelope import MAX_RECORD
 from amplify_federation._files import lock
 from amplify_federation._files.folder import Folder, StoredBytes
@@ -86,14 +85,14 @@ class FileRecords:
     async def discard_set_aside(self, name: str) -> None:
         """Delete what was set aside under a name; see `DiscardsSetAside`."""
         if await self._is_open():
-            await anyio.to_thread.run_sync(lambda: self._folder.remove_set_aside(name))
+            await in_store_thread(lambda: self._folder.remove_set_aside(name))
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a write would end with; see `ChecksWriting`."""
         # A process that has run out of descriptors can import nothing, so import it now.
         import_module("filelock")
         await self.make()
-        await anyio.to_thread.run_sync(self._folder.try_writing)
+        await in_store_thread(self._folder.try_writing)
 
     @asynccontextmanager
     async def lock(self, name: str, *, timeout: float) -> AsyncGenerator[None]:  # noqa: ASYNC109 - part of the protocol
@@ -113,13 +112,13 @@ class FileRecords:
     async def make(self) -> None:
         """Make the folder if need be."""
         if not self._folder.is_open():
-            await anyio.to_thread.run_sync(self._folder.make)
+            await in_store_thread(self._folder.make)
 
     async def records(self) -> list[bytes]:
         """Return the bytes of every record."""
         if not await self._is_open():
             return []
-        return await anyio.to_thread.run_sync(lambda: list(self._folder.records()))
+        return await in_store_thread(lambda: list(self._folder.records()))
 
     async def _is_open(self) -> bool:
         return self._folder.is_open() or self._folder.open()
@@ -130,7 +129,7 @@ class FileRecords:
         taken = await lock.acquire(lock.lock_of(record), timeout=_WRITE_PATIENCE)
         locked = _LockedWork(taken, work, self._folder, record)
         try:
-            return await anyio.to_thread.run_sync(locked.run)
+            return await in_store_thread(locked.run)
         finally:
             locked.leave()
 

@@ -8,6 +8,8 @@ import ssl
 from socket import gaierror
 from typing import Final, NamedTuple
 
+from amplify_federation._async.worker_thread import NoThreadError, is_lack_of_thread
+
 _USE_CLUSTER: Final = "Use redis+cluster:// in the URL."
 _USE_SINGLE: Final = "Use redis:// (or rediss://) in the URL."
 _PERMIT: Final = (
@@ -71,6 +73,8 @@ def meaning_of(error: Exception) -> Meaning | None:
     for each in chain:
         if isinstance(each, OSError) and (found := _meaning_of_os_error(each)):
             return found
+    if any(is_lack_of_thread(each) for each in chain):  # asyncio looks up host names in one
+        return Meaning(NoThreadError.reason, NoThreadError.advice)
     for start, reason, advice in _ANSWERS:
         if any(str(each).startswith(start) for each in chain):
             return Meaning(reason, advice, passes=advice is None)

@@ -17,7 +17,7 @@ from amplify_federation._crypto.keys import (
     key_from_text,
 )
 from amplify_federation._crypto.passphrase import PassphraseKey
-from amplify_federation.errors import ConfigurationError, SessionKeyError
+from amplify_federation.errors import ConfigurationError, SessionKeyError, StoreUnavailableError
 
 CANARY = b"canary-key-of-thirty-two-bytes!!"
 
@@ -126,3 +126,15 @@ def test_what_is_no_key_in_base64_is_none(text):
 
 def test_a_key_written_is_read():
     assert key_from_text(MasterKey(key_as_text(MasterKey(CANARY)))) == MasterKey(CANARY)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda folder: KeyFile(folder / "key", create=True), lambda _: PassphraseKey("canary"),
+     lambda _: KeyringKey()],
+)  # fmt: skip
+def test_a_key_that_no_thread_can_make_is_told_with_advice(make, tmp_path, run_without_threads):
+    with pytest.raises(StoreUnavailableError, match="no further thread") as caught:
+        run_without_threads(make(tmp_path).sealing_key)
+    assert "`ulimit -u`" in caught.value.recovery_suggestion
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from amplify_federation import (
@@ -238,6 +239,20 @@ async def test_a_full_or_read_only_disk_is_found_out_before_cognito_is_called(
         assert files(home, ".tmp") == []
     finally:
         subprocess.run(["umount", str(home)], check=True)  # noqa: ASYNC221  # a test
+
+
+def test_a_session_serves_where_no_thread_can_be_started(machine, run_without_threads):
+    async def use():
+        calls = len(machine.fake.calls)
+        async with machine.auth() as auth:
+            assert (await auth.fetch_auth_session()).is_signed_in
+            with pytest.raises(StoreUnavailableError, match="no further thread"):
+                await federate(auth, machine.fake.issue_token(GOOGLE, "bob"))
+            assert len(machine.fake.calls) == calls  # found out before Cognito was called
+            assert (await auth.fetch_auth_session()).is_signed_in
+
+    anyio.run(machine.federate)
+    run_without_threads(use)
 
 
 @pytest.mark.parametrize("umask", [0o177, 0o277, 0o477, 0o777])

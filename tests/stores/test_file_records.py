@@ -181,6 +181,29 @@ async def test_what_was_set_aside_is_deleted_even_without_a_record(store):
     assert not list(store.path.glob("*.corrupt"))
 
 
+def test_where_no_thread_can_be_started_nothing_is_made_or_changed(store, run_without_threads):
+    async def refused(*calls):
+        for call in calls:
+            with pytest.raises(StoreUnavailableError, match="no further thread") as caught:
+                await call()
+            assert "`ulimit -u`" in caught.value.recovery_suggestion
+            assert caught.value.__context__ is None
+        return await store.read(NAME)
+
+    lease = partial(store.lock, NAME, timeout=0)
+    write = partial(store.compare_and_set, NAME, b"two", expected=None)
+    calls = (write, store.check_writable, lambda: lease().__aenter__())
+    assert run_without_threads(lambda: refused(*calls)) is None
+    assert not store.path.exists()
+    anyio.run(partial(store.compare_and_set, NAME, b"one", expected=None))
+    calls = (
+        write, store.check_writable, store.records, partial(store.delete, NAME, expected=None),
+        partial(store.discard_set_aside, NAME),
+    )  # fmt: skip
+    assert run_without_threads(lambda: refused(*calls)).data == b"one"
+    lock.try_lock(lock.lock_of(record_file(store))).release()
+
+
 async def test_a_folder_that_was_removed_is_made_again(store):
     await store.compare_and_set(NAME, b"one", expected=None)
     store.path.rename(store.path.with_name("kept"))

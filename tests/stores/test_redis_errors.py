@@ -40,6 +40,14 @@ async def test_a_host_that_is_not_found_is_told_by_each_client(url):
     assert "host name is not found" in error.message
 
 
+@pytest.mark.parametrize("url", ["redis://h.invalid", "redis+cluster://h.invalid"])
+@pytest.mark.parametrize("run_without_threads", ["asyncio"], indirect=True)
+def test_a_host_that_no_thread_can_look_up_is_told_by_each_client(url, run_without_threads):
+    error = run_without_threads(lambda: refused(url))
+    assert "can start no further thread" in error.message
+    assert "`ulimit -u`" in error.recovery_suggestion
+
+
 @KINDS
 async def test_a_server_that_hangs_is_told_by_each_client_within_the_deadline(url, monkeypatch):
     monkeypatch.setattr(_redis_client, "DEADLINE", DEADLINE)
