@@ -181,7 +181,9 @@ class Endpoint:
     def _failure(self, refused: ServiceRefusal) -> Response:
         body = {"__type": refused.code}
         if refused.message is not None:
-            body["message"] = refused.message
+            # Seen: the service's parser, which comes before the service, writes the name otherwise.
+            member = "Message" if refused.code == errors.SERIALIZATION else "message"
+            body[member] = refused.message
         status = _FAULT_STATUS.get(refused.code, _BAD_REQUEST)
         answer = self._stamped(status, CONTENT_TYPE, _compact(body))
         answer.headers["x-amzn-errortype"] = f"{refused.code}:"

@@ -35,7 +35,7 @@ def role_of(pool: Pool, logins: Sequence[Login], custom: str | None, *, guest: b
     for login in logins:
         mapping = _setting(pool.role_mappings, login)
         if mapping is not None:
-            role = _mapped(mapping, login.claims) or _ambiguous(mapping, usual)
+            role = _mapped(mapping, login.claims) or _ambiguous(mapping, login, usual)
             break
         if preferred := login.claims.get("cognito:preferred_role"):
             role = str(preferred)
@@ -101,9 +101,9 @@ def _texts(claim: object) -> list[str]:
     return [str(part) for part in parts]
 
 
-def _ambiguous(mapping: Mapping[str, Any], usual: str | None) -> str | None:
+def _ambiguous(mapping: Mapping[str, Any], login: Login, usual: str | None) -> str | None:
     if mapping.get("AmbiguousRoleResolution") == "Deny":
-        raise not_authorized(errors.ROLE_DENIED)
+        raise not_authorized(errors.ROLE_DENIED.format(provider=login.login_key))
     return usual
 
 

@@ -34,7 +34,9 @@ NO_CLASSIC_FLOW: Final = "Basic (classic) flow is not enabled, please use enhanc
 NO_ROLE: Final = "Invalid identity pool configuration. Check assigned IAM roles for this pool."
 LOGIN_CONFLICT: Final = "Login is already linked to a different account of the same provider."
 RATE_EXCEEDED: Final = "Rate exceeded"
-
+ROLE_DENIED: Final = "The ambiguous role mapping rules for: {provider} denied this request."
+LIST_FOUND: Final = "Start of list found where not expected"
+MAP_FOUND: Final = "Start of structure or map found where not expected."
 
 MISSING_SIGNATURE: Final = "MissingAuthenticationTokenException"
 INCOMPLETE_SIGNATURE: Final = "IncompleteSignatureException"
@@ -57,7 +59,6 @@ UNKNOWN_DEVELOPER_PROVIDER: Final = (
 
 # Texts without a public source. The codes are those of the service's API reference.
 ROLE_NOT_OFFERED: Final = "CustomRoleArn is not one of the roles of the token."
-ROLE_DENIED: Final = "The role of this identity is ambiguous, and the pool denies such requests."
 PAGE_UNKNOWN: Final = "Invalid NextToken."
 NO_DEVELOPER_LOGIN: Final = "Please provide exactly one login of a developer provider."
 ALREADY_REGISTERED_TEXT: Final = "Developer user is already registered with another identity."
@@ -67,7 +68,6 @@ LOOKUP_DIFFERS: Final = "The IdentityId and the DeveloperUserIdentifier do not b
 SAME_DEVELOPER_USER: Final = "Source and destination are one developer user."
 NO_RESOURCE: Final = "The resource is not found."
 CREDENTIAL_FORM: Final = "Credential must have exactly 5 slash-delimited elements."  # and a value
-WRONG_TYPE: Final = "{name} has the wrong JSON type."
 NOT_LINKED: Final = "Provider '{provider}' is not linked to this identity."
 ROLE_KEY_UNKNOWN: Final = "is not a valid RoleMapping ProviderName or is not a configured provider."
 

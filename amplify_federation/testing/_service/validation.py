@@ -1,9 +1,9 @@
 """Validation of inputs as the service does it: one text names all violations.
 
 A sensitive value is never shown. Seen in public logs are the texts for lengths, patterns and the
-values of maps, that `logins` comes before the ids, and that a sensitive value in a map is shown as
-nothing after its key. Without a public source are the order of the other members, and the texts for
-numbers and enumerations.
+values of maps, that `logins` comes before the ids, that a sensitive value in a map is shown as
+nothing after its key, and those for most wrong JSON types. Without a public source are the order of
+the other members, and the texts for numbers, enumerations, and a scalar in place of a map.
 """
 
 import json
@@ -41,7 +41,8 @@ def decode(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ServiceRefusal(errors.SERIALIZATION)
+        message = errors.LIST_FOUND if isinstance(value, list) else None
+        raise ServiceRefusal(errors.SERIALIZATION, message)
     given = cast("dict[str, Any]", value)
     return {name: member for name, member in given.items() if member is not None}
 
@@ -52,38 +53,55 @@ def validate(operation: str, given: Mapping[str, Any]) -> None:
     Members that are not in the model are ignored, as by the service.
     """
     shape = OPERATIONS[operation].input
-    _expect_types("", shape, given)
+    _expect_types(shape, given)
     found = list(_violations("", shape, given))
     if found:
         count = f"{len(found)} validation error{'s'[: len(found) > 1]} detected: "
         raise ServiceRefusal(errors.VALIDATION, count + "; ".join(found))
 
 
-def _expect_types(name: str, shape: Shape, value: Any) -> None:  # noqa: ANN401  # JSON
-    if value is None:
-        return
+def _expect_types(shape: Shape, value: Any) -> None:  # noqa: ANN401  # JSON
     # In Python a boolean is an integer; in JSON it is not.
     fits: bool = isinstance(value, _JSON_TYPES[type(shape)])
     if not fits or isinstance(value, bool) != isinstance(shape, Flag):
-        raise ServiceRefusal(errors.SERIALIZATION, errors.WRONG_TYPE.format(name=name))
+        raise ServiceRefusal(errors.SERIALIZATION, _wrong_type(shape, value))
     match shape:
         case ListOf():
             for part in value:
-                _expect_part(name, shape.member, part)
+                _expect_types(shape.member, part)
         case MapOf():
             for part in value.values():
-                _expect_part(name, shape.value, part)
+                _expect_types(shape.value, part)
         case Structure():
             for member, inner in shape.members.items():
-                _expect_types(member, inner, value.get(member))
+                if value.get(member) is not None:
+                    _expect_types(inner, value[member])
         case _:
             pass
 
 
-def _expect_part(name: str, shape: Shape, part: Any) -> None:  # noqa: ANN401  # JSON
-    if part is None:
-        raise ServiceRefusal(errors.SERIALIZATION, errors.WRONG_TYPE.format(name=name))
-    _expect_types(name, shape, part)
+def _wrong_type(shape: Shape, value: Any) -> str | None:  # noqa: ANN401  # JSON
+    match value, shape:
+        case list(), _:
+            return errors.LIST_FOUND
+        case dict(), _:
+            return errors.MAP_FOUND
+        case None, _:
+            return None
+        case _, Text() | Number() | Flag():
+            wanted = {Text: "a String", Number: "an Integer", Flag: "a Boolean"}[type(shape)]
+            return f"{_token_of(value)} can not be converted to {wanted}"
+        case _:
+            return {ListOf: "Expected list or null", MapOf: "Expected map or null"}.get(
+                type(shape), "Expected null"
+            )
+
+
+def _token_of(scalar: str | float) -> str:
+    """Return the name of a JSON token, as the service's parser has it."""
+    if isinstance(scalar, bool):
+        return f"{scalar}_VALUE".upper()
+    return "STRING_VALUE" if isinstance(scalar, str) else "NUMBER_VALUE"
 
 
 def _violations(path: str, shape: Shape, value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON

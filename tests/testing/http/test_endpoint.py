@@ -42,7 +42,8 @@ def test_missing_target_is_an_unknown_operation(call):
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000])
 def test_body_that_is_no_json_object_is_not_serialized(call, body):
     reply = call.send(body, content_type=JSON, x_amz_target=GET_ID)
-    assert (reply.status, reply.code) == (400, "SerializationException")
+    message = {"Message": "Start of list found where not expected"} if body == b"[]" else {}
+    assert (reply.status, reply.body) == (400, {"__type": "SerializationException"} | message)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-amz-json-1.0", ""])

@@ -69,7 +69,7 @@ def test_token_mapping_takes_the_role_that_the_token_names(claims, role):
 
 
 def test_ambiguous_role_is_denied_where_the_pool_says_so():
-    with pytest.raises(ServiceRefusal, match="ambiguous"):
+    with pytest.raises(ServiceRefusal, match=f"rules for: {KEY} denied"):
         role_of(pool_with(rules("Equals", "staff", "Deny")), [login()], None, guest=False)
 
 

@@ -85,18 +85,28 @@ def test_token_over_the_limit_is_not_echoed(call):
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("operation", "given", "message"),
     [
-        {"IdentityPoolId": 7},
-        {"IdentityPoolId": POOL, "Logins": "token"},
-        {"IdentityPoolId": POOL, "Logins": ["token"]},
-        {"IdentityPoolId": POOL, "Logins": {"accounts.google.com": 7}},
-        {"IdentityPoolId": POOL, "Logins": {"accounts.google.com": None}},
+        ("GetId", {"IdentityPoolId": 7}, "NUMBER_VALUE can not be converted to a String"),
+        ("GetId", {"IdentityPoolId": False}, "FALSE_VALUE can not be converted to a String"),
+        ("GetId", {"Logins": "token"}, "Expected map or null"),
+        ("GetId", {"Logins": ["token"]}, "Start of list found where not expected"),
+        ("GetId", {"Logins": {"k": {}}}, "Start of structure or map found where not expected."),
+        ("GetId", {"Logins": {"accounts.google.com": None}}, None),
+        ("UnlinkIdentity", {"LoginsToRemove": "k"}, "Expected list or null"),
+        (
+            "ListIdentityPools",
+            {"MaxResults": "1"},
+            "STRING_VALUE can not be converted to an Integer",
+        ),
+        ("ListIdentities", {"HideDisabled": 1}, "NUMBER_VALUE can not be converted to a Boolean"),
+        ("SetIdentityPoolRoles", {"RoleMappings": {"k": "v"}}, "Expected null"),
     ],
 )
-def test_input_of_a_wrong_type_is_not_serialized(call, given):
-    reply = call("GetId", **given)
-    assert (reply.status, reply.code) == (400, "SerializationException")
+def test_input_of_a_wrong_type_is_not_serialized(operation, given, message):
+    with pytest.raises(ServiceRefusal) as refused:
+        validate(operation, given)
+    assert (refused.value.code, refused.value.message) == ("SerializationException", message)
 
 
 def test_limits_themselves_are_within(call, fake):
