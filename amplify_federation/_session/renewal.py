@@ -54,7 +54,7 @@ class GaveWay:
 
 @frozen
 class Failed:
-    """The renewal failed. `hurried`: its caller had less time than a call has."""
+    """The renewal failed. `hurried`: an early try, or its caller had less time than a call has."""
 
     error: AuthError
     hurried: bool = False
@@ -159,7 +159,7 @@ class Renewal:
                 return await self._helpless(kind)
             if need is not RenewalNeed.MANDATORY:
                 if need is RenewalNeed.ADVISORY and not self._flight.is_running:
-                    work = partial(self._renew, kind, patient=False)
+                    work = partial(self._renew, kind, patient=False, hurried=True)
                     await self._early.attempt(partial(self._flight.join, work))
                 return self.error_beside()
             outcome = await self._now(kind, deadline)
@@ -167,7 +167,6 @@ class Renewal:
                 return outcome.error
             if is_usable(self._context) or isinstance(outcome, Renewed):
                 return None
-            force = False  # the record changed: settle the new one
         return None
 
     def error_beside(self) -> AuthError | None:
@@ -209,7 +208,7 @@ class Renewal:
         return outcome.error if isinstance(outcome, Failed) else None
 
     async def _now(self, kind: FederatedRenewal | GuestRenewal, deadline: float) -> Outcome:
-        # A leader with a short deadline fails early; the others do not take its failure.
+        # An early try, or a leader with a short deadline, fails early; others do not take that.
         hurried = anyio.current_effective_deadline() < deadline - _HURRY
         work = partial(self._renew, kind, patient=True, hurried=hurried)
         while True:
@@ -222,7 +221,7 @@ class Renewal:
                     return outcome
 
     async def _renew(
-        self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool = False
+        self, kind: FederatedRenewal | GuestRenewal, *, patient: bool, hurried: bool
     ) -> Outcome:
         began = anyio.current_time()
         outcome = await self._under_lease(kind, patient=patient, hurried=hurried)

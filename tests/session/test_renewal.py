@@ -93,6 +93,23 @@ async def test_early_renewal_costs_its_caller_a_bounded_time(world, entered):
     await auth.aclose()
 
 
+@virtual_time
+async def test_the_bound_of_an_early_renewal_does_not_end_the_wait_of_forced_callers(world):
+    auth = world.auth()
+    old = (await federate(auth, world.token())).credentials
+    world.clock.advance(DUE)
+    gate = world.transport.before[GET_CREDENTIALS] = Gate()
+    async with (
+        pending(auth.fetch_auth_session(), at=gate) as early,
+        pending(auth.fetch_auth_session(force_refresh=True), at=gate) as forced,
+    ):
+        await early.wait()
+    assert early.result.credentials == old
+    assert forced.result.credentials != old
+    assert gate.waiters == 2
+    await auth.aclose()
+
+
 async def test_an_early_renewal_that_failed_is_not_tried_again_for_half_a_minute(world):
     async with world.auth() as auth:
         old = (await federate(auth, world.token())).credentials
