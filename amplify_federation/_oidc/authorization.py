@@ -12,15 +12,10 @@ import anyio
 from attrs import field, frozen
 
 from amplify_federation._model.values import Secret
-from amplify_federation._oidc.client import OAuthRefusal, OidcClient, TokenAnswer, open_client
+from amplify_federation._oidc.client import OidcClient, TokenAnswer, open_client
 from amplify_federation._oidc.device import authorize_device, poll
 from amplify_federation._oidc.http import malformed
-from amplify_federation._oidc.library import (
-    Client,
-    authorization_url,
-    code_challenge,
-    redirect_parameters,
-)
+from amplify_federation._oidc.library import Client, authorization_url, code_challenge
 from amplify_federation._oidc.loopback import loopback_redirect
 from amplify_federation._oidc.prompting import Prompt, SignInPrompt, has_browser
 from amplify_federation.errors import (
@@ -130,10 +125,8 @@ async def _by_device(client: OidcClient, scope: str, prompting: _Prompting) -> C
 async def _checked(
     client: OidcClient, answer: TokenAnswer, nonce: str | None = None
 ) -> CheckedTokens:
-    claims = await client.checked_claims(answer, nonce)
-    if answer.id_token is None:  # pragma: no cover  # checked_claims() has seen to it
-        raise AssertionError
-    return CheckedTokens(answer.id_token, answer.refresh_token, claims)
+    id_token, claims = await client.checked_id_token(answer, nonce)
+    return CheckedTokens(id_token, answer.refresh_token, claims)
 
 
 async def _by_browser(
@@ -188,38 +181,52 @@ class _AuthorizationRequest:
 
     async def finish(self, uri: Secret) -> CheckedTokens:
         """Redeem the code of a redirect; return the tokens."""
-        code = self._code_of(uri)
-        if isinstance(code, AuthError):
-            raise code
         answer = await self._client.request_tokens(
             "authorization_code",
-            {"code": code, "redirect_uri": self._redirect_uri, "code_verifier": self._verifier},
+            {
+                "code": self._code_of(uri),
+                "redirect_uri": self._redirect_uri,
+                "code_verifier": self._verifier,
+            },
         )
-        if isinstance(answer, OAuthRefusal):
-            raise answer.as_error()
         return await _checked(self._client, answer, self._nonce)
 
-    def _code_of(self, uri: Secret) -> Secret | AuthError:
-        """Return the code, or the error of a redirect without one.
+    def _code_of(self, uri: Secret) -> Secret:
+        """Return the code of a redirect. Raises the error of a redirect without one.
 
-        `state` is checked first: without it nothing else of the redirect is trusted. The error is
-        returned and not raised, because this frame binds the code.
+        `state` is checked first: without it nothing else of the redirect is trusted.
         """
-        found = parse_qs(urlsplit(uri.reveal()).query, keep_blank_values=True)
-        if any(len(values) > 1 for values in found.values()):
-            return malformed("The redirect repeats a parameter.")
-        given = {name: values[0] for name, values in found.items()}
-        if not compare_digest(given.get("state", "").encode(), self._state.encode()):
+        given = _parameters(uri)
+        if any(len(values) > 1 for values in given.values()):
+            message = "The redirect repeats a parameter."
+            raise malformed(message)
+
+        def value_of(name: str) -> str | None:
+            return given[name][0].reveal() if name in given else None
+
+        if not compare_digest((value_of("state") or "").encode(), self._state.encode()):
             message = "The browser brought the answer to another sign-in (`state`)."
-            return NotAuthorizedError(message, recovery_suggestion=_ANOTHER)
-        issuer = self._client.metadata.issuer
-        if given.get("iss", issuer if not self._client.metadata.names_itself else "") != issuer:
+            raise NotAuthorizedError(message, recovery_suggestion=_ANOTHER)
+        if not self._is_of_the_issuer(value_of("iss")):
             message = "The browser brought the answer of another provider (`iss`)."
-            return NotAuthorizedError(message, recovery_suggestion=_ANOTHER)
+            raise NotAuthorizedError(message, recovery_suggestion=_ANOTHER)
         if "error" in given:
-            words = given.get("error_description")
-            return self._client.refusal(given["error"], words, (self._verifier,)).as_error()
-        parameters = redirect_parameters(uri, self._state)
-        if isinstance(parameters, str) or not parameters.get("code"):
-            return malformed("The redirect has no code.")
-        return Secret(parameters["code"])
+            raise self._client.refusal(
+                value_of("error") or "", value_of("error_description"), (self._verifier,)
+            )
+        if not value_of("code"):
+            message = "The redirect has no code."
+            raise malformed(message)
+        return given["code"][0]
+
+    def _is_of_the_issuer(self, name: str | None) -> bool:
+        """Tell whether a redirect is this provider's, by the `iss` in it (RFC 9207)."""
+        if name is None:
+            return not self._client.metadata.names_itself
+        return name == self._client.metadata.issuer
+
+
+def _parameters(uri: Secret) -> dict[str, list[Secret]]:
+    """Return the values of a redirect's parameters, which are secret: one of them is the code."""
+    found = parse_qs(urlsplit(uri.reveal()).query, keep_blank_values=True)
+    return {name: [Secret(value) for value in values] for name, values in found.items()}

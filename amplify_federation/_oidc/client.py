@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
 from attrs import frozen
 
@@ -24,25 +24,18 @@ from amplify_federation._oidc.http import (
     malformed,
     provider_http,
 )
-from amplify_federation._oidc.library import Client, Form, check_installed, id_token_claims
+from amplify_federation._oidc.id_token import AGAIN, Expected, id_token_claims
+from amplify_federation._oidc.library import Client, Form, check_installed
 from amplify_federation.errors import (
     AuthError,
     ConfigurationError,
     ExternalServiceError,
     NotAuthorizedError,
-    SessionExpiredError,
+    ServiceError,
     TooManyRequestsError,
 )
 
-# Seconds that a provider's `iat` and `exp` may differ from its own `Date`, or, where it sends none,
-# from the local clock: Cognito allows as much.
-_LEEWAY = 300.0
-# "OpenID Connect", Google identity: its tokens may name it in either way.
-_ISSUERS = {
-    "https://accounts.google.com": ("https://accounts.google.com", "accounts.google.com"),
-}
 _TOO_MANY_REQUESTS = 429
-_AGAIN = "Sign in again: call `sign_in`, or run `amplify-federation login`."
 _LATER = "Try again later."
 _CLIENT_ADVICE = (
     "Check the client id and, if the client has one, its secret; and that the provider allows this "
@@ -63,13 +56,15 @@ _REFUSALS: dict[str, tuple[str, type[AuthError], str]] = {
         "The provider does not give this scope", ConfigurationError,
         "Ask for a scope that the provider lists; `openid` must be among it.",
     ),
-    "invalid_grant": ("The provider does not take this code any more", NotAuthorizedError, _AGAIN),
+    "invalid_grant": (
+        "The provider does not take this code or refresh token any more", NotAuthorizedError, AGAIN,
+    ),
     "access_denied": (
         "The sign-in was denied at the provider", NotAuthorizedError,
         "Sign in again and allow what is asked, or ask the provider's administrator to allow it.",
     ),
     "expired_token": (
-        "Nobody signed in before the device code was over", NotAuthorizedError, _AGAIN,
+        "Nobody signed in before the device code was over", NotAuthorizedError, AGAIN,
     ),
     "server_error": ("The provider has a fault", ExternalServiceError, _LATER),
     "temporarily_unavailable": ("The provider is overloaded", ExternalServiceError, _LATER),
@@ -80,27 +75,20 @@ _REFUSALS: dict[str, tuple[str, type[AuthError], str]] = {
 }  # fmt: skip
 
 
-@frozen
-class OAuthRefusal:
-    """An error answer of OAuth: its code, and the provider's own words without our secrets."""
+def oauth_error(code: str, words: str) -> AuthError:
+    """Return the error for an error code of OAuth and the provider's own words, without secrets.
 
-    error: str
-    description: str = ""
-
-    def as_error(self) -> AuthError:
-        """Return the error that says what to do."""
-        meaning, kind, advice = _REFUSALS.get(
-            self.error,
-            ("The provider refused", NotAuthorizedError, f"{_AGAIN} See the provider's own words."),
-        )
-        words = ": ".join(part for part in (self.error, self.description) if part)
-        return kind(f"{meaning} ({words}).", recovery_suggestion=advice)
-
-    def as_expired(self) -> SessionExpiredError:
-        """Return the error for a refresh token that the provider refuses."""
-        words = ": ".join(part for part in (self.error, self.description) if part)
-        message = f"The provider does not take the refresh token any more ({words})."
-        return SessionExpiredError(message, recovery_suggestion=_AGAIN)
+    `code` is that of a `ServiceError`.
+    """
+    said = ": ".join(part for part in (code, words) if part)
+    meaning, kind, advice = _REFUSALS.get(
+        code, ("The provider refused", NotAuthorizedError, f"{AGAIN} See the provider's own words.")
+    )
+    message = f"{meaning} ({said})."
+    if not issubclass(kind, ServiceError):
+        return kind(message, recovery_suggestion=advice)
+    retryable = kind is ExternalServiceError
+    return kind(message, code=code, retryable=retryable, recovery_suggestion=advice)
 
 
 @frozen
@@ -121,20 +109,16 @@ class OidcClient:
     metadata: ProviderMetadata
     client: Client
 
-    async def request_tokens(
-        self, grant_type: str, values: Mapping[str, Any]
-    ) -> TokenAnswer | OAuthRefusal:
+    async def request_tokens(self, grant_type: str, values: Mapping[str, Any]) -> TokenAnswer:
         """Make one request to the token endpoint. `values` may be secrets.
 
-        Raises `NetworkError` and `ServiceError`s.
+        Raises as `post` does.
         """
         endpoint = self.metadata.token_endpoint
         methods = self.metadata.auth_methods
         form = self.client.token_form(endpoint, methods, grant_type, values)
         secrets = tuple(value for value in values.values() if isinstance(value, Secret))
         answer = await self.post(endpoint, form, secrets)
-        if isinstance(answer, OAuthRefusal):
-            return answer
         members = answer.members or {}
         return TokenAnswer(
             secret_of(members.get("id_token")),
@@ -144,33 +128,40 @@ class OidcClient:
         )
 
     async def post(
-        self, endpoint: str, form: Form, secrets: tuple[Secret, ...]
-    ) -> ProviderAnswer | OAuthRefusal:
-        """Send a form; return the answer, or the refusal that it is.
+        self, endpoint: str, form: Form, secrets: tuple[Secret, ...] = ()
+    ) -> ProviderAnswer:
+        """Send a form; return the answer. No error repeats `secrets`.
 
-        Raises `NetworkError`, and a `ServiceError` for an answer that is none of OAuth's.
+        Raises `NetworkError`; the error of a refusal, a `ServiceError` with OAuth's code or a
+        `ConfigurationError`; and a `ServiceError` for an answer that is none of OAuth's.
         """
         answer = await self.http.post(endpoint, form)
         if answer.is_success and answer.members is not None:
             return answer
-        error = (answer.members or {}).get("error")
+        raise self._error_in(answer, endpoint, secrets)
+
+    def _error_in(
+        self, answer: ProviderAnswer, endpoint: str, secrets: tuple[Secret, ...]
+    ) -> AuthError:
+        """Return the error for an answer. This frame binds its words, which may repeat a secret."""
+        members = answer.members or {}
+        error = members.get("error")
         if isinstance(error, str) and error.isascii() and error.isprintable():
-            return self.refusal(error, (answer.members or {}).get("error_description"), secrets)
+            return self.refusal(error, members.get("error_description"), secrets)
         if answer.status == _TOO_MANY_REQUESTS:
             message = "The provider throttles."
-            raise TooManyRequestsError(message, status=answer.status, retryable=True)
+            return TooManyRequestsError(message, status=answer.status, retryable=True)
         if answer.is_fault:
-            raise provider_fault(answer, endpoint)
-        message = f"{endpoint} gave no JSON object, with HTTP status {answer.status}."
-        raise malformed(message)
+            return provider_fault(answer, endpoint)
+        return malformed(f"{endpoint} gave no JSON object, with HTTP status {answer.status}.")
 
-    def refusal(self, error: str, description: object, secrets: tuple[Secret, ...]) -> OAuthRefusal:
-        """Return a refusal whose words repeat no secret of ours."""
+    def refusal(self, error: str, description: object, secrets: tuple[Secret, ...]) -> AuthError:
+        """Return the error of a refusal, whose words repeat no secret of ours."""
         if self.client.secret is not None:
             secrets = (*secrets, self.client.secret)
         call = Call("", b"", secrets)
         words = redacted(call, description)[:200] if isinstance(description, str) else ""
-        return OAuthRefusal(redacted(call, error)[:80], words)
+        return oauth_error(redacted(call, error)[:80], words)
 
     async def revoke(self, token: Secret) -> str | None:
         """Revoke a refresh token; return `None`, or what the provider answered instead.
@@ -183,11 +174,14 @@ class OidcClient:
         answer = await self.http.post(endpoint, form)
         return None if answer.is_success else f"HTTP status {answer.status}"
 
-    async def checked_claims(self, answer: TokenAnswer, nonce: str | None = None) -> dict[str, Any]:
-        """Return the claims of the answer's ID token: signed by this issuer, for this client, now.
+    async def checked_id_token(
+        self, answer: TokenAnswer, nonce: str | None = None
+    ) -> tuple[Secret, dict[str, Any]]:
+        """Return the answer's ID token, and its claims.
 
         Raises `ConfigurationError`, `NotAuthorizedError` or `MalformedResponseError` for a token
-        that is none of that, `NetworkError` if the keys cannot be had.
+        that is not signed by this issuer, for this client, and valid now; `NetworkError` if the
+        keys cannot be had.
         """
         if answer.id_token is None:
             message = "The provider gave no ID token."
@@ -195,34 +189,11 @@ class OidcClient:
         keys = await self.http.get(self.metadata.jwks_uri)
         if keys.is_fault:
             raise provider_fault(keys, self.metadata.jwks_uri)
-        found = (keys.members or {}).get("keys")
-        outcome = id_token_claims(
-            answer.id_token,
-            [key for key in _list(found) if _signs(key)],
-            issuers=_ISSUERS.get(self.metadata.issuer, (self.metadata.issuer,)),
-            client_id=self.client.client_id,
-            nonce=nonce,
-            access_token=answer.access_token,
-            now=answer.now,
-            leeway=_LEEWAY,
+        expected = Expected(
+            self.metadata.issuer, self.client.client_id, nonce, answer.access_token, answer.now
         )
-        if isinstance(outcome, str):
-            raise self._fault_of_token(outcome)
-        return outcome
-
-    def _fault_of_token(self, fault: str) -> AuthError:
-        if fault in {"aud", "azp"}:
-            message = f"The ID token is not for the client {self.client.client_id!r} (`{fault}`)."
-            advice = "Give the client id that the provider issues ID tokens to."
-            return ConfigurationError(message, recovery_suggestion=advice)
-        if fault == "nonce":
-            message = "The ID token belongs to another sign-in (`nonce`)."
-            return NotAuthorizedError(message, recovery_suggestion=_AGAIN)
-        if fault in {"exp", "iat", "nbf"}:
-            message = f"The ID token is not good now (`{fault}`): two clocks disagree."
-            advice = "Set this machine's clock; if it is right, the provider's is not."
-            return NotAuthorizedError(message, recovery_suggestion=advice)
-        return malformed(f"The ID token is not one of {self.metadata.issuer}'s: {fault}.")
+        found = (keys.members or {}).get("keys")
+        return answer.id_token, id_token_claims(answer.id_token, found, expected)
 
 
 def client_of(grant: RefreshGrant) -> Client:
@@ -252,18 +223,6 @@ async def open_client(
 def secret_of(value: object) -> Secret | None:
     """Return a member of an answer that is a secret, or `None` if it is not there."""
     return Secret(value) if isinstance(value, str) and value else None
-
-
-def _list(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []  # type: ignore[redundant-cast]  # for pyright
-
-
-def _signs(key: object) -> bool:
-    """Tell whether a key of a key set is one that an ID token may be signed with."""
-    if not isinstance(key, dict):
-        return False
-    members = cast("dict[str, object]", key)
-    return members.get("kty") in {"RSA", "EC"} and members.get("use", "sig") == "sig"
 
 
 def _time_of(answer: ProviderAnswer) -> float:

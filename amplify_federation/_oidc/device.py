@@ -7,7 +7,7 @@ import anyio
 from attrs import frozen
 
 from amplify_federation._model.values import Secret
-from amplify_federation._oidc.client import OAuthRefusal, OidcClient, TokenAnswer, secret_of
+from amplify_federation._oidc.client import OidcClient, TokenAnswer, secret_of
 from amplify_federation._oidc.http import checked_url, malformed
 from amplify_federation._oidc.prompting import SignInPrompt
 from amplify_federation.errors import ConfigurationError, NetworkError, ServiceError
@@ -38,9 +38,7 @@ async def authorize_device(client: OidcClient, scope: str) -> DeviceAuthorizatio
             message, recovery_suggestion="Sign in with a browser of this machine: `device=False`."
         )
     form = client.client.device_form(endpoint, client.metadata.auth_methods, scope)
-    answer = await client.post(endpoint, form, ())
-    if isinstance(answer, OAuthRefusal):
-        raise answer.as_error()
+    answer = await client.post(endpoint, form)
     given = dict(answer.members or {})
     code = secret_of(given.pop("device_code", None))
     user_code, complete = given.get("user_code"), given.get("verification_uri_complete")
@@ -67,21 +65,20 @@ async def poll(client: OidcClient, device: DeviceAuthorization) -> TokenAnswer:
     while True:
         await anyio.sleep(interval)
         try:
-            outcome = await client.request_tokens(_GRANT, {"device_code": device.device_code})
+            return await client.request_tokens(_GRANT, {"device_code": device.device_code})
         except NetworkError:
-            interval = min(_MAX_INTERVAL, max(1.0, interval) * 2)  # RFC 8628, 3.5
-            continue
+            interval = _longer(interval)  # RFC 8628, 3.5
         except ServiceError as error:
-            if not error.retryable:
+            if error.code == "slow_down":
+                interval += _SLOWER
+            elif error.retryable:
+                interval = _longer(interval)
+            elif error.code != "authorization_pending":
                 raise
-            interval = min(_MAX_INTERVAL, max(1.0, interval) * 2)
-            continue
-        if isinstance(outcome, TokenAnswer):
-            return outcome
-        if outcome.error == "slow_down":
-            interval += _SLOWER
-        elif outcome.error != "authorization_pending":
-            raise outcome.as_error()
+
+
+def _longer(interval: float) -> float:
+    return min(_MAX_INTERVAL, max(1.0, interval) * 2)
 
 
 def _seconds(value: Any, default: float) -> float:  # noqa: ANN401  # of JSON

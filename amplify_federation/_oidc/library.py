@@ -1,13 +1,11 @@
-"""Authlib and joserfc, the libraries of the extra `login`, loaded when a provider is asked.
+"""Authlib's OAuth 2.0, of the extra `login`, loaded when a provider is asked.
 
-Of Authlib only what needs no transport is used: `authlib.oauth2`, 20 ms to load, and
-`authlib.oidc.core`, 100 ms, nearly all of them joserfc's and cryptography's. Its httpx client takes
-httpx2 alone, and another 90 ms. Authlib ships no types; the functions here have them.
+Only what needs no transport is used: `authlib.oauth2`, 20 ms to load. Its httpx client takes httpx2
+alone, and another 90 ms. Authlib ships no types; the functions here have them.
 """
 
 import importlib
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -15,13 +13,6 @@ from attrs import frozen
 
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import ConfigurationError
-
-# What Cognito takes of OpenID providers; all of them asymmetric, so that neither `none` nor a
-# client secret ever signs. "Set up an OpenID Connect (OIDC) provider", IAM user guide.
-ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
-
-# Raised inside joserfc for tokens and keys malformed in ways that it does not check.
-_UNEXPECTED = (ValueError, TypeError, KeyError, AttributeError)
 
 
 def check_installed() -> None:
@@ -111,68 +102,3 @@ def _revealed(values: Mapping[str, Any]) -> dict[str, Any]:
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in values.items()
     }
-
-
-def redirect_parameters(uri: Secret, state: str) -> dict[str, str] | str:
-    """Return the parameters of an authorization response, or the name of Authlib's complaint."""
-    parameters = _oauth2("rfc6749.parameters")
-    try:
-        found: dict[str, str] = parameters.parse_authorization_code_response(uri.reveal(), state)
-    except _oauth2("rfc6749").OAuth2Error as error:
-        return type(error).__name__
-    return found
-
-
-def id_token_claims(  # noqa: PLR0913  # what an ID token is checked against, keyword-only
-    token: Secret,
-    keys: list[Any],
-    *,
-    issuers: tuple[str, ...],
-    client_id: str,
-    nonce: str | None,
-    access_token: Secret | None,
-    now: float,
-    leeway: float,
-) -> dict[str, Any] | str:
-    """Return the claims of a valid ID token, or the fault of another.
-
-    That is a claim's name, or the name of joserfc's error: no text that quotes the token.
-    """
-    check_installed()
-    core = importlib.import_module("authlib.oidc.core")
-    errors = importlib.import_module("joserfc.errors")
-    jwk = importlib.import_module("joserfc.jwk")
-    jwt = importlib.import_module("joserfc.jwt")
-    try:
-        key_set = jwk.KeySet(_imported(keys))
-        decoded = jwt.decode(token.reveal(), key_set, algorithms=list(ALGORITHMS))
-        claims = core.CodeIDToken(
-            decoded.claims,
-            decoded.header,
-            {
-                "iss": {"essential": True, "values": list(issuers)},
-                "aud": {"essential": True, "value": client_id},
-            },
-            {
-                "client_id": client_id,
-                "nonce": nonce,
-                "access_token": access_token and access_token.reveal(),
-            },
-        )
-        claims.validate(int(now), int(leeway))
-    except errors.JoseError as error:
-        return str(getattr(error, "claim", "") or type(error).__name__)
-    except _UNEXPECTED as error:
-        return type(error).__name__
-    return dict(claims)
-
-
-def _imported(keys: list[Any]) -> list[Any]:
-    """Return the keys that joserfc knows: a provider may publish others, for other uses."""
-    errors = importlib.import_module("joserfc.errors")
-    jwk = importlib.import_module("joserfc.jwk")
-    known: list[Any] = []
-    for key in keys:
-        with suppress(errors.JoseError, *_UNEXPECTED):
-            known.append(jwk.import_key(key))
-    return known

@@ -8,66 +8,53 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-from attrs import frozen
 
 from amplify_federation._async.background import shielded
 from amplify_federation._model.refresh_grant import RefreshGrant
 from amplify_federation._model.results import Revocation, SignOutResult
 from amplify_federation._model.values import Secret
-from amplify_federation._oidc.client import (
-    OAuthRefusal,
-    OidcClient,
-    TokenAnswer,
-    client_of,
-    open_client,
-)
-from amplify_federation.errors import AuthError, SessionExpiredError
+from amplify_federation._oidc.client import OidcClient, TokenAnswer, client_of, open_client
+from amplify_federation.errors import AuthError, NotAuthorizedError, SessionExpiredError
 
 _DEADLINE = 15.0  # seconds for the requests of one revocation
 _GONE = "invalid_grant"  # RFC 6749, 5.2: over, revoked, or of another client
 OnRotation = Callable[[RefreshGrant], Awaitable[None]]
 
 
-@frozen
-class Refreshed:
-    """The outcome of a refresh: a checked ID token, or the refusal of the refresh token."""
-
-    id_token: Secret | None = None
-    refused: SessionExpiredError | None = None
-
-
 async def refresh(
     grant: RefreshGrant,
     http_client: Any | None,  # noqa: ANN401  # httpx's, or its API-compatible successor's
     on_rotation: OnRotation,
-) -> Refreshed:
+) -> Secret:
     """Return a new ID token. `on_rotation` is awaited first if the refresh token was replaced.
 
-    Raises `ConfigurationError`, `NetworkError`, `ServiceError`s, and what `on_rotation` raises.
+    Raises `SessionExpiredError` if the provider does not take the refresh token any more,
+    `ConfigurationError`, `NetworkError`, `ServiceError`s, and what `on_rotation` raises.
     """
     token = Secret(grant.refresh_token)
     async with open_client(
         http_client, client_of(grant), grant.issuer, grant.discovery_url
     ) as client:
-        outcomes: list[TokenAnswer | OAuthRefusal] = []
+        answers: list[TokenAnswer] = []
 
         async def rotate() -> None:
-            answer = await client.request_tokens(
-                "refresh_token", {"refresh_token": token, "scope": grant.scope}
-            )
-            outcomes.append(answer)
-            new = None if isinstance(answer, OAuthRefusal) else answer.refresh_token
+            try:
+                answer = await client.request_tokens(
+                    "refresh_token", {"refresh_token": token, "scope": grant.scope}
+                )
+            except NotAuthorizedError as error:
+                if error.code != _GONE:
+                    raise
+                advice = error.recovery_suggestion
+                raise SessionExpiredError(error.message, recovery_suggestion=advice) from None
+            answers.append(answer)
+            new = answer.refresh_token
             if new is not None and new != token:
                 await on_rotation(grant.rotated(new))
 
         await shielded(rotate)
-        outcome = outcomes[0]
-        if isinstance(outcome, OAuthRefusal):
-            if outcome.error == _GONE:
-                return Refreshed(refused=outcome.as_expired())
-            raise outcome.as_error()
-        await client.checked_claims(outcome)
-        return Refreshed(outcome.id_token)
+        id_token, _ = await client.checked_id_token(answers[0])
+        return id_token
 
 
 async def revoke(

@@ -72,12 +72,8 @@ class OidcTokenSource:
         from amplify_federation._oidc.refresh import refresh  # noqa: PLC0415 - httpx, 80 ms
 
         async with self._lock:
-            outcome = await refresh(self._grant, self._http_client, self._rotated)
-        if outcome.refused is not None:
-            raise outcome.refused
-        if outcome.id_token is None:  # pragma: no cover  # one of the two is there
-            raise AssertionError
-        return outcome.id_token.reveal()
+            token = await refresh(self._grant, self._http_client, self._rotated)
+        return token.reveal()
 
     async def _rotated(self, grant: RefreshGrant) -> None:
         self._grant = grant

@@ -147,15 +147,17 @@ class TokenRefresher:
                 await self._end(new)  # a clear came: no session has this token
                 raise
 
-        outcome = await refresh(grant, client, rotated)
-        if outcome.refused is not None:
-            event = RefreshTokenRefused(login.provider)
-            await repository.commit(event, repository.record.federation_id, precondition, keep=True)
-            raise self._fail(outcome.refused)
-        token = outcome.id_token
-        if token is None or not same_subject(token, login.subject):
-            raise self._failed(another_user())
-        return token
+        try:
+            token = await refresh(grant, client, rotated)
+        except SessionExpiredError as error:
+            refusal = error.fresh_copy()
+        else:
+            if not same_subject(token, login.subject):
+                raise self._failed(another_user())
+            return token
+        event = RefreshTokenRefused(login.provider)
+        await repository.commit(event, repository.record.federation_id, precondition, keep=True)
+        raise self._fail(refusal)
 
     async def _end(self, grant: RefreshGrant) -> None:
         from amplify_federation._oidc.refresh import revoke  # noqa: PLC0415 - as above

@@ -69,7 +69,14 @@ async def test_a_provider_that_is_asked_too_often_is_asked_less(world, monkeypat
 
 
 @pytest.mark.parametrize(
-    "fault", [httpx.ConnectError("no route"), httpx.Response(503), httpx.Response(429)]
+    "fault",
+    [
+        httpx.ConnectError("no route"),
+        httpx.Response(503),
+        httpx.Response(429),
+        error("temporarily_unavailable"),
+    ],
+    ids=str,
 )
 async def test_a_fault_on_the_way_is_no_decision(world, monkeypatch, fault):
     monkeypatch.setattr("amplify_federation._oidc.device._MAX_INTERVAL", 0.02)

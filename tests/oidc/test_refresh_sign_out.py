@@ -10,6 +10,7 @@ from amplify_federation import (
     FederatedUsers,
     MemoryStore,
     Revocation,
+    SessionExpiredError,
     SignedOut,
     StoreUnavailableError,
 )
@@ -35,7 +36,11 @@ async def is_alive(world, grant):
     async def keep(_grant):
         pass
 
-    return (await refresh(grant, world.http, keep)).refused is None
+    try:
+        await refresh(grant, world.http, keep)
+    except SessionExpiredError:
+        return False
+    return True
 
 
 async def test_a_sign_out_clears_and_revokes(world, auth, signed):

@@ -108,6 +108,21 @@ async def test_a_sign_in_that_fails_shows_none(world, impatient, caplog, capfd, 
         assert_silent(person.page.text, *world.secrets)
 
 
+@pytest.mark.parametrize("part", ["state=", "iss=", "scope=a&scope="])
+async def test_a_redirect_that_is_refused_does_not_show_its_code(world, caplog, part):
+    caplog.set_level(logging.DEBUG)
+    codes = []
+
+    def changed(url):
+        codes.append(dict(parse_qsl(urlsplit(url).query))["code"])
+        return f"{url}&{part}b" if "scope" in part else url.replace(part, f"{part}x")
+
+    error = await signed_in(Person(world, change=changed), client_secret=SECRET)
+    assert isinstance(error, AuthError)
+    for shown in (*everything_of(error), logged(caplog)):
+        assert_silent(shown, *codes, *world.secrets)
+
+
 @pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS)
 async def test_a_refresh_that_fails_shows_none(world, caplog, capfd, answers):
     caplog.set_level(logging.DEBUG)
