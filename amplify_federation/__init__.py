@@ -48,7 +48,7 @@ if typing.TYPE_CHECKING:
     from amplify_federation._crypto.passphrase import PassphraseKey
     from amplify_federation._model.auth_session import AuthResult, AuthSession
     from amplify_federation._model.classic_flow import ClassicFlow
-    from amplify_federation._model.events import AuthEvent, AuthEventKind
+    from amplify_federation._model.machine import AuthEvent, AuthEventKind
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results import (
@@ -152,7 +152,7 @@ _MODULES = {
     "_async.broadcast": ("EventStream",),
     "_model.auth_session": ("AuthResult", "AuthSession"),
     "_model.classic_flow": ("ClassicFlow",),
-    "_model.events": ("AuthEvent", "AuthEventKind"),
+    "_model.machine": ("AuthEvent", "AuthEventKind"),
     "_model.providers": ("AuthProvider",),
     "_model.refresh_grant": ("RefreshGrant",),
     "_model.results": (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from amplify_federation._async.broadcast import EventStream
     from amplify_federation._model.auth_session import AuthSession
-    from amplify_federation._model.events import AuthEvent
+    from amplify_federation._model.machine import AuthEvent
     from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results import AuthUser, FederationResult, SignOutResult
     from amplify_federation._model.settings import AuthSettings

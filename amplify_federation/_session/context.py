@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from amplify_federation._cognito.decoding import Answer
     from amplify_federation._http.client import CognitoClient
     from amplify_federation._http.server_clock import ServerClock
-    from amplify_federation._model.events import AuthEvent
+    from amplify_federation._model.machine import AuthEvent
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results import TokenRequest, UserPoolTokens

@@ -3,9 +3,6 @@
 This file owns which identity id is reused, when a federation that succeeded at Cognito is still
 refused here, and what is sent as proof for a further login. Cognito decides whether a further login
 is linked, merged (then the answer has another identity) or refused.
-
-What a commit needs is loaded with this file: a process without free descriptors could load nothing
-after the answer.
 """
 
 import os
@@ -15,7 +12,6 @@ from typing import NamedTuple
 
 from attrs import evolve
 
-import amplify_federation._model.events  # noqa: F401  # pyright: ignore[reportUnusedImport]  # as above
 from amplify_federation._async.serial_queue import SerialQueue
 from amplify_federation._cognito.flow import (
     Flow,

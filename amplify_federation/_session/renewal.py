@@ -2,7 +2,7 @@
 
 This file owns when a fetch calls Cognito, which of many callers does, what an early renewal may
 cost its caller, and what is shown meanwhile. `renewal_methods` has the calls to Cognito and the
-meaning of each refusal. What a commit needs is loaded with this file, before Cognito is called.
+meaning of each refusal.
 """
 
 import logging
@@ -12,8 +12,6 @@ from functools import partial
 import anyio
 from attrs import frozen
 
-import amplify_federation._model.events  # pyright: ignore[reportUnusedImport]  # as above
-import amplify_federation._model.machine  # noqa: F401  # pyright: ignore[reportUnusedImport]  # as above
 from amplify_federation._async.single_flight import SingleFlight
 from amplify_federation._model.state import Federated, SignedOut
 from amplify_federation._session.context import Context

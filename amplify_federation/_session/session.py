@@ -42,7 +42,7 @@ from amplify_federation.stores.protocol import checks_writing
 
 if TYPE_CHECKING:
     from amplify_federation._model.auth_session import AuthSession
-    from amplify_federation._model.events import AuthEvent
+    from amplify_federation._model.machine import AuthEvent
     from amplify_federation._model.providers import AuthProvider
     from amplify_federation._model.refresh_grant import RefreshGrant
     from amplify_federation._model.results import AuthUser, FederationResult
@@ -325,7 +325,7 @@ def _announce(
     session: str, events: Broadcast[AuthEvent], before: SessionRecord, after: SessionRecord
 ) -> None:
     """Tell listeners and the log of a session's change, if it is one for them."""
-    from amplify_federation._model.events import event_between  # noqa: PLC0415 - see _session
+    from amplify_federation._model.machine import event_between  # noqa: PLC0415 - see _session
 
     same = before.federation_id == after.federation_id
     event = event_between(before.state, after.state, same_federation=same)

@@ -9,7 +9,7 @@ from amplify_federation import (
     Federated,
     SignedOut,
 )
-from amplify_federation._model.events import event_between
+from amplify_federation._model.machine import event_between
 from amplify_federation._model.state import Login
 from tests.model.samples import grant
 
