@@ -1,12 +1,13 @@
 """Async-first identity-pool federation: a provider's token in, that user's AWS credentials out.
 
-All names but the errors are imported when they are first used: each run of pytest imports this
+All names but these are imported when they are first used: each run of pytest imports this
 module, with the plugin, and a process that restarts with a stored session needs a few of them.
 """
 
 import importlib
 import typing
 
+from amplify_federation._version import __version__ as __version__
 from amplify_federation.errors import (
     AuthError,
     CallTimeoutError,
@@ -66,7 +67,6 @@ if typing.TYPE_CHECKING:
     from amplify_federation._oidc.sign_in import SignIn, sign_in
     from amplify_federation._oidc.token_source import OidcTokenSource
     from amplify_federation._session.context import TokenSource, UserPool
-    from amplify_federation._version import __version__ as __version__
     from amplify_federation.auth import FederatedAuth
     from amplify_federation.pool import IdentityPool
     from amplify_federation.stores.file import EncryptedFileStore
@@ -174,7 +174,6 @@ _MODULES = {
     "_oidc.token_source": ("OidcTokenSource",),
     "_oidc.sign_in": ("SignIn", "sign_in"),
     "_session.context": ("TokenSource", "UserPool"),
-    "_version": ("__version__",),
     "auth": ("FederatedAuth",),
     "pool": ("IdentityPool",),
     "stores.file": ("EncryptedFileStore",),

@@ -70,7 +70,7 @@ def test_the_face_finds_each_name_where_checkers_see_it():
     seen = {
         alias.name: node.module
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module != errors.__name__
+        if isinstance(node, ast.ImportFrom) and node.col_offset  # at the margin: not lazy
         for alias in node.names
     }
     found = {

@@ -1,1 +1,1 @@
-"""Concurrency: single flight, serial queue, background tasks, broadcast, the loop guard."""
+"""Concurrency: single flight, background tasks, worker threads, broadcast, the loop guard."""

@@ -36,7 +36,7 @@ from amplify_federation._http.trust import (
     transport_for,
     wants_httpx,
 )
-from amplify_federation._version import VERSION
+from amplify_federation._version import __version__
 from amplify_federation.errors import ConfigurationError
 
 logger = logging.getLogger("amplify_federation")
@@ -68,7 +68,7 @@ class _Requests:
                 (b"Accept", b"*/*"),
                 (b"Accept-Encoding", b"identity"),
                 (b"Cache-Control", b"no-store"),
-                (b"User-Agent", f"amplify_federation/{VERSION}".encode("ascii")),
+                (b"User-Agent", f"amplify_federation/{__version__}".encode("ascii")),
             ]
             if call.url is None:
                 target = f"{TARGET_PREFIX}{call.operation}".encode("ascii")

@@ -18,7 +18,7 @@ from amplify_federation._http.senders import new_client, request_class_of
 from amplify_federation._http.transport import LeanTransport
 from amplify_federation._http.trust import proxy_for, tls_context, wants_httpx
 from amplify_federation._oidc.library import Form
-from amplify_federation._version import VERSION
+from amplify_federation._version import __version__
 from amplify_federation.errors import ConfigurationError, MalformedResponseError, NetworkError
 
 ATTEMPT = 10.0  # seconds for one request
@@ -29,7 +29,7 @@ _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "Cache-Control": "no-store",
-    "User-Agent": f"amplify_federation/{VERSION}",
+    "User-Agent": f"amplify_federation/{__version__}",
 }
 
 

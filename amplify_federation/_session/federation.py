@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
-from attrs import evolve
+import anyio
+from attrs import define, evolve, field
 
-from amplify_federation._async.serial_queue import SerialQueue
 from amplify_federation._cognito.flow import (
     Flow,
     by_identity,
@@ -41,18 +41,29 @@ class _Base(NamedTuple):
     version: str | None
 
 
+@define(eq=False)  # compared by identity
+class _Place:
+    """One caller's place in the queue of federations."""
+
+    scope: anyio.CancelScope
+    called: anyio.Event = field(factory=anyio.Event)
+    cancelled: bool = False  # by a clear
+
+
 class Federations:
-    """The federations of one session, in order of call."""
+    """The federations of one session: a serial queue, in order of call."""
 
     __slots__ = ("_context", "_queue")
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._queue: SerialQueue[FederationResult] = SerialQueue()
+        self._queue: dict[_Place, None] = {}  # an ordered set: any caller leaves in O(1)
 
     def cancel_all(self) -> None:
         """Fail all that are under way, at once: for a clear."""
-        self._queue.cancel_all()
+        for place in self._queue:
+            place.cancelled = True
+            place.scope.cancel()
 
     def federate(
         self,
@@ -65,19 +76,36 @@ class Federations:
         return self.in_order(partial(self._federate, token, provider, identity_id, refresh_grant))
 
     async def in_order(self, work: Callable[[], Awaitable[FederationResult]]) -> FederationResult:
-        """Run what changes the signed-in user, in order of call; a clear cancels it."""
-        job = await self._queue.run(
-            partial(self._within_limit, work), seconds=self._context.settings.timeout
-        )
-        if job.cancelled:
+        """Run what changes the signed-in user, in order of call; a clear cancels it.
+
+        The deadline bounds the wait for those before it, too.
+        """
+        deadline = anyio.current_time() + self._context.settings.timeout
+        place = _Place(anyio.CancelScope(deadline=deadline))
+        result: FederationResult | None = None
+        with place.scope:
+            self._queue[place] = None
+            self._call_first()
+            try:
+                if not place.called.is_set():
+                    await place.called.wait()
+                result = await self._within_limit(work)
+            finally:
+                del self._queue[place]
+                self._call_first()
+        if place.cancelled:
             message = "The session was cleared while this federation was under way."
             raise InvalidStateError(
                 message, recovery_suggestion="Federate again if the user signs in again."
             )
-        if not job.result:
+        if result is None:
             message = "The federation did not end before its deadline."
             raise CallTimeoutError(message)
-        return job.result[0]
+        return result
+
+    def _call_first(self) -> None:
+        if self._queue:
+            next(iter(self._queue)).called.set()  # once more does no harm to one that works
 
     async def _within_limit(
         self, work: Callable[[], Awaitable[FederationResult]]

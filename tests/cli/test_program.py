@@ -9,7 +9,6 @@ from click.testing import CliRunner
 
 import amplify_federation
 from amplify_federation import cli
-from amplify_federation._version import VERSION
 from amplify_federation.cli import program as module
 from amplify_federation.cli.exit_codes import MEANINGS
 from amplify_federation.cli.program import program
@@ -85,8 +84,7 @@ def test_the_package_itself_is_the_command_and_knows_its_version():
         [sys.executable, "-m", "amplify_federation", "--version"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.startswith("amplify-federation, version ")
-    assert amplify_federation.__version__ == VERSION
+    assert done.stdout == f"amplify-federation, version {amplify_federation.__version__}\n"
 
 
 def test_wrong_usage_is_told_as_json_too():

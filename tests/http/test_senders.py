@@ -8,7 +8,7 @@ import pytest
 from amplify_federation._cognito.requests import TARGET_PREFIX, Call
 from amplify_federation._http.senders import ClientSender
 from amplify_federation._model.values import Secret
-from amplify_federation._version import VERSION
+from amplify_federation._version import __version__
 from amplify_federation.errors import ConfigurationError, NetworkError
 from tests.http.served import Reply, serving
 
@@ -66,7 +66,7 @@ async def test_bytes_go_out_and_bytes_come_back(library, serve):
         "accept": "*/*",
         "accept-encoding": "identity",
         "cache-control": "no-store",
-        "user-agent": f"amplify_federation/{VERSION}",
+        "user-agent": f"amplify_federation/{__version__}",
         "amz-sdk-invocation-id": MARKS[0],
         "amz-sdk-request": MARKS[1],
         "content-length": str(len(CANARY)),
