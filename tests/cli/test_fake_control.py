@@ -119,7 +119,7 @@ def test_an_operation_is_throttled(ask, command, token):
     def federate():
         return command("federate", "--provider", "google", "--token-file", "-", stdin=token)
 
-    assert ask("quota", "GetId=0.5", "--json").json == {"GetId": 0.5}
+    assert ask("quota", "GetId=0", "--json").json == {"GetId": 0}
     assert federate().code == 8
     assert ask("quota").stdout.split() == ["quotas", "none"]
     assert federate().code == 0

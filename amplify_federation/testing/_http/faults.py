@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
+from math import inf
 
 from attrs import define, evolve, frozen
 
@@ -69,7 +70,7 @@ class _Bucket:
 
 
 class Quotas:
-    """A token bucket for each operation; a full one holds one second's worth of calls."""
+    """A token bucket for each operation; a full one holds a second's calls, and one at least."""
 
     def __init__(self, rates: Mapping[str, float], clock: ServerClock) -> None:
         self._clock = clock
@@ -78,11 +79,16 @@ class Quotas:
     def set(self, rates: Mapping[str, float]) -> None:
         """Replace all quotas; every bucket is full again.
 
-        Raises `ValueError` for an operation that does not exist.
+        Raises `ValueError` for an operation that does not exist, or a rate that is no number or
+        negative.
         """
         _expect_known(rates, OPERATIONS.keys())
+        for name, rate in rates.items():
+            if not 0 <= rate < inf:
+                message = f"The quota of {name} must be a number of calls per second, not {rate}."
+                raise ValueError(message)
         now = self._clock.time()
-        self._buckets = {name: _Bucket(rate, rate, now) for name, rate in rates.items()}
+        self._buckets = {name: _Bucket(rate, _full(rate), now) for name, rate in rates.items()}
 
     def allow(self, operation: str) -> bool:
         """Return whether a call is within the quota, and count it if so."""
@@ -91,12 +97,17 @@ class Quotas:
             return True
         now = self._clock.time()
         passed = max(0.0, now - bucket.at)
-        bucket.filled = min(bucket.rate, bucket.filled + passed * bucket.rate)
+        bucket.filled = min(_full(bucket.rate), bucket.filled + passed * bucket.rate)
         bucket.at = now
         if bucket.filled < 1.0:
             return False
         bucket.filled -= 1.0
         return True
+
+
+def _full(rate: float) -> float:
+    # A quota of one call in two seconds must let that one pass; a quota of 0, none.
+    return max(rate, 1.0) if rate else 0.0
 
 
 def _expect_known(names: Iterable[str], known: Collection[str]) -> None:

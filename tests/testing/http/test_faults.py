@@ -86,6 +86,23 @@ def test_quota_throttles_until_time_passes(call, clock):
     assert sum(call("GetId", IdentityPoolId=pool).status == 200 for _ in range(30)) == 25
 
 
+def test_quota_of_one_call_in_two_seconds_lets_that_one_pass_and_a_quota_of_none_none(call, clock):
+    call.fake = fake = FakeCognito(clock=clock, quotas={"GetId": 0.5})
+    pool = fake.create_identity_pool(guest_access=True)
+    assert [call("GetId", IdentityPoolId=pool).status for _ in range(2)] == [200, 400]
+    fake.advance(2)
+    assert [call("GetId", IdentityPoolId=pool).status for _ in range(2)] == [200, 400]
+    fake.set_quotas({"GetId": 0})
+    fake.advance(60)
+    assert call("GetId", IdentityPoolId=pool).status == 400
+
+
+@pytest.mark.parametrize("rate", [-1, float("nan"), float("inf")])
+def test_quota_that_is_no_rate_is_refused(fake, rate):
+    with pytest.raises(ValueError, match="calls per second"):
+        fake.set_quotas({"GetId": rate})
+
+
 def test_quota_of_one_operation_leaves_the_others(call, clock):
     call.fake = fake = FakeCognito(clock=clock, quotas={"GetId": 1})
     pool = fake.create_identity_pool(guest_access=True)
