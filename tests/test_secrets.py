@@ -498,7 +498,12 @@ def test_the_password_of_a_redis_is_not_shown():
     store = RedisStore(url, key=bytes(32))
     for shown in (repr(store), repr(vars(store._client)), repr(Target(store_url=url))):
         assert_silent(shown)
-    for wrong in (f"{url}:port", f"{url}/zero", f"{url}?socket_timeout=x", f"x{url}"):
+    sentinels = f"redis+sentinel://redis.example/game?sentinel_password={CANARY}"
+    assert_silent(repr(vars(RedisStore(sentinels, key=bytes(32))._client)))
+    for wrong in (
+        f"{url}:port", f"{url}/zero", f"{url}?socket_timeout=x", f"x{url}",
+        f"{sentinels}&x=1", f"{sentinels}&db=x", sentinels.replace("+sentinel", ""),
+    ):  # fmt: skip
         with pytest.raises(errors.ConfigurationError) as caught:
             RedisStore(wrong, key=bytes(32))
         for shown in everything_of(caught.value):

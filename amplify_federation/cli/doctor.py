@@ -78,7 +78,7 @@ def command(target: Target, *, offline: bool) -> None:
 def _with_url(target: Target) -> Target:
     """Take the URL of a Redis from the environment; warn of a password among the arguments."""
     if target.store_url is not None:
-        if "@" in target.store_url:
+        if "@" in target.store_url or "password=" in target.store_url:
             click.echo(_IN_ARGUMENTS, err=True)
         return target
     url = os.environ.get(STORE_URL_VARIABLE) if target.folder is None else None

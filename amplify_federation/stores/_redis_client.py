@@ -18,6 +18,9 @@ from amplify_federation.stores._redis_errors import Meaning, meaning_of
 from amplify_federation.stores._redis_url import RedisUrl
 
 DEADLINE: Final = 0.3  # seconds for one command, its connection included
+# The part of the deadline that redis-py waits for a node of a cluster, or for all Sentinels. If the
+# deadline ended the wait, redis-py would not notice that one hangs, and never ask another.
+_PATIENCE: Final = 2 / 3
 _CONNECTIONS: Final = 64  # of one process; commands beyond that wait for one, inside the deadline
 _STEP: Final = 500  # keys that Redis looks at in one step of a search
 _ADVICE: Final = (
@@ -137,6 +140,10 @@ class _Clients:
             await client.aclose()
 
 
+def _within(seconds: float) -> dict[str, float]:
+    return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
+
+
 def _clients_of(url: RedisUrl) -> _Clients:
     # An optional extra, and more than 40 ms.
     from redis.asyncio import Redis, RedisCluster, Sentinel  # noqa: PLC0415  # as said
@@ -155,8 +162,11 @@ def _clients_of(url: RedisUrl) -> _Clients:
             return _Clients(Redis(**own, **url.options))
         case "cluster":
             nodes = [ClusterNode(host, port) for host, port in url.addresses]
-            return _Clients(RedisCluster(startup_nodes=nodes, **own, **url.options))
+            options = {**own, **_within(DEADLINE * _PATIENCE), **url.options}
+            return _Clients(RedisCluster(startup_nodes=nodes, **options))
         case "sentinel":
-            sentinel: Any = Sentinel(url.addresses, sentinel_kwargs=own)  # type: ignore[no-untyped-call]  # redis-py's
+            share = DEADLINE * _PATIENCE / len(url.addresses)
+            options = {**own, **_within(share), **url.sentinel_options}
+            sentinel: Any = Sentinel(url.addresses, sentinel_kwargs=options)  # type: ignore[no-untyped-call]  # redis-py's
             master = sentinel.master_for(url.service, **own, **url.options)
             return _Clients(master, tuple(sentinel.sentinels))

@@ -15,6 +15,10 @@ _USE_SINGLE: Final = "Use redis:// (or rediss://) in the URL."
 _PERMIT: Final = (
     "Allow the user GET, SET, DEL, EVAL, SCAN, GETRANGE and PEXPIRE on the keys of the namespace."
 )
+_SENTINEL_LOGIN: Final = (
+    "Give the login of the Sentinels in the URL: `?sentinel_password=...`, and `sentinel_username` "
+    "if they have user names. The one before the @ is the master's."
+)
 _CHECK_LOGIN: Final = "Give user name and password in the URL: redis://user:password@host."
 # By how an answer of Redis, or a message of redis-py, begins.
 _ANSWERS: Final[tuple[tuple[str, str, str | None], ...]] = (
@@ -71,18 +75,16 @@ def meaning_of(error: Exception) -> Meaning | None:
     """Return what an error means; `None` for no answer in time."""
     chain = _chain(error)
     for each in chain:
-        if isinstance(each, OSError) and (found := _meaning_of_os_error(each)):
+        if (found := _meaning_of_cause(each)) is not None:
             return found
-    if any(is_lack_of_thread(each) for each in chain):  # asyncio looks up host names in one
-        return Meaning(NoThreadError.reason, NoThreadError.advice)
     for start, reason, advice in _ANSWERS:
         if any(str(each).startswith(start) for each in chain):
             return Meaning(reason, advice, passes=advice is None)
+    if any(type(each).__name__ == "TimeoutError" for each in chain):
+        return None
     for kind, reason, advice in _KINDS:
         if any(type(each).__name__ == kind for each in chain):
             return Meaning(reason, advice, passes=advice is None or kind == _FAILOVER)
-    if any(type(each).__name__ == "TimeoutError" for each in chain):
-        return None
     if type(chain[-1]).__name__ in {"ConnectionError", "ConnectionResetError"}:
         advice = "Check the port, and whether it speaks TLS there (rediss://) or not (redis://)."
         return Meaning("the connection was closed", advice)
@@ -94,6 +96,16 @@ def _chain(error: BaseException) -> list[BaseException]:
     while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
         chain.append(inner)
     return chain
+
+
+def _meaning_of_cause(error: BaseException) -> Meaning | None:
+    if is_lack_of_thread(error):  # asyncio looks up host names in one
+        return Meaning(NoThreadError.reason, NoThreadError.advice)
+    # redis-py puts what the Sentinels answer into the text of its own error.
+    if type(error).__name__ == "MasterNotFoundError" and "AuthenticationError" in str(error):
+        reason = "the Sentinels want a password, or refuse the one given"
+        return Meaning(reason, _SENTINEL_LOGIN, passes=False)
+    return _meaning_of_os_error(error) if isinstance(error, OSError) else None
 
 
 def _meaning_of_os_error(error: OSError) -> Meaning | None:

@@ -31,6 +31,7 @@ class RedisUrl:
     addresses: list[tuple[str, int]] = field(factory=list[tuple[str, int]])
     service: str = ""  # of Sentinels
     options: dict[str, Any] = field(factory=dict[str, Any], repr=False)  # with the password
+    sentinel_options: dict[str, Any] = field(factory=dict[str, Any], repr=False)  # with theirs
 
 
 def parse_redis_url(url: object) -> RedisUrl | ConfigurationError:
@@ -64,14 +65,15 @@ def _parsed(url: SplitResult) -> RedisUrl:
     if scheme not in _SCHEMES or not hosts:
         raise ValueError
     tls = _SCHEMES[scheme]
-    options = {"ssl": tls, "db": 0, **_credentials(login), **_options(url.query, tls=tls)}
+    given = _options(url.query, tls=tls, sentinels=kind == "sentinel")
+    options = {"ssl": tls, "db": 0, **_credentials(login), **given}
     addresses = _addresses(hosts, _SENTINEL_PORT if kind == "sentinel" else _PORT)
     path = path.strip("/")
     service, _, database = path.partition("/") if kind == "sentinel" else ("", "", path)
     options["db"] = int(database or options["db"])
     match kind, addresses:
         case "sentinel", _ if service:
-            return RedisUrl("sentinel", hosts, addresses, service, options)
+            return RedisUrl("sentinel", hosts, addresses, service, *_shared_out(options))
         case "cluster", _:
             if options.pop("db"):
                 message = "A Redis cluster has database 0 alone; leave the number out of the URL."
@@ -81,6 +83,18 @@ def _parsed(url: SplitResult) -> RedisUrl:
             return RedisUrl("server", hosts, options={"host": host, "port": port, **options})
         case _:
             raise ValueError
+
+
+def _shared_out(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of the master and those of the Sentinels: TLS and time limits are both's.
+
+    The login is the master's, as with redis-py's `sentinel_kwargs`.
+    """
+    theirs = {name: each for name, each in options.items() if name.startswith(("ssl", "socket_"))}
+    for name in SENTINEL_OPTIONS:
+        if name in options:
+            theirs[name.removeprefix("sentinel_")] = options.pop(name)
+    return options, theirs
 
 
 def _credentials(login: str) -> dict[str, str]:
@@ -121,6 +135,12 @@ def _count(value: str) -> int:
     return count
 
 
+def _text(value: str) -> str:
+    if not value:  # such as a variable that is not set
+        raise ValueError
+    return value
+
+
 def _requirement(value: str) -> str:
     if value not in {"none", "optional", "required"}:
         raise ValueError
@@ -151,10 +171,16 @@ TLS_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "ssl_cert_reqs": _requirement,
     "ssl_keyfile": _existing,
 }
+SENTINEL_OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
+    "sentinel_password": _text,
+    "sentinel_username": _text,
+}
 
 
-def _options(query: str, *, tls: bool) -> dict[str, Any]:
-    allowed = {**PLAIN_OPTIONS, **(TLS_OPTIONS if tls else {})}
+def _options(query: str, *, tls: bool, sentinels: bool = False) -> dict[str, Any]:
+    allowed = {
+        **PLAIN_OPTIONS, **(TLS_OPTIONS if tls else {}), **(SENTINEL_OPTIONS if sentinels else {}),
+    }  # fmt: skip
     options: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in allowed:

@@ -28,7 +28,8 @@ class RedisStore(Sealed):
         url: `redis://[user:password@]host:port/db`, `rediss://...` (TLS), `unix://path`,
             `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/service/db`;
             `valkey` and `valkeys` (TLS) mean the same as `redis` and `rediss`. Options of TLS:
-            `?ssl_ca_certs=FILE`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`.
+            `?ssl_ca_certs=FILE`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`. The login is the
+            master's; Sentinels have theirs in `?sentinel_password=...`, `sentinel_username`.
         key: 32 bytes, or one of `KeyFile`, `EnvironmentKey`, `PassphraseKey`, `KeyringKey`,
             `KeyRing`; the same in all processes.
         namespace: what every key in Redis begins with.

@@ -1,12 +1,17 @@
 """The client of a Redis: each kind of server is served, and one that is away is told at once."""
 
+import re
+import socket
 import time
+from contextlib import suppress
 
 import anyio
 import pytest
 
 from amplify_federation import ConfigurationError, SessionKeyError, StoreUnavailableError
+from amplify_federation.stores import _redis_client
 from amplify_federation.stores.redis import RedisStore
+from tests.fire.authority import Authority
 from tests.stores.redis_fixtures import *  # noqa: F403  # fixtures
 from tests.stores.redis_server import (
     KEY,
@@ -14,6 +19,7 @@ from tests.stores.redis_server import (
     RedisCluster,
     RedisServer,
     a_moment,
+    free_port,
     needs_redis,
     refused,
     suspended,
@@ -55,11 +61,15 @@ def test_a_missing_redis_py_names_the_extra(monkeypatch):
         RedisStore("redis://127.0.0.1", key=KEY)
 
 
+def sentinel_of(tmp_path, server, *options, says=""):
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(f"sentinel monitor game 127.0.0.1 {server.port} 1\n{says}\n")
+    return RedisServer(tmp_path, "--sentinel", *options, file=configuration)
+
+
 @needs_redis
 async def test_the_master_that_sentinels_name_is_served(tmp_path, server):
-    configuration = tmp_path / "sentinel.conf"
-    configuration.write_text(f"sentinel monitor game 127.0.0.1 {server.port} 1\n")
-    with RedisServer(tmp_path, "--sentinel", file=configuration) as sentinel:
+    with sentinel_of(tmp_path, server) as sentinel:
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/game/0"
         async with RedisStore(url, key=KEY) as store:
             version = await store.compare_and_set("a", b"one", expected=None)
@@ -67,6 +77,53 @@ async def test_the_master_that_sentinels_name_is_served(tmp_path, server):
             server.kill()
             with pytest.raises(StoreUnavailableError):
                 await store.read("a")
+
+
+@needs_redis
+async def test_sentinels_have_a_login_of_their_own(tmp_path):
+    guard = "user default off\nuser guard on >hunter%2B3 ~* &* +@all"
+    with RedisServer(tmp_path, "--requirepass", "hunter2") as server:
+        with sentinel_of(tmp_path, server, says=guard.replace("%2B", "+")) as sentinel:
+            url = f"redis+sentinel://:hunter2@127.0.0.1:{sentinel.port}/game"
+            login = "sentinel_username=guard&sentinel_password=hunter%2B3"
+            async with RedisStore(f"{url}?{login}", key=KEY) as store:
+                await store.check()
+            for wrong in ("", f"?{login}4", "?sentinel_password=hunter2"):
+                error = await refused(f"{url}{wrong}", "hunter")
+                assert "the Sentinels want a password, or refuse the one given" in error.message
+                assert "`?sentinel_password=...`" in error.recovery_suggestion
+                assert not error.retryable
+            error = await refused(f"{url.replace('hunter2', 'wrong')}?{login}", "hunter", "wrong")
+        assert "it refuses the user name or the password" in error.message
+
+
+@needs_redis
+async def test_tls_is_spoken_with_sentinels_too(tmp_path):
+    authority = Authority(tmp_path)
+    certificate = authority.server_file("localhost")
+    ports = free_port(), free_port()
+    masters, sentinels = (
+        ["--tls-port", str(port), "--tls-auth-clients", "no", "--tls-ca-cert-file", authority.path,
+         "--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)]
+        for port in ports
+    )  # fmt: skip
+    with RedisServer(tmp_path, *masters) as server:
+        server.port = ports[0]
+        with sentinel_of(tmp_path, server, *sentinels):
+            url = f"rediss+sentinel://localhost:{ports[1]}/game?ssl_check_hostname=no"
+            async with RedisStore(f"{url}&ssl_ca_certs={authority.path}", key=KEY) as store:
+                await store.check()
+            assert "the Sentinels" in (await refused(url)).message
+
+
+@needs_redis
+async def test_a_sentinel_that_hangs_costs_part_of_the_deadline(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(_redis_client, "_PATIENCE", 0.1)  # of 20 seconds, for two
+    with socket.create_server(("127.0.0.1", 0)) as silent, sentinel_of(tmp_path, server) as other:
+        first = f"127.0.0.1:{silent.getsockname()[1]}"
+        url = f"redis+sentinel://{first},127.0.0.1:{other.port}/game"
+        async with RedisStore(url, key=KEY) as store:
+            await store.check()
 
 
 def _calls(store, version):
@@ -103,15 +160,15 @@ async def test_redis_that_hangs_is_told_at_once_in_each_call(store, server):
 @needs_redis
 async def test_a_command_is_never_sent_twice(store, server):
     await store.read("a")
-    before = _reads(server)
+    before = _calls_of("get", server)
     with suspended(server), pytest.raises(StoreUnavailableError):
         await store.read("a")
-    assert _reads(server) - before <= 1
+    assert _calls_of("get", server) - before <= 1
 
 
-def _reads(server):
-    said = server.ask("INFO", "commandstats")
-    return int(said.partition("cmdstat_get:calls=")[2].partition(",")[0])
+def _calls_of(command, *servers):
+    said = "".join(server.ask("INFO", "commandstats") for server in servers)
+    return sum(map(int, re.findall(rf"cmdstat_{re.escape(command)}:calls=(\d+)", said)))
 
 
 @needs_redis
@@ -187,7 +244,7 @@ def test_trio_is_told_to_use_asyncio():
 
 
 @needs_redis
-async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_path):
+async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_path, monkeypatch):
     cluster = RedisCluster(tmp_path, "--cluster-require-full-coverage", "no")
     names = [f"user-{number}" for number in range(30)]
     try:
@@ -208,6 +265,20 @@ async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_
         error = await refused(f"redis://127.0.0.1:{cluster.nodes[0].port}")
         error = error if "cluster" in error.message else await refused(cluster.nodes[1].url)
         assert "redis+cluster://" in error.recovery_suggestion
+        with monkeypatch.context() as patch:
+            patch.setattr(_redis_client, "_PATIENCE", 0.05)  # of 20 seconds
+            async with RedisStore(cluster.url, key=KEY) as store:
+                await store.read("user-0")
+                cluster.nodes[2].suspend()
+                with pytest.raises(StoreUnavailableError):
+                    await store.rotate()
+                before = _calls_of("cluster|slots", *cluster.nodes[:2])
+                with suppress(StoreUnavailableError):
+                    await store.read("user-0")
+                # By then another may have taken over from the one that hangs.
+                assert _calls_of("cluster|slots", *cluster.nodes[:2]) > before
+                cluster.nodes[2].resume()
+        await cluster.ready()
         async with RedisStore(cluster.url, key=KEY) as store:
             await store.read("user-0")
             cluster.nodes[2].kill()

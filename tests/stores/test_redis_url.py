@@ -28,6 +28,7 @@ def test_an_url_that_means_no_redis_is_refused_unshown(url):
         ("protocol=3", "none that the store takes"),
         ("no_such_option=1", "'no_such_option'"),
         ("socket_keepalive=perhaps", "`socket_keepalive` .* has a value that is invalid"),
+        ("sentinel_password=", "`sentinel_password`|'sentinel_password'"),
         ("ssl_ca_certs=/etc/hosts", "`ssl_ca_certs` .* needs TLS: use rediss://"),
     ],
 )
@@ -76,3 +77,13 @@ def test_an_url_is_read(url, kind, place, addresses, options):
     assert found.options == options
     assert found.service == ("game" if kind == "sentinel" else "")
     assert "p@ss" not in repr(found)
+
+
+def test_the_login_before_the_at_is_the_masters_and_that_of_the_sentinels_is_theirs():
+    url = "rediss+sentinel://user:p%40ss@h/game?sentinel_username=s&sentinel_password=s%2Bs%26"
+    found = parse_redis_url(f"{url}&ssl_cert_reqs=none&socket_timeout=0.1&client_name=game")
+    tls = {"ssl": True, "ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    common = {**tls, "socket_timeout": 0.1}
+    assert found.options == {**common, **LOGIN, "db": 0, "client_name": "game"}
+    assert found.sentinel_options == {**common, "username": "s", "password": "s+s&"}
+    assert "s+s" not in repr(found)
