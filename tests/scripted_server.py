@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Self
 
-PATIENCE = 5.0  # seconds until a thread that does not end fails the test
+PATIENCE = 30.0  # seconds until a thread that does not end fails the test
 
 
 class Peer:
@@ -108,10 +108,13 @@ class ScriptedServer:
     def close(self) -> None:
         """End all scripts and threads; a thread that hangs is an error."""
         self._over.set()
-        for listener_or_connection in [self._listener, *self._open]:
-            with suppress(OSError):
-                listener_or_connection.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(PATIENCE)  # it accepts nothing more
         self._listener.close()
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "a script of the server hangs"
@@ -135,8 +138,11 @@ class ScriptedServer:
         plain = connection
         with suppress(OSError):  # the client closed, or the test is over
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+                connection = self._tls.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
                 self._open.append(connection)
+                connection.do_handshake()
             with connection:
                 peer = _Recorded(connection, self._over, self.requests)
                 script(peer)

@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 
 import amplify_federation
 from amplify_federation import AuthProvider, FederatedUsers, MemoryStore
-from amplify_federation.stores import _redis_url
+from amplify_federation.stores import _redis_client, _redis_url
 from amplify_federation.stores.redis import RedisStore
 from amplify_federation.testing import FakeCognito
-from tests.stores.redis_server import RedisServer, needs_redis
+from tests.stores.redis_server import PLENTY, RedisServer, needs_redis
 
 README = (Path(amplify_federation.__file__).parent / "stores" / "README.md").read_text("utf-8")
 
@@ -41,6 +41,7 @@ def test_the_backend_serves_requests_jobs_and_websockets(tmp_path, monkeypatch):
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", key)
     redis = RedisServer(tmp_path)
+    monkeypatch.setattr(_redis_client, "DEADLINE", PLENTY)
     monkeypatch.setenv("REDIS_URL", redis.url)
     reports = []
     try:

@@ -143,7 +143,7 @@ async def test_a_wrong_local_clock_does_not_end_a_session_at_a_restart(machine, 
 async def test_a_fresh_process_reads_the_file_by_itself_if_it_is_not_entered(machine):
     await machine.federate()
     auth = machine.process(NoNetwork())
-    with anyio.fail_after(20):
+    with anyio.fail_after(30):
         assert (await auth.fetch_auth_session()).is_signed_in
     await auth.aclose()
 

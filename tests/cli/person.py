@@ -1,10 +1,13 @@
 """The command `login` in a process of its own, and a person at the provider's pages."""
 
 import html
+import os
 import re
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import httpx
 
@@ -42,7 +45,7 @@ class SigningIn:
 
     def end(self):
         """Wait for the end; return exit code, stdout and stderr."""
-        watchdog = threading.Timer(30, self.process.kill)
+        watchdog = threading.Timer(60, self.process.kill)
         watchdog.start()
         out = self.process.stdout.read()
         err = "".join([*self.lines, *self.process.stderr])
@@ -71,5 +74,15 @@ def enter_code(url, code, *, user="alice", decision="allow"):
         return browser.post(url, data=form)
 
 
-if __name__ == "__main__":  # as the browser of a terminal: BROWSER names it
-    act(sys.argv[1])
+def wait_until_told():
+    """Wait for the file that a variable names, if it is set: a test has to see this process."""
+    end = time.monotonic() + 60
+    while (file := os.environ.get("TEST_UNTIL")) and not Path(file).exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":  # as the browser of a terminal, which BROWSER names; or to wait alone
+    wait_until_told()
+    for url in sys.argv[1:]:
+        act(url)

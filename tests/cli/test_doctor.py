@@ -23,8 +23,9 @@ from amplify_federation.cli.checks import Verdict
 from amplify_federation.cli.doctor import reach_findings, session_finding, transport_finding
 from amplify_federation.cli.exit_codes import ExitCode
 from amplify_federation.cli.options import Target
+from amplify_federation.stores import _redis_client
 from amplify_federation.testing import FakeCognito, ManualClock
-from tests.stores.redis_server import RedisServer, needs_redis
+from tests.stores.redis_server import PLENTY, RedisServer, needs_redis
 
 
 def verdicts(done):
@@ -186,6 +187,7 @@ KEY = base64.b64encode(bytes(32)).decode()
 @needs_redis
 def test_a_redis_is_looked_at(command, monkeypatch, tmp_path):
     monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", KEY)
+    monkeypatch.setattr(_redis_client, "DEADLINE", PLENTY)
     server = RedisServer(tmp_path)
     try:
         done = command("doctor", "--store", server.url, "--json")

@@ -142,7 +142,7 @@ async def test_a_child_of_a_fork_does_not_wait_for_a_lock_of_its_parent(derived,
     source._lock.acquire()  # a thread of the parent was deriving
     real = os.getpid()
     monkeypatch.setattr(os, "getpid", lambda: real + 1)
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         assert await source.sealing_key()
 
 

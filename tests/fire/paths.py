@@ -21,6 +21,7 @@ from amplify_federation import (
     MemoryStore,
 )
 from amplify_federation.testing import FakeCognito, ManualClock
+from tests.concurrency import PATIENCE
 from tests.fire.server import CREDENTIALS
 
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
@@ -48,11 +49,11 @@ class Way:
         url: str,
         *,
         store: MemoryStore | None = None,
-        client_timeout: float = 5.0,
+        client_timeout: float = 2 * PATIENCE,
         **settings: object,
     ) -> AsyncIterator[FederatedAuth]:
         """Open a handle whose calls go to `url` this way, and close all there is to close."""
-        given = AuthSettings(**{"timeout": 4.0, "max_attempts": 1, **settings})
+        given = AuthSettings(**{"timeout": PATIENCE, "max_attempts": 1, **settings})
         pool = IdentityPool(POOL_ID, endpoint_url=url)
         async with AsyncExitStack() as stack:
             client = self._client(client_timeout)
@@ -70,7 +71,7 @@ class Way:
         """Open many users' sessions over one way to `url`, and close all there is to close."""
         pool = IdentityPool(pool_id, endpoint_url=url)
         async with AsyncExitStack() as stack:
-            client = self._client(5.0)
+            client = self._client(PATIENCE)
             if client is not None:
                 stack.push_async_callback(client.aclose)
             users = FederatedUsers(

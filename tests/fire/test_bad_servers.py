@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from amplify_federation import AuthProvider, Expired, Federated, SignedOut, errors
+from tests.concurrency import PATIENCE
 from tests.fire.cases import (
     BAD_CREDENTIALS,
     CHUNKED,
@@ -29,7 +30,7 @@ from tests.fire.server import CREDENTIALS, IDENTITY_ID, always, answer, good, go
 from tests.scripted_server import Peer, ScriptedServer
 
 DEADLINE = 0.15  # seconds, where the deadline is what ends the call
-GRACE = 5.0  # seconds beyond deadline + 10 % that a busy machine may take
+GRACE = PATIENCE  # seconds beyond deadline + 10 % that a busy machine may take
 MAX_COST = 8 * 1024 * 1024  # bytes of memory that an answer may cost
 
 
@@ -239,12 +240,12 @@ async def test_an_answer_that_comes_along_with_another_is_never_taken(
 
 
 async def test_bytes_that_nobody_asked_for_end_a_kept_connection(way, previous, manual_clock):
-    sent = threading.Event()
+    answered, sent = threading.Event(), threading.Event()
 
     def talkative(peer: Peer) -> None:
         peer.send(good_answer(peer.request()))
         peer.send(good_answer(peer.request()))
-        peer.wait(0.05)  # until the answer was read
+        answered.wait(PATIENCE)
         peer.send(FORGED)
         peer.wait(0.05)  # until it has arrived
         sent.set()
@@ -253,7 +254,8 @@ async def test_bytes_that_nobody_asked_for_end_a_kept_connection(way, previous, 
     with ScriptedServer(talkative, good) as server:
         async with way.auth(server.url, clock=manual_clock) as auth:
             await federate(auth, previous)
-            await anyio.to_thread.run_sync(sent.wait, 5)
+            answered.set()
+            assert await anyio.to_thread.run_sync(sent.wait, PATIENCE)
             session = await auth.fetch_auth_session(force_refresh=True)
         assert server.accepted == 2
     assert session.credentials.access_key_id == CREDENTIALS["AccessKeyId"]

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from amplify_federation import AuthProvider, EncryptedFileStore, FederatedAuth, MemoryStore
+from amplify_federation._files import lock
 from tests.concurrency import PATIENCE, Gate, pending
 from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR, World, federate
 
@@ -102,7 +103,8 @@ async def test_a_damaged_file_is_one_line(world, told, tmp_path):
     async with world.auth(store=EncryptedFileStore(folder, key=KEY)) as auth:
         await federate(auth, world.token())
     (file,) = folder.glob("*.session")
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    *whole, last = file.read_bytes()
+    file.write_bytes(bytes([*whole, last ^ 1]))
     async with world.auth(store=EncryptedFileStore(folder, key=KEY)) as auth:
         for _ in range(3):
             world.clock.advance(1)
@@ -112,7 +114,16 @@ async def test_a_damaged_file_is_one_line(world, told, tmp_path):
     assert line.set_aside_as.endswith(".corrupt")
 
 
-async def test_a_wait_for_a_lock_is_one_line(world, told, tmp_path):
+async def test_a_wait_for_a_lock_is_one_line(world, told, tmp_path, monkeypatch):
+    refused, try_lock = anyio.Event(), lock.try_lock
+
+    def remembered(path):
+        taken = try_lock(path)
+        if taken is None:
+            refused.set()
+        return taken
+
+    monkeypatch.setattr(lock, "try_lock", remembered)
     store = EncryptedFileStore(tmp_path / "s", key=KEY)
     async with world.auth(store=store) as auth:
         await federate(auth, world.token())
@@ -122,13 +133,10 @@ async def test_a_wait_for_a_lock_is_one_line(world, told, tmp_path):
                 other = EncryptedFileStore(tmp_path / "s", key=KEY)
                 async with other.lock(world.name, timeout=0):
                     tasks.start_soon(auth.fetch_auth_session)
-                    await anyio.sleep(0.02)  # it has tried the lock by now, or will find it free
-                    while not auth._session.renewal._flight.is_running:
-                        await anyio.lowlevel.checkpoint()
-                    await anyio.sleep(0.02)
-    lines = told("lock_waited")
-    assert lines
-    assert all(line.seconds > 0 and line.lock for line in lines)
+                    await refused.wait()
+    (line,) = told("lock_waited")
+    assert line.seconds > 0
+    assert line.lock
 
 
 async def test_nothing_that_is_logged_is_a_secret(world, told, caplog):

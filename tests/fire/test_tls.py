@@ -7,13 +7,14 @@ import anyio
 import pytest
 
 from amplify_federation import AuthProvider, Federated, errors
+from tests.concurrency import PATIENCE
 from tests.fire.authority import Authority
 from tests.fire.secrecy import leaks_of
 from tests.fire.server import CREDENTIALS, good, good_answer
 from tests.scripted_server import Peer, ScriptedServer
 
 DEADLINE = 0.25  # seconds, where the deadline is what ends the call
-GRACE = 5.0  # seconds beyond deadline + 10 % that a busy machine may take
+GRACE = PATIENCE  # seconds beyond deadline + 10 % that a busy machine may take
 pytestmark = [
     pytest.mark.usefixtures("nothing_leaks"),
     # httpx sends a request's body from a generator, and trio tells of one that is cut short.

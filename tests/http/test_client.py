@@ -29,10 +29,12 @@ from amplify_federation import (
 )
 from amplify_federation._cognito.decoding import MAX_BODY
 from amplify_federation._cognito.requests import get_id
+from amplify_federation._http.calls import Calls
 from amplify_federation._http.client import CognitoClient
 from amplify_federation._http.senders import ClientSender, TransportSender, default_sender
 from amplify_federation._model.values import Secret
 from amplify_federation.testing import FakeCognito
+from tests.concurrency import PATIENCE
 from tests.fire.authority import Authority
 
 GOOGLE = AuthProvider.GOOGLE
@@ -164,8 +166,8 @@ async def test_what_is_no_client_is_refused_at_once():
 async def test_more_federations_than_connections_wait_in_line(served):
     fake, pool = served
     tokens = [fake.issue_token(GOOGLE, f"user-{number}") for number in range(150)]
-    limits = httpx.Limits(max_connections=4)
-    async with httpx.AsyncClient(limits=limits, timeout=0.5) as http_client:
+    limits, timeout = httpx.Limits(max_connections=4), httpx.Timeout(PATIENCE, pool=0.001)
+    async with httpx.AsyncClient(limits=limits, timeout=timeout) as http_client:
 
         async def federate(number):
             auth = FederatedAuth(
@@ -399,10 +401,11 @@ async def test_a_kept_connection_that_went_silent_leaves_time_for_a_fresh_one(
     fake, pool = served
     relay = serve(relaying(pool.endpoint, 2), relaying(pool.endpoint))
     there = IdentityPool(pool.identity_pool_id, endpoint_url=relay.url)
-    settings = AuthSettings(timeout=3.0)
-    async with FederatedAuth(there, store=MemoryStore(), settings=settings) as auth:
+    async with FederatedAuth(there, store=MemoryStore()) as auth:
         token = fake.issue_token(GOOGLE, "alice")
         await auth.federate_to_identity_pool(token, GOOGLE)
+        # The share of the first attempt, without the wait that it is of a user's deadline.
+        monkeypatch.setattr(Calls, "_bound", lambda _, attempt: 0.05 if attempt == 1 else None)
         session = await auth.fetch_auth_session(force_refresh=True)
         assert session.renewal_error is None
     assert relay.accepted == 2
@@ -413,7 +416,7 @@ async def test_a_server_that_is_silent_on_every_connection_ends_with_the_deadlin
         pool = IdentityPool(POOL_ID, endpoint_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
         settings = AuthSettings(timeout=1.0)
         async with FederatedAuth(pool, store=MemoryStore(), settings=settings) as auth:
-            with anyio.fail_after(10), pytest.raises((CallTimeoutError, NetworkError)):
+            with anyio.fail_after(PATIENCE), pytest.raises((CallTimeoutError, NetworkError)):
                 await auth.federate_to_identity_pool(CANARY, GOOGLE)
 
 

@@ -7,6 +7,7 @@ from anyio.lowlevel import checkpoint
 from amplify_federation._http import pool as pool_module
 from amplify_federation._http.connection import ConnectionFailure
 from amplify_federation._http.pool import Pool
+from tests.concurrency import PATIENCE
 
 
 class FakeConnection:
@@ -232,7 +233,7 @@ async def test_what_was_given_to_a_cancelled_one_is_not_lost(narrow, dialler, cl
         held[0].closed = closing
         pool.give_back(held[0])  # given, but its holder has not run yet
         group.cancel_scope.cancel()
-    with anyio.fail_after(1):
+    with anyio.fail_after(PATIENCE):
         assert await take(pool) is (dialler.connections[-1] if closing else held[0])
     assert repr(pool) == "<Pool: 2 open, 0 idle, 0 waiting>"
 

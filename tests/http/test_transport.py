@@ -22,6 +22,7 @@ from amplify_federation._http import transport as transport_module
 from amplify_federation._http.connection import ConnectionFailure
 from amplify_federation._http.transport import REPEATABLE
 from amplify_federation.transport import LeanTransport
+from tests.concurrency import PATIENCE
 from tests.fire.authority import Authority, key_usage
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -64,7 +65,7 @@ def answering(peer):
 
 
 async def post(caller, body=b"{}"):
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         return await caller.post({"X-Amz-Target": "Service.Operation"}, body)
 
 
@@ -149,7 +150,7 @@ async def test_a_kept_connection_that_the_server_left_is_replaced(serve, open_ca
     server = serve(leaving, answering)
     async with open_caller(server.url) as caller:
         await post(caller)
-        await anyio.to_thread.run_sync(left.wait, 5)
+        assert await anyio.to_thread.run_sync(left.wait, PATIENCE)
         assert (await post(caller)).status_code == 200
     assert server.accepted == 2
 
@@ -242,9 +243,9 @@ async def test_a_cancelled_call_ends_its_connection_and_no_other(serve, open_cal
     async with open_caller(server.url) as caller:
         async with anyio.create_task_group() as group:
             group.start_soon(caller.post, {}, b"{}")
-            await anyio.to_thread.run_sync(asked.wait, 5)
+            assert await anyio.to_thread.run_sync(asked.wait, PATIENCE)
             group.cancel_scope.cancel()
-        assert await anyio.to_thread.run_sync(hung_up.wait, 5)
+        assert await anyio.to_thread.run_sync(hung_up.wait, PATIENCE)
         assert (await post(caller)).status_code == 200
         assert "1 open, 1 idle" in repr(caller.transport)
 
@@ -399,7 +400,7 @@ async def test_httpxs_timeouts_count(serve, open_caller, monkeypatch, name, kind
 @pytest.mark.parametrize("pieces", [None, 200], ids=["bytes", "stream"])
 async def test_a_server_that_does_not_read_ends_by_the_write_timeout(serve, open_caller, pieces):
     over = threading.Event()
-    server = serve(lambda _peer: over.wait(10))
+    server = serve(lambda _peer: over.wait(2 * PATIENCE))
 
     async def body():
         for _ in range(pieces):
@@ -408,7 +409,7 @@ async def test_a_server_that_does_not_read_ends_by_the_write_timeout(serve, open
     content = b"x" * 20_000_000 if pieces is None else body()
     async with open_caller(server.url) as caller:
         timeout = httpx.Timeout(None, write=0.05)
-        with anyio.fail_after(5), pytest.raises(httpx.WriteTimeout):
+        with anyio.fail_after(PATIENCE), pytest.raises(httpx.WriteTimeout):
             await caller._client.post(server.url, content=content, timeout=timeout)
         assert "0 open" in repr(caller.transport)
     over.set()
@@ -471,7 +472,7 @@ async def test_a_body_of_another_length_than_its_header_is_never_the_next_reques
 
     server = serve(answering)
     async with open_caller(server.url) as caller:
-        with pytest.raises(httpx.LocalProtocolError), anyio.fail_after(5):
+        with pytest.raises(httpx.LocalProtocolError), anyio.fail_after(PATIENCE):
             await caller.post({"Content-Length": length}, Body() if streamed else b"{}")
         assert (await post(caller)).status_code == 200
 
@@ -598,7 +599,7 @@ class TestTls:
         url = f"https://localhost:{server.port}"
         async with open_caller(url, self.trusting(authority)) as caller:
             assert (await post(caller)).content == b"{}"
-            assert await anyio.to_thread.run_sync(sent.wait, 60)
+            assert await anyio.to_thread.run_sync(sent.wait, PATIENCE)
             assert (await post(caller)).content == b"{}"
         assert server.accepted == 2
 
@@ -616,9 +617,9 @@ class TestTls:
         async with open_caller(url, self.trusting(authority)) as caller:
             async with anyio.create_task_group() as group:
                 group.start_soon(caller.post, {}, b"{}")
-                await anyio.to_thread.run_sync(met.wait, 5)
+                assert await anyio.to_thread.run_sync(met.wait, PATIENCE)
                 group.cancel_scope.cancel()
-            assert await anyio.to_thread.run_sync(hung_up.wait, 5)
+            assert await anyio.to_thread.run_sync(hung_up.wait, PATIENCE)
             assert "0 open" in repr(caller.transport)
 
 
@@ -791,7 +792,7 @@ async def test_a_stream_that_is_left_closes_its_connection(serve, open_caller):
     async with open_caller(serve(script).url) as caller:
         async with caller._client.stream("GET", caller._url) as response:
             assert response.status_code == 200
-        assert await anyio.to_thread.run_sync(hung_up.wait, 5)
+        assert await anyio.to_thread.run_sync(hung_up.wait, PATIENCE)
 
 
 async def test_a_stream_that_is_cut_is_httpxs_error(serve, open_caller):
@@ -819,7 +820,7 @@ async def test_the_target_and_the_name_in_tls_may_be_given_by_extensions(serve, 
     async with httpx.AsyncClient(transport=LeanTransport(verify=trusting)) as client:
         url = f"https://127.0.0.1:{server.port}/path"
         extensions = {"sni_hostname": "named.test", "target": b"/another?as=is"}
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             response = await client.get(url, headers={"content-length": "0"}, extensions=extensions)
             assert response.status_code == 200
             with pytest.raises(httpx.ConnectError, match="IP address mismatch"):
@@ -850,8 +851,8 @@ async def test_a_body_that_is_cut_short_by_an_early_answer_is_closed(serve, decl
     server = serve(early)
     framing = ("Content-Length", str(1 << 40)) if declared else ("Transfer-Encoding", "chunked")
     headers = [("Host", "server.test"), framing]
-    async with httpx.AsyncClient(transport=LeanTransport(), timeout=5) as client:
-        with anyio.fail_after(10), suppress(httpx.TransportError):
+    async with httpx.AsyncClient(transport=LeanTransport(), timeout=PATIENCE) as client:
+        with anyio.fail_after(PATIENCE), suppress(httpx.TransportError):
             await client.send(httpx.Request("POST", server.url, headers=headers, stream=Body()))
         assert closed.is_set()
     gc.collect()

@@ -19,6 +19,7 @@ from amplify_federation import (
     NotAuthorizedError,
     sign_in,
 )
+from tests.concurrency import PATIENCE
 from tests.oidc.kit import CLIENT, GOOGLE, ISSUER, Person, refused, signed_in
 
 
@@ -300,10 +301,10 @@ async def test_a_sign_in_called_off_at_any_point_leaves_no_socket_and_no_thread(
                 group.cancel_scope.cancel()
             world.fake.provider_calls.clear()
 
-        await call_off("openid-configuration")  # what is loaded and started once is there now
-        await anyio.sleep(0.05)
         before = left_over()
         for endpoint in ("openid-configuration", "authorize", "token", "jwks.json"):
             await call_off(endpoint)
-        await anyio.sleep(0.05)  # the fake notices that connections were closed
+        with anyio.move_on_after(PATIENCE):  # until the fake notices that connections were closed
+            while left_over() != before:  # noqa: ASYNC110  # the system tells
+                await anyio.sleep(0.01)
         assert left_over() == before

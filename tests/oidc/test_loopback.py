@@ -9,6 +9,7 @@ import pytest
 
 from amplify_federation import ConfigurationError
 from amplify_federation._oidc.loopback import loopback_redirect, page
+from tests.concurrency import PATIENCE
 
 
 def port_of(redirect):
@@ -93,7 +94,7 @@ async def test_a_browser_that_went_away_holds_nothing_up():
         async with await anyio.connect_tcp("127.0.0.1", port_of(redirect)) as stream:
             await stream.send(request(redirect))
             await redirect.answer()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await redirect.show("Title", "Text", success=True)
 
 

@@ -141,22 +141,28 @@ async def test_a_new_refresh_token_is_stored_before_the_id_token_is_used(world, 
         assert (await next_one.fetch_auth_session()).is_signed_in
 
 
-async def test_a_deadline_behind_a_stored_rotation_is_no_success(world, store, signed):
+async def test_a_deadline_behind_a_stored_rotation_is_no_success(world, auth, monkeypatch):
+    scopes, move_on_after = [], anyio.move_on_after
+
+    def remembered(seconds):
+        scopes.append(move_on_after(seconds))
+        return scopes[-1]
+
     async def hang(_request):
+        assert grant_of(auth) != old
+        for scope in scopes[1:]:  # those within the caller's own
+            scope.deadline = anyio.current_time()
         await anyio.sleep_forever()
 
-    world.settings = type(world.settings)(clock=world.clock, timeout=0.3)
-    async with world.auth(store) as auth:
-        await auth.federate_to_identity_pool(
-            signed.id_token, GOOGLE, refresh_grant=signed.refresh_grant
-        )
-        intercept(world, **{"jwks.json": hang})
-        world.fake.advance(2 * HOUR)
-        session = await auth.fetch_auth_session()
-        assert isinstance(session.credentials_result.error, NetworkError)
-        assert session.is_signed_in
-        let_through(world)
-        assert (await auth.fetch_auth_session()).credentials is not None
+    old = grant_of(auth)
+    intercept(world, **{"jwks.json": hang})
+    world.fake.advance(2 * HOUR)
+    monkeypatch.setattr(anyio, "move_on_after", remembered)
+    session = await auth.fetch_auth_session()
+    assert isinstance(session.credentials_result.error, NetworkError)
+    assert session.is_signed_in
+    let_through(world)
+    assert (await auth.fetch_auth_session()).credentials is not None
 
 
 async def test_a_refresh_token_that_helps_no_more_expires_the_session(world, auth, store):

@@ -131,7 +131,7 @@ def _calls(store, version):
         lambda: store.read("a"),
         lambda: store.compare_and_set("a", b"two", expected=version),
         lambda: store.delete("a", expected=None),
-        lambda: store.lock("a", timeout=10).__aenter__(),
+        lambda: store.lock("a", timeout=2 * PLENTY).__aenter__(),
     )
 
 

@@ -1,5 +1,6 @@
 """Records in Redis: their keys and lives, leases, and what a full Redis does."""
 
+import anyio
 import pytest
 
 from amplify_federation import StoreConflictError, StoreLockedError, StoreUnavailableError
@@ -110,8 +111,7 @@ async def test_redis_holds_neither_names_nor_plaintext(store, server):
 
 
 @needs_redis
-async def test_a_lease_of_a_killed_owner_ends_by_itself(store, server, monkeypatch):
-    monkeypatch.setattr(_redis_records, "LEASE", 0.2)
+async def test_a_lease_of_a_killed_owner_ends_by_itself(store, server):
     dead = RedisStore(server.url, key=KEY)
     await dead.read("a")
     key = await dead._names.key_of("a", kind="lease")
@@ -119,19 +119,28 @@ async def test_a_lease_of_a_killed_owner_ends_by_itself(store, server, monkeypat
     with pytest.raises(StoreLockedError):
         async with store.lock("a", timeout=0):
             pass
+    assert 0 < milliseconds_left(server, key) <= _redis_records.LEASE * 1000
+    server.ask("PEXPIRE", key, "1")
     async with store.lock("a", timeout=PLENTY):
         pass
     await dead.aclose()
 
 
+def milliseconds_left(server, key) -> int:
+    return int(server.ask("PTTL", key).strip(":\r\n"))
+
+
 @needs_redis
 async def test_a_living_owner_keeps_its_lease_beyond_its_time(store, server, monkeypatch):
-    monkeypatch.setattr(_redis_records, "LEASE", 0.3)
-    monkeypatch.setattr(_redis_records, "_EXTEND_EVERY", 0.05)
+    monkeypatch.setattr(_redis_records, "LEASE", 2 * PLENTY)
+    monkeypatch.setattr(_redis_records, "_EXTEND_EVERY", 0.01)
     async with store.lock("a", timeout=0):
-        with pytest.raises(StoreLockedError):
-            async with store.lock("a", timeout=0.9):
-                pass
+        key = await store._names.key_of("a", kind="lease")
+        for _ in range(2):
+            server.ask("PEXPIRE", key, f"{PLENTY * 1000:.0f}")
+            with anyio.fail_after(PLENTY):
+                while milliseconds_left(server, key) <= PLENTY * 1000:  # noqa: ASYNC110  # Redis tells
+                    await anyio.sleep(0.01)
 
 
 @needs_redis

@@ -429,11 +429,11 @@ async def calls_at_once(world, users, tokens, operation):
     return calls
 
 
-def tokens_with_leases_apart(world, count: int) -> list[str]:
+def tokens_with_leases_apart(world, count: int, **more) -> list[str]:
     """Return tokens that do not wait for each other, as two of about a thousand do."""
     by_lease = {}
     for number in range(2 * count):
-        token = world.token(f"u{number}")
+        token = world.token(f"u{number}", **more)
         by_lease[lease_name(record_name(world.pool_id, Secret(token), GOOGLE))] = token
     return list(by_lease.values())[:count]
 
@@ -447,7 +447,7 @@ async def test_at_most_so_many_federations_are_under_way_and_the_rest_wait(world
 
 async def test_renewals_are_bounded_too(world):
     users = world.users(max_federations=3)
-    tokens = [world.token(f"u{number}", lifetime=100_000) for number in range(10)]
+    tokens = tokens_with_leases_apart(world, 10, lifetime=100_000)
     for token in tokens:
         await users.session_for(token, GOOGLE)
     world.fake.advance(3_599)
