@@ -184,6 +184,7 @@ class PoolAdministration:
         refresh_tokens: bool = True,
         device_interval: float | None = 5.0,
         signed_in: str | None = None,
+        rotate_refresh_tokens: bool | None = None,
     ) -> None:
         """Choose how a provider's sign-in behaves; its endpoints are named by its discovery.
 
@@ -193,8 +194,10 @@ class PoolAdministration:
         will do (RFC 8252). A client in `client_secrets` must authenticate, another must send a PKCE
         challenge. `audience`, `lifetime` (seconds) and `claims` are those of the ID tokens, as
         for `issue_token`; on the sign-in page a person may choose claims and lifetime, too.
-        `refresh_tokens`: clients that ask as this provider wants (Google: `access_type=offline`;
-        others: the scope `offline_access`; Apple and Cognito user pools: always) are given one.
+        `refresh_tokens`: clients that ask as this provider wants (Google: `access_type=offline`,
+        at the first consent or with `prompt=consent`; others: the scope `offline_access`; Apple and
+        Cognito user pools: always) are given one. `rotate_refresh_tokens`: whether it is good once
+        and replaced; by default as this provider does (Google, Apple and Cognito user pools: no).
         `device_interval`: seconds between polls of a device, `None` for a provider without the
         device flow. `signed_in`: a user who is signed in there already and allows whatever is
         asked; the page is shown only to a client that wants a new sign-in (`prompt=login`).
@@ -209,6 +212,7 @@ class PoolAdministration:
             refresh_tokens,
             device_interval,
             signed_in,
+            rotate_refresh_tokens,
         )
         with self._lock:
             self._provider.clients.set_up(provider.login_key, settings)

@@ -269,6 +269,7 @@ _ROUTES: Mapping[tuple[str, str], _Route] = {
             "lifetime": _SECONDS,
             "claims": _OBJECT,
             "refresh_tokens": _FLAG,
+            "rotate_refresh_tokens": _FLAG,
             "device_interval": _Kind(
                 "a number of seconds, or null",
                 lambda given: None if given is None else _SECONDS.read(given),

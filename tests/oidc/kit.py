@@ -22,6 +22,8 @@ class World:
         self.clock = ManualClock(time=1_800_000_000.0)
         self.fake = FakeCognito(clock=self.clock)
         self.pool = self.fake.create_identity_pool({GOOGLE: [CLIENT]})
+        # Google's stay good; a refresh token that is replaced is the harder case.
+        self.fake.set_up_provider(GOOGLE, rotate_refresh_tokens=True)
         self.http = httpx.AsyncClient(transport=self.fake.transport)
         self.settings = AuthSettings(clock=self.clock)
         self.requests: list[httpx.Request] = []  # those of the client, not of the person

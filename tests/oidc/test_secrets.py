@@ -33,7 +33,12 @@ class Listening(World):
         self.after_two = {}  # what is called at the second request to an endpoint
         self.asked = Counter()
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(self._respond))
-        self.fake.set_up_provider(GOOGLE, client_secrets={CLIENT: SECRET}, device_interval=0.01)
+        self.fake.set_up_provider(
+            GOOGLE,
+            client_secrets={CLIENT: SECRET},
+            device_interval=0.01,
+            rotate_refresh_tokens=True,
+        )
 
     async def _respond(self, request):
         end = request.url.path.rpartition("/")[2]

@@ -142,6 +142,7 @@ ROLE = "arn:aws:iam::123456789012:role/Guests"
         ("PUT", "/providers/google", "lifetime", NO_NUMBER),
         ("PUT", "/providers/google", "claims", NO_OBJECT),
         ("PUT", "/providers/google", "refresh_tokens", NO_FLAG),
+        ("PUT", "/providers/google", "rotate_refresh_tokens", NO_FLAG),
         ("PUT", "/providers/google", "device_interval", NO_NUMBER),
         ("PUT", "/providers/google", "signed_in", NO_TEXT),
         ("POST", "/tokens", "provider", NO_TEXT),

@@ -45,7 +45,7 @@ def starlette_application(discovery):
         "google",
         client_id=DEFAULT_CLIENT_ID,
         server_metadata_url=discovery,
-        authorize_params={"access_type": "offline"},  # for a refresh token, at Google
+        authorize_params={"access_type": "offline", "prompt": "consent"},  # for a refresh token
         client_kwargs={"scope": "openid email", "code_challenge_method": "S256"},
     )
 

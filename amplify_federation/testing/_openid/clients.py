@@ -19,6 +19,7 @@ from amplify_federation.testing._openid.issuers import is_user_pool
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _ANY_LOOPBACK = ("http://127.0.0.1/", "http://[::1]/", "http://localhost/")
+_GOOGLE = AuthProvider.GOOGLE.login_key
 OFFLINE_ACCESS = "offline_access"  # the scope of OpenID Connect Core 1.0, section 11
 
 
@@ -65,15 +66,18 @@ class ProviderSettings:
     refresh_tokens: bool = True
     device_interval: float | None = 5.0
     signed_in: str | None = None
+    rotate_refresh_tokens: bool | None = None
 
 
-def has_offline_scope(login_key: str) -> bool:
-    """Return whether a provider has the scope `offline_access`.
+def is_standard(login_key: str) -> bool:
+    """Return whether a provider gives refresh tokens as the standards say.
 
-    Google, Apple and Cognito user pools do not list it in their discovery documents.
+    It does for the scope `offline_access` (OpenID Connect Core 1.0, section 11), and rotates them
+    (RFC 9700, section 4.14.2). Google, Apple and Cognito user pools have no such scope, and their
+    refresh tokens stay good: the response to a refresh has none.
     """
-    without = {AuthProvider.GOOGLE.login_key, AuthProvider.APPLE.login_key}
-    return login_key not in without and not is_user_pool(login_key)
+    others = {_GOOGLE, AuthProvider.APPLE.login_key}
+    return login_key not in others and not is_user_pool(login_key)
 
 
 def wants_refresh_token(login_key: str, asked: Mapping[str, str]) -> bool:
@@ -82,9 +86,17 @@ def wants_refresh_token(login_key: str, asked: Mapping[str, str]) -> bool:
     Google wants `access_type=offline`, others the scope `offline_access`; Apple and Cognito user
     pools give a refresh token with each sign-in.
     """
-    if has_offline_scope(login_key):
+    if is_standard(login_key):
         return OFFLINE_ACCESS in asked.get("scope", "").split()
-    return login_key != AuthProvider.GOOGLE.login_key or asked.get("access_type") == "offline"
+    return login_key != _GOOGLE or asked.get("access_type") == "offline"
+
+
+def needs_consent(login_key: str, asked: Mapping[str, str]) -> bool:
+    """Return whether a refresh token is given with the user's consent alone.
+
+    Google asks for it the first time, or where the client wants it (`prompt=consent`).
+    """
+    return login_key == _GOOGLE and "consent" not in asked.get("prompt", "").split()
 
 
 class Clients:
@@ -97,6 +109,11 @@ class Clients:
     def settings(self, login_key: str) -> ProviderSettings:
         """Return how a provider behaves."""
         return self._settings.get(login_key) or ProviderSettings()
+
+    def rotates(self, login_key: str) -> bool:
+        """Return whether a refresh token is good once, and replaced."""
+        chosen = self.settings(login_key).rotate_refresh_tokens
+        return is_standard(login_key) if chosen is None else chosen
 
     def set_up(self, login_key: str, settings: ProviderSettings) -> None:
         """Choose how a provider behaves."""

@@ -69,13 +69,22 @@ class Grants:
         self._codes: dict[str, _Code | Grant] = {}  # a grant: the code was redeemed
         self._devices: dict[str, _Device] = {}
         self._refresh: dict[str, tuple[Grant, bool]] = {}  # whether it was rotated out
+        self._consents: dict[tuple[str, str, str], frozenset[str]] = {}  # scopes, for offline use
         self._access: dict[str, tuple[Grant, float]] = {}
         self._revoked: set[str] = set()  # families
 
     # -- the authorization code flow
 
+    def has_consent(self, grant: Grant) -> bool:
+        """Return whether the user allowed this client offline use before, with these scopes."""
+        scopes = self._consents.get(_consent_of(grant))
+        return scopes is not None and scopes.issuperset(grant.scope.split())
+
     def code_for(self, grant: Grant, redirect_uri: str, challenge: str | None) -> str:
         """Return an authorization code."""
+        if grant.offline:
+            key = _consent_of(grant)
+            self._consents[key] = self._consents.get(key, frozenset()).union(grant.scope.split())
         code = secrets.token_urlsafe(24)
         expires = self._clock.time() + _CODE_LIFE
         self._codes[code] = _Code(grant, redirect_uri, challenge, expires)
@@ -177,8 +186,11 @@ class Grants:
             tokens["refresh_token"] = refresh
         return tokens
 
-    def rotate(self, login_key: str, client_id: str, token: str) -> Grant:
-        """Return the grant of a refresh token, which is over from now on. Raises `OAuthError`."""
+    def refreshed(self, login_key: str, client_id: str, token: str) -> Grant:
+        """Return the grant of a refresh token. Raises `OAuthError`.
+
+        Where the provider rotates refresh tokens, this one is over from now on.
+        """
         grant, used = self._refresh.get(token, (None, False))
         if grant is None or grant.client_id != client_id or grant.login_key != login_key:
             raise OAuthError(ErrorCode.INVALID_GRANT, "The refresh token is unknown.")
@@ -186,14 +198,16 @@ class Grants:
             self._revoked.add(grant.family)
         if grant.family in self._revoked:
             raise OAuthError(ErrorCode.INVALID_GRANT, "The refresh token is revoked or used.")
-        self._refresh[token] = (grant, True)
-        return evolve(grant, nonce=None)
+        rotates = self._clients.rotates(login_key)
+        self._refresh[token] = (grant, rotates)
+        return evolve(grant, nonce=None, offline=rotates)
 
     def revoke(self, client_id: str, token: str) -> None:
         """End all tokens of a sign-in; a token that is unknown is no error (RFC 7009, 2.2)."""
         known: Grant | None = (self._refresh.get(token) or self._access.get(token) or (None,))[0]
         if known is not None and known.client_id == client_id:
             self._revoked.add(known.family)
+            self._consents.pop(_consent_of(known), None)
 
     def claims_of_user(self, login_key: str, access_token: str) -> dict[str, Any] | None:
         """Return the userinfo claims for an access token that is good, or `None`."""
@@ -217,3 +231,7 @@ class Grants:
             standard["name"] = grant.user
         own = settings.users.get(grant.user, {})
         return {**standard, **settings.claims, **own, **grant.claims}
+
+
+def _consent_of(grant: Grant) -> tuple[str, str, str]:
+    return grant.login_key, grant.client_id, grant.user

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from amplify_federation.testing._http.messages import Request, Response
 from amplify_federation.testing._openid.clients import (
@@ -20,7 +20,8 @@ from amplify_federation.testing._openid.clients import (
     Clients,
     ErrorCode,
     OAuthError,
-    has_offline_scope,
+    is_standard,
+    needs_consent,
     wants_refresh_token,
 )
 from amplify_federation.testing._openid.grants import DEVICE_GRANT, DEVICE_LIFE, Grant, Grants
@@ -122,7 +123,7 @@ class OpenIdProvider:
         if settings.device_interval is not None:
             grants.append(DEVICE_GRANT)
             device["device_authorization_endpoint"] = f"{base}/device_authorization"
-        offline = [OFFLINE_ACCESS] if has_offline_scope(login_key) else []
+        offline = [OFFLINE_ACCESS] if is_standard(login_key) else []
         methods = ["client_secret_basic", "client_secret_post"] if settings.client_secrets else []
         return {
             "issuer": issuer,
@@ -194,7 +195,7 @@ class OpenIdProvider:
             raise OAuthError(ErrorCode.REQUEST_NOT_SUPPORTED, "Request objects are not supported.")
         if "openid" not in asked.get("scope", "").split():
             raise OAuthError(ErrorCode.INVALID_SCOPE, "The scope must have `openid`.")
-        if OFFLINE_ACCESS in asked["scope"].split() and not has_offline_scope(login_key):
+        if OFFLINE_ACCESS in asked["scope"].split() and not is_standard(login_key):
             message = f"This provider has no scope `{OFFLINE_ACCESS}`."
             raise OAuthError(ErrorCode.INVALID_SCOPE, message)
         if "code_challenge" in asked and asked.get("code_challenge_method") != "S256":
@@ -225,17 +226,13 @@ class OpenIdProvider:
             again = sign_in_page(login_key, client_id, users, asked, typed=typed, mistake=text)
             return html_response(again, 400)
         now = int(self._clock.time())
-        return Grant(
-            login_key,
-            client_id,
-            typed["user"],
-            scope,
-            now,
-            asked.get("nonce"),
-            claims,
-            lifetime,
+        grant = Grant(
+            login_key, client_id, typed["user"], scope, now, asked.get("nonce"), claims, lifetime,
             wants_refresh_token(login_key, asked),
-        )
+        )  # fmt: skip
+        if grant.offline and needs_consent(login_key, asked) and self._grants.has_consent(grant):
+            return evolve(grant, offline=False)
+        return grant
 
     def _device(self, address: Address, request: Request) -> Response:
         asked = _parameters(request)
@@ -272,7 +269,7 @@ class OpenIdProvider:
         if grant_type == "authorization_code":
             grant = self._grants.redeem(login_key, client_id, form)
         elif grant_type == "refresh_token" and self.clients.settings(login_key).refresh_tokens:
-            grant = self._grants.rotate(login_key, client_id, form.get("refresh_token", ""))
+            grant = self._grants.refreshed(login_key, client_id, form.get("refresh_token", ""))
         elif grant_type == DEVICE_GRANT:
             grant = self._grants.poll(login_key, client_id, form.get("device_code", ""))
         else:

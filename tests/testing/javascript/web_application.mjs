@@ -18,6 +18,7 @@ const pages = {
       redirect_uri: `${base}/callback`,
       scope: "openid email",
       access_type: "offline", // for a refresh token, at Google
+      prompt: "consent", // at each sign-in
       code_challenge: await openid.calculatePKCECodeChallenge(verifier),
       code_challenge_method: "S256",
       state,
@@ -38,9 +39,10 @@ const pages = {
     const claims = tokens.claims();
     const user = await openid.fetchUserInfo(config, tokens.access_token, claims.sub);
     const refreshed = await openid.refreshTokenGrant(config, tokens.refresh_token);
-    await openid.tokenRevocation(config, refreshed.refresh_token);
+    const kept = refreshed.refresh_token ?? tokens.refresh_token; // Google's stays good
+    await openid.tokenRevocation(config, kept);
     const again = await openid
-      .refreshTokenGrant(config, refreshed.refresh_token)
+      .refreshTokenGrant(config, kept)
       .catch((error) => error.error);
     return [200, {}, `${user.email} ${refreshed.claims().sub} ${again} ${refreshed.id_token}`];
   },

@@ -7,6 +7,10 @@ from amplify_federation.testing import DEFAULT_CLIENT_ID
 from amplify_federation.testing._openid.grants import DEVICE_GRANT
 
 GOOGLE = AuthProvider.GOOGLE
+OTHER = AuthProvider.oidc("login.example.com")
+USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
+UNASKED = {"scope": "openid", "access_type": None}
+OFFLINE_SCOPE = {"scope": "openid offline_access", "access_type": None}
 
 
 @pytest.mark.parametrize(
@@ -32,8 +36,15 @@ def test_a_code_is_over_after_a_minute(browser, clock):
     assert browser.redeem(code).json()["error"] == "invalid_grant"
 
 
-def test_refresh_tokens_rotate_and_the_old_one_ends_the_family(browser):
-    first = browser.redeem(browser.decide()["code"]).json()["refresh_token"]
+@pytest.mark.parametrize(
+    ("provider", "asked", "rotate"), [(OTHER, OFFLINE_SCOPE, None), (GOOGLE, {}, True)], ids=str
+)
+def test_refresh_tokens_rotate_and_the_old_one_ends_the_family(
+    fake, browser, provider, asked, rotate
+):
+    fake.set_up_provider(provider, rotate_refresh_tokens=rotate)
+    browser = browser.at(provider)
+    first = browser.redeem(browser.decide(**asked)["code"]).json()["refresh_token"]
     answer = browser.refresh(first)
     second = answer.json()["refresh_token"]
     assert second != first
@@ -42,10 +53,42 @@ def test_refresh_tokens_rotate_and_the_old_one_ends_the_family(browser):
     assert browser.refresh(second).json()["error"] == "invalid_grant"
 
 
-OTHER = AuthProvider.oidc("login.example.com")
-USER_POOL = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
-UNASKED = {"scope": "openid", "access_type": None}
-OFFLINE_SCOPE = {"scope": "openid offline_access", "access_type": None}
+@pytest.mark.parametrize(
+    ("provider", "asked", "rotate"),
+    [
+        (GOOGLE, {}, None),
+        (AuthProvider.APPLE, {}, None),
+        (USER_POOL, {}, None),
+        (OTHER, OFFLINE_SCOPE, False),
+    ],
+    ids=str,
+)
+def test_refresh_tokens_of_other_providers_stay_good(fake, browser, provider, asked, rotate):
+    fake.set_up_provider(provider, rotate_refresh_tokens=rotate)
+    browser = browser.at(provider)
+    first = browser.redeem(browser.decide(**asked)["code"]).json()["refresh_token"]
+    for answer in (browser.refresh(first), browser.refresh(first)):
+        assert browser.claims(answer)["sub"] == "alice"
+        assert "refresh_token" not in answer.json()
+
+
+def test_google_gives_a_refresh_token_with_the_users_consent_alone(browser):
+    def token(**asked):
+        return browser.redeem(browser.decide(**asked)["code"]).json().get("refresh_token")
+
+    first = token()
+    assert first
+    assert not token()
+    assert token(prompt="consent")
+    assert not token()
+    assert token(user="bob")
+    assert token(scope="openid email")
+    assert not token()
+    browser.client.post(
+        browser.metadata["revocation_endpoint"],
+        data={"client_id": DEFAULT_CLIENT_ID, "token": first},
+    )
+    assert token()
 
 
 @pytest.mark.parametrize(
