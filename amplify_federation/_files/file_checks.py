@@ -15,7 +15,8 @@ import os
 import shlex
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from typing import Concatenate, Final, Never, ParamSpec, TypeVar
 
@@ -157,11 +158,16 @@ def check_own(path: AnyPath, descriptor: int) -> os.stat_result:
     set to mode 0600 instead: Kubernetes' fsGroup makes 0660 of it at each start.
     """
     status = os.fstat(descriptor)
-    if is_trusted() and not WINDOWS and status.st_mode & _OTHERS and status.st_uid == os.geteuid():
+    if _is_to_be_closed(status):
         own_only(descriptor)
         status = os.fstat(descriptor)
     check_file(path, status)
     return status
+
+
+def _is_to_be_closed(status: os.stat_result) -> bool:
+    open_to_others = not WINDOWS and status.st_mode & _OTHERS and status.st_uid == os.geteuid()
+    return bool(open_to_others and is_trusted())
 
 
 def _check_mounted(path: AnyPath, descriptor: int) -> os.stat_result:
@@ -203,6 +209,27 @@ def check_file(path: AnyPath, status: os.stat_result) -> None:
         quoted = in_shell(path)
         command = f"cp -p {quoted} {quoted}.copy && mv {quoted}.copy {quoted}"
         raise unsafe(path, f"it has {status.st_nlink} names (hard links)", command)
+
+
+def check_unopened(path: str) -> None:
+    """Raise what opening a file of the store would end with; a missing one is no error."""
+    with suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if not _is_to_be_closed(status):
+            check_file(path, status)
+
+
+def faults_of(check: Callable[[str], object], paths: Iterable[str]) -> list[StoreError]:
+    """Return what a check raises for these paths."""
+    faults: list[StoreError] = []
+    for path in paths:
+        try:
+            check(path)
+        except OSError as error:
+            faults.append(store_error(path, error))
+        except StoreError as error:
+            faults.append(error.with_traceback(None))
+    return faults
 
 
 def own_only(descriptor: int) -> None:

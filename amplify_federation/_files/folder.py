@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from amplify_federation._files import atomic_write, file_checks, folder_checks, lock, removal
 from amplify_federation._files.file_checks import AnyPath
 from amplify_federation._files.lru_cache import LruCache
-from amplify_federation.errors import SessionFileCorruptError, StoreUnavailableError
+from amplify_federation.errors import SessionFileCorruptError, StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SECRET_NAME: Final = "names.secret"
 RECORD_SUFFIX: Final = ".session"
 EXPIRING_SUFFIX: Final = ".bearer"
+_OWN_SUFFIXES: Final = (
+    RECORD_SUFFIX, EXPIRING_SUFFIX, SECRET_NAME, ".key", ".lock", ".lease", ".corrupt",
+)  # fmt: skip
 _SECRET_SIZE: Final = 32
 _PATIENCE: Final = 5.0  # seconds to wait for another process that makes the secret
 _SWEEP_PAUSE: Final = 3_600.0  # seconds
@@ -158,6 +161,17 @@ class Folder:
             path = self._path_of(SECRET_NAME)
             message = f"{path} is missing, so no session of this folder can be found."
             raise StoreUnavailableError(message, recovery_suggestion=_advice_without_secret(path))
+
+    def faults(self) -> list[StoreError]:
+        """Return why the folder or a file in it would be refused. Changes nothing."""
+        try:
+            path = folder_checks.real_folder(self.location)
+            faults = folder_checks.folder_faults(path)
+            files = file_checks.listed(path, "") if os.path.isdir(path) else []
+        except StoreError as error:
+            return [error.with_traceback(None)]
+        own = [entry.path for entry in files if entry.name.endswith(_OWN_SUFFIXES)]
+        return faults + file_checks.faults_of(file_checks.check_unopened, own)
 
     # Records
 

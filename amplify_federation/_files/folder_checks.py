@@ -23,14 +23,19 @@ from amplify_federation._files.file_checks import (
     WINDOWS,
     AnyPath,
     as_store_errors,
+    faults_of,
     in_shell,
     is_trusted,
     move_aside,
     not_ours,
     unsafe,
 )
-from amplify_federation.errors import ConfigurationError
+from amplify_federation.errors import ConfigurationError, StoreError, StoreUnavailableError
 
+_ANOTHER_FOLDER: Final = (
+    "Set AMPLIFY_FEDERATION_HOME to a folder of this user, or give `EncryptedFileStore` its path."
+)
+_EFFECTIVE: Final = os.access in os.supports_effective_ids
 _HINT: Final = f"; where this cannot be changed, set {TRUST_VARIABLE}=true"
 _UNFINISHED: Final = frozenset({0, 0o300, 0o600})  # 0700 less the umasks 0777, 0477, 0177
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -96,14 +101,24 @@ def _parents(path: str) -> tuple[str, ...]:
 def folder_identity(path: AnyPath) -> tuple[int, int] | None:
     """Check a folder; return its device and inode, or `None` if there is none."""
     try:
-        status = os.lstat(path)
+        status = _check_folder(path)
     except FileNotFoundError:
         return None
-    _check_folder(path, status)
-    if not WINDOWS and not is_trusted():
-        for parent in _parents(os.fspath(path)):
-            _check_parent(parent, os.stat(parent))
+    for parent in _parents(os.fspath(path)):
+        _check_parent(parent)
     return status.st_dev, status.st_ino
+
+
+def folder_faults(path: str) -> list[StoreError]:
+    """Return why a folder would be refused or, if there is none, could not be made."""
+    own = [path] if os.path.lexists(path) else []
+    above = [folder for folder in _parents(path) if os.path.lexists(folder)]
+    faults = faults_of(_check_folder, own) + faults_of(_check_parent, above)
+    nearest = (own + above)[0]
+    if not faults and not os.access(nearest, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        message = f"The session store cannot use {path}: this user may not write to {nearest}."
+        faults.append(StoreUnavailableError(message, recovery_suggestion=_ANOTHER_FOLDER))
+    return faults
 
 
 @as_store_errors
@@ -127,19 +142,26 @@ def _repair_unfinished(path: AnyPath) -> None:
         os.chmod(path, 0o700)
 
 
-def _check_folder(path: AnyPath, status: os.stat_result) -> None:
+def _check_folder(path: AnyPath) -> os.stat_result:
+    status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode):
         raise unsafe(path, "it is not a folder", move_aside(path))
     if WINDOWS or is_trusted():
-        return
+        return status
     if status.st_uid != os.geteuid():
         raise not_ours(path, status.st_uid)
     if status.st_mode & _OTHERS:
         mode = stat.S_IMODE(status.st_mode)
         raise unsafe(path, f"its mode is {mode:04o}", f"chmod 700 {in_shell(path)}")
+    return status
 
 
-def _check_parent(path: str, status: os.stat_result) -> None:
+def _check_parent(path: str) -> None:
+    if WINDOWS or is_trusted():
+        return
+    status = os.stat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise unsafe(path, "it is not a folder", move_aside(path))
     if status.st_uid not in {0, os.geteuid()}:
         why = f"it is above the store and belongs to user {status.st_uid}{_HINT}"
         raise unsafe(path, why, f"sudo chown {os.geteuid()} {in_shell(path)}")

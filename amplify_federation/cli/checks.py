@@ -5,15 +5,12 @@ that does not exist yet is no fault. No secret is in any finding.
 """
 
 import os
-import shlex
-import stat
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 
 from attrs import frozen
 
-from amplify_federation import AuthError, EnvironmentKey, IdentityPool, StoreLockedError
+from amplify_federation import AuthError, EnvironmentKey, IdentityPool, KeyFile, StoreLockedError
 from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
 from amplify_federation.cli.options import Target
 
@@ -97,17 +94,15 @@ def store_findings(target: Target) -> Iterator[Finding]:
 
 async def key_finding(target: Target) -> Finding:
     """Return the source of the key, and whether it is a key."""
-    given = [name for name in KEY_VARIABLES if os.environ.get(name)]
-    if not given:
-        path = target.store().path / _DEFAULT_KEY
-        if not path.exists():
-            return ok("key", f"{path}, made when the first session is stored")
-        return ok("key", f"{path}, beside the sessions")
+    given = [name for name in KEY_VARIABLES if name in os.environ]
+    path = target.store().path / _DEFAULT_KEY
+    if not given and not path.exists():
+        return ok("key", f"{path}, made when the first session is stored")
     try:
-        await EnvironmentKey().sealing_key()
+        await (EnvironmentKey() if given else KeyFile(path)).sealing_key()
     except AuthError as error:
         return from_error("key", error)
-    return ok("key", f"from {given[0]}")
+    return ok("key", f"from {given[0]}" if given else f"{path}, beside the sessions")
 
 
 def _pool_source(target: Target) -> str:
@@ -127,76 +122,24 @@ def _endpoint_source(pool: IdentityPool) -> str:
     return " and ".join([f"AWS's rules for {pool.region}", *rules])
 
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_EFFECTIVE = os.access in os.supports_effective_ids
-_HAS_MODES = os.name != "nt"  # on Windows the profile's access lists protect the folder
-_ANOTHER_FOLDER = "Give --store FOLDER, or set AMPLIFY_FEDERATION_HOME to a folder of this user."
-_SESSIONS = "*.session"
-_DAMAGED = "*.corrupt"
-
-
-def folder_findings(path: Path) -> Iterator[Finding]:
-    """Return the findings about the folder and every file in it."""
-    path = path.resolve()  # a folder that is a link is followed, as the store does
+async def folder_findings(target: Target) -> list[Finding]:
+    """Return the findings about the folder, those above it, and every file in it."""
+    store = target.store()
     try:
-        status = path.lstat()
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        yield from _future_folder(path)
-        return
-    except OSError as error:
-        yield _store_fault(f"{path} cannot be read: {error.strerror}", "Check the disk.")
-        return
-    if not stat.S_ISDIR(status.st_mode):
-        yield _store_fault(f"{path} is no folder", f"mv {_quoted(path)} {_quoted(path)}.aside")
-        return
-    faults = list(_faults(path, status, "700"))
-    if not faults and not os.access(path, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
-        faults.append(_store_fault(f"this user may not write to {path}", _ANOTHER_FOLDER))
-    files = sorted(path.iterdir())
-    for file in files:
-        faults += _faults(file, file.lstat(), "600")
-    yield from faults
-    if not faults:
-        sessions = len(list(path.glob(_SESSIONS)))
-        modes = f"mode {stat.S_IMODE(status.st_mode):04o}, " if _HAS_MODES else ""
-        yield ok(
-            "folder", f"{modes}{_counted(len(files), 'file')}, {_counted(sessions, 'session')}"
-        )
-    if damaged := len(list(path.glob(_DAMAGED))):
-        yield note(
-            "folder",
-            f"{_counted(damaged, 'session')} was found damaged and set aside as .corrupt",
-            "Federate again; `amplify-federation clear` removes what was set aside.",
-        )
-
-
-def _future_folder(path: Path) -> Iterator[Finding]:
-    """Return whether a folder that does not exist can be made, and will be trusted."""
-    above = [folder for folder in path.parents if os.path.lexists(folder)]
-    nearest = above[0]  # the root is there
-    faults: list[Finding] = []
-    if not nearest.is_dir():
-        found = f"{path} cannot be made: {nearest} is no folder"
-        faults.append(_store_fault(found, f"mv {_quoted(nearest)} {_quoted(nearest)}.aside"))
-    elif not os.access(nearest, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
-        found = f"{path} cannot be reached or made: this user may not write to {nearest}"
-        faults.append(_store_fault(found, _ANOTHER_FOLDER))
-    elif _HAS_MODES and os.environ.get(TRUST_VARIABLE, "").lower() != "true":
-        for folder in above:
-            faults += _faults_above(folder, folder.stat())
-    yield from faults
-    if not faults:
-        yield ok("folder", "not there yet; it is made when the first session is stored")
-
-
-def _faults_above(path: Path, status: os.stat_result) -> Iterator[Finding]:
-    """Return for what a session will refuse a folder above the store's."""
-    if status.st_uid not in {0, os.geteuid()}:
-        found = f"{path} is above the store and belongs to user {status.st_uid}"
-        yield _store_fault(found, f"sudo chown {os.geteuid()} {_quoted(path)}")
-    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
-        found = f"{path} is above the store and others can write to it"
-        yield _store_fault(found, f"chmod go-w {_quoted(path)}")
+        faults = [from_error("folder", error) for error in await store.faults()]
+    except AuthError as error:
+        faults = [from_error("folder", error)]
+    if faults or not store.path.is_dir():
+        absent = ok("folder", "not there yet; it is made when the first session is stored")
+        return faults or [absent]
+    endings = [path.suffix for path in store.path.iterdir()]
+    files, sessions = _counted(len(endings), "file"), _counted(endings.count(".session"), "session")
+    findings = [ok("folder", f"safe, with {files}, {sessions}")]
+    if damaged := endings.count(".corrupt"):
+        found = f"{_counted(damaged, 'session')} was found damaged and set aside as .corrupt"
+        advice = "Federate again; `amplify-federation clear` removes what was set aside."
+        findings.append(note("folder", found, advice))
+    return findings
 
 
 async def lock_finding(target: Target, pool: IdentityPool) -> Finding:
@@ -212,27 +155,6 @@ async def lock_finding(target: Target, pool: IdentityPool) -> Finding:
         return note("lock", error.message, "It renews the session; if this stays, end the process.")
     except AuthError as error:
         return from_error("lock", error)
-
-
-def _faults(path: Path, status: os.stat_result, mode: str) -> Iterator[Finding]:
-    if not _HAS_MODES:
-        return
-    if stat.S_ISLNK(status.st_mode):
-        yield _store_fault(f"{path} is a link", f"rm {_quoted(path)}")
-    elif status.st_uid != os.geteuid():
-        advice = f"sudo chown {os.geteuid()} {_quoted(path)}"
-        yield _store_fault(f"{path} belongs to user {status.st_uid}", advice)
-    elif status.st_mode & _OTHERS:
-        found = f"{path} has mode {stat.S_IMODE(status.st_mode):04o}: others can get at it"
-        yield _store_fault(found, f"chmod {mode} {_quoted(path)}")
-
-
-def _store_fault(found: str, advice: str) -> Finding:
-    return wrong("folder", found, advice, ExitCode.STORE)
-
-
-def _quoted(path: Path) -> str:
-    return shlex.quote(str(path))
 
 
 def _counted(number: int, thing: str) -> str:

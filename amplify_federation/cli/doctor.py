@@ -93,12 +93,12 @@ async def _examine(target: Target, *, offline: bool) -> list[Finding]:
         findings.append(await redis_finding(target.store_url))
         return findings + await _network(pool, offline=offline)
     try:
-        path = target.store().path
+        target.store()
     except AuthError as error:  # such as a user without a home
         findings.append(from_error("store", error))
         return findings + await _network(pool, offline=offline)
     findings += store_findings(target)
-    findings += folder_findings(path)
+    findings += await folder_findings(target)
     findings.append(await key_finding(target))
     if pool is not None:
         findings.append(await lock_finding(target, pool))

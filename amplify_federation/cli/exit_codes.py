@@ -90,6 +90,7 @@ _OPTIONS = (
     ("`device=True`", "login --device"),
     ("`device=False`", "login without --device"),
     ("`discovery_url`", "--discovery-url"),
+    ("give `EncryptedFileStore` its path", "give --store FOLDER"),
     ("Pass the issuer", "Give the issuer, as --provider oidc:ISSUER,"),
 )
 

@@ -105,6 +105,10 @@ class FileRecords:
         finally:
             taken.release(remove=not self._folder.has(record))
 
+    async def faults(self) -> list[StoreError]:
+        """Return why the folder or a file in it would be refused. Changes nothing."""
+        return await in_store_thread(self._folder.faults)
+
     def has_records(self) -> bool:
         """Tell whether there is a record of any name."""
         return self._folder.has_records()

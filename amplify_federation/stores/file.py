@@ -11,7 +11,7 @@ from amplify_federation._crypto.kdf import Derivation
 from amplify_federation._crypto.key_files import EnvironmentKey, KeyFile
 from amplify_federation._crypto.keys import KeySource, MasterKey, SealingKey, redacted_key
 from amplify_federation._files.folder_checks import no_home
-from amplify_federation.errors import ConfigurationError, SessionKeyError
+from amplify_federation.errors import ConfigurationError, SessionKeyError, StoreError
 from amplify_federation.stores._file_records import FileRecords
 from amplify_federation.stores.sealed import Sealed
 
@@ -80,6 +80,14 @@ class EncryptedFileStore(Sealed):
         """
         names = [await self.label_of(record) for record in await self._files.records()]
         return sorted(names, key=lambda name: (name is None, name or ""))
+
+    async def faults(self) -> list[StoreError]:
+        """Return what keeps sessions from being stored here, each with what mends it.
+
+        Looks at the folder, those above it, and the files of the store, and changes nothing. A
+        folder that does not exist yet is no fault if it can be made.
+        """
+        return await self._files.faults()
 
     def keeping(self, seconds: float) -> Sealed:
         """Return a store in the same folder that removes a record `seconds` after its last write.

@@ -111,6 +111,8 @@ async def test_the_source_of_the_key_is_named_and_the_key_is_not(monkeypatch, tm
     assert "made when the first session is stored" in (await key_finding(target)).found
     (tmp_path / "master.key").write_text(KEY)
     assert "beside the sessions" in (await key_finding(target)).found
+    (tmp_path / "master.key").write_text("no key")
+    assert (await key_finding(target)).exit_code is ExitCode.CONFIGURATION
     monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", KEY)
     finding = await key_finding(target)
     assert finding.found == "from AMPLIFY_FEDERATION_KEY"
@@ -118,6 +120,11 @@ async def test_the_source_of_the_key_is_named_and_the_key_is_not(monkeypatch, tm
     finding = await key_finding(target)
     assert finding.exit_code is ExitCode.CONFIGURATION
     assert KEY[:-2] not in finding.found
+
+
+async def test_a_variable_that_is_set_to_nothing_is_wrong(monkeypatch):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_KEY", "")
+    assert (await key_finding(Target())).verdict is Verdict.WRONG
 
 
 async def test_two_keys_at_once_are_wrong(monkeypatch, tmp_path):
@@ -138,60 +145,47 @@ def folder(tmp_path):
     return path
 
 
-def test_a_folder_that_is_not_there_is_no_fault(tmp_path):
-    (finding,) = folder_findings(tmp_path / "nothing")
+async def in_folder(folder):
+    return await folder_findings(Target(folder=folder))
+
+
+async def test_a_folder_that_is_not_there_is_no_fault_and_is_not_made(tmp_path):
+    (finding,) = await in_folder(tmp_path / "nothing")
     assert finding.verdict is Verdict.OK
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_as_it_should_be_is_told_with_its_sessions(folder):
-    (finding,) = folder_findings(folder)
-    assert finding.found == "mode 0700, 1 file, 1 session"
-
-
-@modes
-def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)  # tests are root
-    (finding,) = folder_findings(folder)
-    assert finding.exit_code is ExitCode.STORE
-    assert finding.found == f"this user may not write to {folder}"
+async def test_a_folder_as_it_should_be_is_told_with_its_sessions(folder):
+    (folder / "notes").mkdir()  # nothing of the store
+    (finding,) = await in_folder(folder)
+    assert finding.found == "safe, with 2 files, 1 session"
 
 
 @modes
-def test_what_others_can_get_at_is_told_with_the_command(folder):
+async def test_what_others_can_get_at_is_told_in_whole_with_the_commands(folder):
     folder.chmod(0o755)
     (folder / "a.session").chmod(0o604)
-    advice = [finding.advice for finding in folder_findings(folder)]
-    assert advice == [f"chmod 700 {folder}", f"chmod 600 {folder}/a.session"]
+    (folder / "b.session").symlink_to(folder / "a.session")
+    commands = [finding.found.partition("run: ")[2] for finding in await in_folder(folder)]
+    link = f"{folder}/b.session"
+    assert commands == [
+        f"chmod 700 {folder}", f"chmod 600 {folder}/a.session", f"mv {link} {link}.aside",
+    ]  # fmt: skip
 
 
 @modes
-def test_a_state_folder_that_is_a_link_is_followed(folder, tmp_path):
+async def test_modes_that_the_store_mends_by_itself_are_no_fault(folder, monkeypatch):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRUST_DIRECTORY", "true")
+    folder.chmod(0o770)
+    (folder / "a.session").chmod(0o660)  # as fsGroup does
+    assert [finding.verdict for finding in await in_folder(folder)] == [Verdict.OK]
+
+
+@modes
+async def test_a_state_folder_that_is_a_link_is_followed(folder, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(folder)
-    assert [each.verdict for each in folder_findings(link)] == [
-        each.verdict for each in folder_findings(folder)
-    ]
-
-
-def test_a_link_is_told(folder):
-    (folder / "b.session").symlink_to(folder / "a.session")
-    (finding,) = folder_findings(folder)
-    assert finding.found.endswith("is a link")
-
-
-@modes
-def test_a_file_of_another_user_is_told(folder):
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
-    os.chown(folder / "a.session", 12345, -1)
-    (finding,) = folder_findings(folder)
-    assert finding.advice.startswith("sudo chown 0 ")
-
-
-def test_a_file_in_its_place_is_told(tmp_path):
-    (tmp_path / "file").touch()
-    (finding,) = folder_findings(tmp_path / "file")
-    assert "is no folder" in finding.found
+    assert await in_folder(link) == await in_folder(folder)
 
 
 def others_can_get_at_it(folder):
@@ -222,6 +216,10 @@ def a_file_is_above_it(folder):
 
 
 def others_can_write_above_it(folder):
+    folder.parent.chmod(0o777)
+
+
+def others_can_write_above_one_that_is_not_there(folder):
     shutil.rmtree(folder)
     folder.parent.chmod(0o777)
 
@@ -242,6 +240,7 @@ def another_user_is_above_it(folder):
         a_file_is_in_its_place,
         a_file_is_above_it,
         others_can_write_above_it,
+        others_can_write_above_one_that_is_not_there,
         another_user_is_above_it,
     ],
 )
@@ -252,38 +251,45 @@ async def test_advice_that_is_followed_helps(tmp_path, circumstance):
     folder.mkdir(mode=0o700, parents=True)
     (folder / "a.session").touch(mode=0o600)
     circumstance(folder)
-    advice = [f.advice for f in folder_findings(folder) if f.verdict is Verdict.WRONG]
-    assert advice
-    for command in advice:
+    faults = [finding.found for finding in await in_folder(folder)]
+    assert faults
+    for fault in faults:
+        command = fault.partition("To mend it, run: ")[2]
         done = command.removeprefix("sudo ")  # these tests are root's, where it matters
         await anyio.run_process(["sh", "-c", done])
-    assert [f.found for f in folder_findings(folder) if f.verdict is Verdict.WRONG] == []
+    assert [finding.verdict for finding in await in_folder(folder)] == [Verdict.OK]
     for file in folder.glob("*.session"):
         file.unlink()  # no session, and no `names.secret`
     await EncryptedFileStore(folder).check_writable()  # as a session does on entering
 
 
 @modes
-def test_a_folder_that_cannot_be_made_is_told_and_another_one_helps(tmp_path):
-    tmp_path.chmod(0o500)
-    me = os.geteuid()
+@pytest.mark.parametrize("made", [True, False])
+def test_a_folder_that_cannot_be_written_or_made_is_told_and_another_one_helps(tmp_path, made):
+    me, path = os.geteuid(), tmp_path / "sessions"
+    if made:
+        path.mkdir(mode=0o700)
+        (path / "a.session").touch(mode=0o600)
+    (path if made else tmp_path).chmod(0o500)
     if me == 0:
+        os.chown(path if made else tmp_path, 65534, -1)
         os.seteuid(65534)  # root may write anywhere
     try:
-        (finding,) = folder_findings(tmp_path / "new" / "sessions")
+        (finding,) = anyio.run(in_folder, path)
     finally:
         os.seteuid(me)
-        tmp_path.chmod(0o700)
-    assert "made: this user may not write to" in finding.found
+        os.chown(tmp_path, me, -1)
+        (path if made else tmp_path).chmod(0o700)
+    assert "this user may not write to" in finding.found
     assert finding.exit_code is ExitCode.STORE
-    assert "--store FOLDER" in finding.advice
-    (finding,) = folder_findings(tmp_path / "another")
+    assert "give --store FOLDER" in finding.advice
+    (finding,) = anyio.run(in_folder, tmp_path / "another")
     assert finding.verdict is Verdict.OK
 
 
-def test_what_was_set_aside_is_told(folder):
+async def test_what_was_set_aside_is_told(folder):
     (folder / "a.session.corrupt").touch(mode=0o600)
-    found = [finding.verdict for finding in folder_findings(folder)]
+    found = [finding.verdict for finding in await in_folder(folder)]
     assert found == [Verdict.OK, Verdict.NOTE]
 
 

@@ -49,6 +49,7 @@ from amplify_federation import (
     SignIn,
     SignInPrompt,
     SignOutResult,
+    StoreError,
     TokenRequest,
     TokenSource,
     UserPool,
@@ -108,6 +109,7 @@ def stores() -> list[SessionStore]:
 async def names_of(store: EncryptedFileStore) -> list[str | None]:
     assert_type(await store.label_of(b"a record"), str | None)
     assert_type(await store.rotate(), int)
+    assert_type(await store.faults(), list[StoreError])
     return await store.names()
 
 
