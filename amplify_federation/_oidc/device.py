@@ -18,6 +18,7 @@ _MAX_INTERVAL = 60.0
 _EXPIRES_IN = 600.0  # seconds; the provider must say it, and the user sees it
 _SLOWER = 5.0  # seconds; RFC 8628, 3.5
 _MAX_USER_CODE = 64  # characters
+_WITHOUT = "Or sign in with a browser, which may need a forwarded port: `device=False`."
 
 
 @frozen
@@ -38,7 +39,11 @@ async def authorize_device(client: OidcClient, scope: str) -> DeviceAuthorizatio
             message, recovery_suggestion="Sign in with a browser of this machine: `device=False`."
         )
     form = client.client.device_form(endpoint, client.metadata.auth_methods, scope)
-    answer = await client.post(endpoint, form)
+    try:
+        answer = await client.post(endpoint, form)
+    except ConfigurationError as error:
+        advice = f"{error.recovery_suggestion} {_WITHOUT}"
+        raise ConfigurationError(error.message, recovery_suggestion=advice) from None
     given = dict(answer.members or {})
     code = secret_of(given.pop("device_code", None))
     user_code, complete = given.get("user_code"), given.get("verification_uri_complete")

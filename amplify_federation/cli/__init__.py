@@ -5,18 +5,29 @@ click is an extra: it is imported only after it was found to be installed.
 
 import sys
 from importlib.util import find_spec
+from io import TextIOWrapper
 
-_NO_CLICK = 3  # as for any fault of the set-up; see `exit_codes`
+_NO_CLICK, _INTERRUPTED = 3, 130  # as in `exit_codes`
 
 
 def main() -> None:
     """Run the command with the arguments of this process, and exit."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while modules are imported; later `program` handles it
+        sys.exit(_INTERRUPTED)
+
+
+def _run() -> None:
     if find_spec("click") is None:
         sys.stderr.write(
             "The command `amplify-federation` needs click.\n"
             "  pip install 'amplify-federation[cli]'\n"
         )
         sys.exit(_NO_CLICK)
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        # A file or pipe of Windows has a code page, which does not have each character of a name.
+        sys.stdout.reconfigure(errors="backslashreplace")
     from amplify_federation.cli.program import program  # noqa: PLC0415  # needs click
 
     program(prog_name="amplify-federation")

@@ -77,6 +77,8 @@ def parsed(text: str) -> configparser.RawConfigParser:
         parser.read_string(text)
     except configparser.Error as error:
         fault = type(error).__name__  # the message has lines of the file
+        if number := getattr(error, "lineno", None):
+            fault += f", line {number}"
     else:
         return parser
     message = f"The AWS config file is not one that AWS tools read ({fault})."
@@ -119,7 +121,7 @@ def edited(before: str, profile: str, process: str, region: str) -> Edit:
             added.append(f"credential_process = {process}{end}")
         lines[place] = [head, *added, *kept]
     text = "".join(lines)
-    _check(old, parsed(text), section, process)
+    _check(old, text, section, process)
     return Edit(text, tuple(conflicts))
 
 
@@ -152,6 +154,17 @@ def files_preferred_to_servers() -> Iterator[tuple[str, Path, str]]:
             text = without_default_credentials(read(path))
             if text is not None:
                 yield variable, path, text
+
+
+def has_default_region() -> bool:
+    """Whether AWS tools get a region from the default profile of the files."""
+    for file in (config_file, credentials_file):
+        with suppress(ConfigurationError):
+            parser = parsed(read(file()))
+            names = (name for name in parser.sections() if " ".join(name.split()) in _DEFAULTS)
+            if any(parser.has_option(name, "region") for name in names):
+                return True
+    return False
 
 
 def without_default_credentials(before: str) -> str | None:
@@ -211,22 +224,20 @@ def _option_of(line: str) -> str | None:
     return None if found is None else found[1].lower()
 
 
-def _check(
-    old: configparser.RawConfigParser,
-    new: configparser.RawConfigParser,
-    section: str,
-    process: str,
-) -> None:
+def _check(old: configparser.RawConfigParser, text: str, section: str, process: str) -> None:
     """Raise unless AWS tools read the profile so, and every other section as before."""
-    mine = [name for name in new.sections() if name not in old.sections()] or [
-        name for name in new.sections() if dict(new[name]) != dict(old[name])
-    ]
-    others = [name for name in old.sections() if name not in mine]
-    kept = all(dict(old[name]) == dict(new[name]) for name in others)
-    written = any(new[name].get("credential_process") == process for name in mine or new.sections())
-    if len(mine) > 1 or not kept or not written:
-        message = f"[{section}] cannot be written into this file without changing more of it."
-        raise ConfigurationError(message, recovery_suggestion=BY_HAND)
+    with suppress(ConfigurationError):  # a header that is indented, say, which is not found here
+        new = parsed(text)
+        mine = [name for name in new.sections() if name not in old.sections()] or [
+            name for name in new.sections() if dict(new[name]) != dict(old[name])
+        ]
+        others = [name for name in old.sections() if name not in mine]
+        kept = all(dict(old[name]) == dict(new[name]) for name in others)
+        processes = [new[name].get("credential_process") for name in mine or new.sections()]
+        if len(mine) <= 1 and kept and process in processes:
+            return
+    message = f"[{section}] cannot be written into this file without changing more of it."
+    raise ConfigurationError(message, recovery_suggestion=BY_HAND)
 
 
 def write(path: Path, before: str, after: str) -> Path | None:

@@ -120,7 +120,9 @@ def _ask(question: str) -> None:
     try:
         if click.confirm(question, err=True):
             return
-    except click.Abort:
+    except click.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
         if sys.stdin is None or not sys.stdin.isatty():
             click.echo(err=True)
             message = "Standard input gives no answer; give --yes to write without being asked."

@@ -155,7 +155,8 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((_HOST, port))
     except OSError as error:
-        fault = f"Port {port} of {_HOST} cannot be used: {error.strerror}."
+        # `create_server` adds the address to `strerror`.
+        fault = f"Port {port} of {_HOST} cannot be used: {os.strerror(error.errno or 0)}."
     raise ConfigurationError(fault, recovery_suggestion="Give another --port, or none.")
 
 

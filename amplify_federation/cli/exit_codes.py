@@ -88,7 +88,7 @@ _OPTIONS = (
     ("`redirect_port`", "--port"),
     ("pass another --port", "give another --port"),
     ("`device=True`", "login --device"),
-    ("`device=False`", "login without --device"),
+    ("`device=False`", "login --no-browser"),
     ("`discovery_url`", "--discovery-url"),
     ("give `EncryptedFileStore` its path", "give --store FOLDER"),
     ("Pass the issuer", "Give the issuer, as --provider oidc:ISSUER,"),

@@ -114,9 +114,11 @@ def command(  # noqa: PLR0913  # the options of the command
     store the session, which renews itself for as long as the provider allows it.
 
     Without a browser on this machine, as over SSH, prints a code to enter on another device, if the
-    provider offers that. The redirect URI to register at the provider is http://127.0.0.1/ with any
-    port, or with that of --port; for a Cognito user pool it is http://localhost:PORT/, and --port
-    is needed. If anything fails, the previous session stays.
+    provider offers that. If it does not, forward a port, as with ssh -L 8765:127.0.0.1:8765, give
+    --no-browser --port 8765, and open the page on your own machine. The redirect URI to register at
+    the provider is http://127.0.0.1/ with any port, or with that of --port; for a Cognito user pool
+    it is http://localhost:PORT/, and --port is needed. If anything fails, the previous session
+    stays.
 
     The provider and the client can also be in the configuration file (--config): as Amplify writes
     those of a user pool, or in a section `amplify_federation` with `provider` and `client_id`.

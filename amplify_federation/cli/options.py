@@ -24,10 +24,8 @@ from amplify_federation.cli.output import json_option, progress
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any] | click.Command)
-_NO_POOL = (
-    "Give --pool ID or --config FILE, or set AMPLIFY_FEDERATION_POOL_ID or "
-    "AMPLIFY_FEDERATION_CONFIG."
-)
+_POOL_VARIABLES = ("AMPLIFY_FEDERATION_POOL_ID", "AMPLIFY_FEDERATION_CONFIG")
+_NO_POOL = f"Give --pool ID or --config FILE, or set {' or '.join(_POOL_VARIABLES)}."
 _NO_HOME = "Give --store FOLDER, or set AMPLIFY_FEDERATION_HOME to a folder of this user."
 
 
@@ -51,11 +49,10 @@ class Target:
             return IdentityPool(self.pool_id)
         if self.config is not None:
             return IdentityPool.from_amplify_config(self.config)
-        try:
-            return IdentityPool.from_env()
-        except ConfigurationError as error:
-            fault = error.message
-        raise ConfigurationError(fault, recovery_suggestion=_NO_POOL)
+        if not any(map(os.environ.get, _POOL_VARIABLES)):
+            message = "No identity pool is named."
+            raise ConfigurationError(message, recovery_suggestion=_NO_POOL)
+        return IdentityPool.from_env()
 
     def store(self) -> EncryptedFileStore:
         """Return the store; it does no I/O before it is used.

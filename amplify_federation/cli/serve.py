@@ -19,7 +19,7 @@ import anyio
 import click
 
 from amplify_federation import AWSCredentials, FederatedAuth
-from amplify_federation.cli.aws_config import files_preferred_to_servers
+from amplify_federation.cli.aws_config import files_preferred_to_servers, has_default_region
 from amplify_federation.cli.credential_server import (
     CredentialServer,
     serve_credentials,
@@ -43,6 +43,8 @@ _PREFERRED = frozenset(
         _TOKEN_VARIABLE,
     }
 )
+# SDKs for Python read the second alone, most others the first.
+_REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 # Secrets of this command, which a program that gets credentials does not need.
 _SECRETS = frozenset(
     {
@@ -85,7 +87,7 @@ def command(target: Target, *, port: int, token_variable: bool, program: Sequenc
     Every AWS SDK and the AWS CLI know this way, and ask again before the credentials expire; they
     are renewed here. With a PROGRAM, runs it with the variables that name the server, and exits
     with its code. Without, prints these variables as `export` lines for a shell, and serves until
-    interrupted.
+    interrupted. The region is the pool's, if neither environment nor default profile has one.
 
     The program gets neither the master key nor the provider's token. If a default profile in AWS's
     files has credentials, which AWS tools prefer to a server's, it gets a copy of that file without
@@ -135,12 +137,22 @@ async def _serve(target: Target, port: int, token_variable: bool, program: Seque
             _end_signals() as signals,
             serve_credentials(lambda: _credentials(auth), port=port) as server,
         ):
+            variables = {**server.variables(), **_region(auth.pool.region)}
             if program:
-                environment = _environment(server, program[0], token_variable=token_variable)
+                environment = _environment(
+                    server, variables, program[0], token_variable=token_variable
+                )
                 return await _run(program, environment, signals)
-            _announce(server, token_variable=token_variable)
+            _announce(server, variables, token_variable=token_variable)
             await anext(signals)
     return int(ExitCode.OK)
+
+
+def _region(of_the_pool: str) -> dict[str, str]:
+    """Return the pool's region in AWS's variables, unless the user has chosen another."""
+    if any(map(os.environ.get, _REGION_VARIABLES)) or has_default_region():
+        return {}
+    return dict.fromkeys(_REGION_VARIABLES, of_the_pool)
 
 
 async def _credentials(auth: FederatedAuth) -> AWSCredentials:
@@ -173,7 +185,9 @@ async def _run(
     return code if code >= 0 else 128 - code
 
 
-def _environment(server: CredentialServer, program: str, *, token_variable: bool) -> dict[str, str]:
+def _environment(
+    server: CredentialServer, variables: Mapping[str, str], program: str, *, token_variable: bool
+) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -188,7 +202,7 @@ def _environment(server: CredentialServer, program: str, *, token_variable: bool
         if not wants_json():
             fault = f"AWS tools prefer the default profile in {path} to this session"
             click.echo(f"{fault}: {program} gets a copy without its credentials.", err=True)
-    return {**kept, **server.variables(), **token, **files}
+    return {**kept, **variables, **token, **files}
 
 
 def _sent_by_terminal(number: signal.Signals) -> bool:
@@ -255,11 +269,13 @@ def _sigterm_as_interrupt() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _announce(server: CredentialServer, *, token_variable: bool) -> None:
+def _announce(
+    server: CredentialServer, variables: Mapping[str, str], *, token_variable: bool
+) -> None:
     if wants_json():
-        print_json(server.variables())
+        print_json(variables)
     else:
-        for name, value in server.variables().items():
+        for name, value in variables.items():
             click.echo(f"export {name}={shlex.quote(value)}")
         if token_variable:  # the shell reads it; nothing secret is printed
             click.echo(f'export {_TOKEN_VARIABLE}="$(cat {shlex.quote(str(server.token_file))})"')

@@ -26,6 +26,11 @@ def test_a_file_that_was_changed_meanwhile_is_left_alone(tmp_path):
     assert list(config.parent.iterdir()) == [config]
 
 
+def test_a_header_that_is_indented_is_not_written_twice():
+    with pytest.raises(ConfigurationError, match="cannot be written into this file"):
+        edited("  [profile mine]\noutput=json\n", "mine", PROCESS, "us-east-1")
+
+
 KEYS = "aws_access_key_id = AKIACANARY\naws_secret_access_key = canary-secret\n"
 
 

@@ -1,5 +1,6 @@
 """The profile in the AWS config file, read by the real botocore."""
 
+import io
 import os
 import shlex
 import stat
@@ -92,6 +93,18 @@ def test_it_asks_and_takes_no_for_an_answer(configure, config):
     assert "Write this to" in done.stderr
 
 
+class Interrupted(io.BytesIO):
+    """An input at which the user presses Ctrl-C."""
+
+    def read1(self, _size=-1):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_at_the_question_is_an_interrupt(configure, config):
+    assert configure(stdin=Interrupted()).code == 130
+    assert not config.exists()
+
+
 def test_a_profile_with_credentials_of_another_kind_is_asked_about(configure, config, monkeypatch):
     config.parent.mkdir()
     before = f"{MINE}{KEYS}[profile other]\nrole_arn = r\n"
@@ -127,6 +140,7 @@ def test_what_aws_tools_do_not_read_is_left_alone(configure, config):
     config.write_text("region = canary\n[profile x]\n")
     done = configure("--yes")
     assert done.code == 3
+    assert "MissingSectionHeaderError, line 1" in done.stderr
     assert "canary" not in done.everything
     assert config.read_text() == "region = canary\n[profile x]\n"
 

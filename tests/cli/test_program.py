@@ -120,6 +120,22 @@ def test_an_interrupt_ends_with_130_and_no_traceback(monkeypatch):
     assert "Traceback" not in done.output
 
 
+def test_an_interrupt_while_modules_are_imported_ends_with_130_too(monkeypatch):
+    def interrupted(_name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "find_spec", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+
+
+def test_a_name_that_a_code_page_does_not_have_is_printed_as_escapes(command):
+    done = command.in_a_process("session", "--session", "\u2603", PYTHONIOENCODING="cp1252")
+    assert done.code == 4, done
+    assert "session  \\u2603\n" in done.stdout
+
+
 def test_a_reader_that_goes_away_is_no_fault_of_ours():
     script = f"{sys.executable} -m amplify_federation.cli --help | head -n 1"
     done = subprocess.run(

@@ -159,7 +159,7 @@ def interrupted(signed_in, monkeypatch):
 def test_an_interrupted_server_prints_its_lines_first(interrupted):
     done = interrupted("serve")
     assert done.code == 0, done
-    first, second = done.stdout.splitlines()
+    first, second, *_ = done.stdout.splitlines()
     assert first.startswith("export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:")
     assert second.startswith("export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=")
     assert done.stderr == "Serving; Ctrl-C ends it.\n"
@@ -258,7 +258,7 @@ def test_the_program_gets_neither_the_master_key_nor_the_token(signed_in, token,
 def test_a_shell_gets_the_token_variable_from_the_file_and_no_secret_is_printed(interrupted):
     lines = interrupted("serve", "--token-variable").stdout.splitlines()
     file = lines[1].partition("=")[2]
-    assert lines[2] == f'export AWS_CONTAINER_AUTHORIZATION_TOKEN="$(cat {file})"'
+    assert lines[-1] == f'export AWS_CONTAINER_AUTHORIZATION_TOKEN="$(cat {file})"'
 
 
 NODE = """
@@ -312,6 +312,26 @@ def test_a_program_gets_the_session_s_credentials_and_not_a_default_profile_s(si
     assert "canary" in shared.read_text()
     quiet = signed_in.in_a_process("exec", "--json", "--", sys.executable, "-c", "", **files)
     assert (quiet.code, quiet.everything) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("config", "variables", "given"),
+    [
+        ("", {}, {"us-west-2"}),
+        ("[default]\nregion = eu-west-1\n", {}, set()),
+        ("[profile player]\nregion = eu-west-1\n", {}, {"us-west-2"}),
+        ("", {"AWS_DEFAULT_REGION": "eu-west-1"}, set()),
+    ],
+)
+def test_programs_get_the_pool_s_region_if_the_user_has_chosen_none(
+    interrupted, tmp_path, config, variables, given
+):
+    (tmp_path / "config").write_text(config)
+    files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": "/none"}
+    none = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
+    told = interrupted("serve", "--json", env={**none, **files, **variables}).json
+    found = {told.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
+    assert found - {None} == given
 
 
 def test_a_file_that_is_no_program_ends_with_126(signed_in, tmp_path):

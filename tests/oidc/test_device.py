@@ -101,6 +101,7 @@ async def test_a_wrong_client_id_is_told_at_once(world):
     wrong = await refused(Person(world), ConfigurationError, device=True, client_id="unknown")
     assert "invalid_client" in wrong.message
     assert "Check the client id" in wrong.recovery_suggestion
+    assert "device=False" in wrong.recovery_suggestion
 
 
 async def test_a_provider_without_the_flow_is_named(world):
