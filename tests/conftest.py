@@ -1,6 +1,7 @@
 """Settings of every test, and the AWS that several rooms of tests talk to."""
 
 import os
+import signal
 import threading
 
 import anyio
@@ -47,6 +48,15 @@ def run_without_threads(request, monkeypatch):
         return anyio.run(limited, backend=request.param)
 
     return run
+
+
+def pytest_configure():
+    """Heed in the processes that tests start what a job in the background ignores."""
+    defaults = {"SIGINT": signal.default_int_handler, "SIGQUIT": 0, "SIGHUP": 0}
+    for name, default in defaults.items():
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
 
 
 @pytest.fixture

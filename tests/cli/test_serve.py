@@ -57,10 +57,6 @@ def test_nobody_signed_in_is_told_before_anything_is_served(command):
     assert (done.code, done.stdout) == (4, "")
 
 
-def heed_interrupts():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests may ignore them
-
-
 def ignore_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -115,8 +111,8 @@ def ask_without_end(url, busy):
 @pytest.mark.parametrize(
     ("number", "prepare"),
     [
-        (signal.SIGINT, heed_interrupts),
-        (signal.SIGTERM, heed_interrupts),
+        (signal.SIGINT, None),
+        (signal.SIGTERM, None),
         (signal.SIGTERM, ignore_interrupts),  # as a script starts its background jobs
     ],
 )
@@ -187,7 +183,6 @@ def test_a_signal_to_the_command_alone_ends_the_program_and_leaves_no_file(signe
     with subprocess.Popen(
         [sys.executable, "-m", "amplify_federation.cli", "serve", sys.executable, "-c", WAIT],
         env=signed_in.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509  # one call, and no threads that matter
         start_new_session=True,  # no terminal, as under a supervisor
     ) as process:  # fmt: skip
         file, child = process.stdout.readline().split()
@@ -350,7 +345,7 @@ def test_an_interrupt_before_the_program_runs_is_no_success(command, fake):
     with subprocess.Popen(
         [sys.executable, "-m", "amplify_federation.cli", "exec", "--", "echo", "ran"],
         env=command.environment(**guest), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=heed_interrupts,  # noqa: PLW1509  # one call, no threads that matter
+        text=True,
     ) as process:  # fmt: skip
         assert process.stderr.readline() == "Asking Cognito ...\n"
         process.send_signal(signal.SIGINT)

@@ -109,13 +109,15 @@ async def machine(tmp_path):
     fake = FakeCognito()
     async with fake.serve() as url:
         machine = Machine(url, fake, tmp_path / "s")
-        with anyio.fail_after(60):
-            yield machine
-        for process in machine.processes:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            await process.aclose()
+        try:
+            with anyio.fail_after(60):
+                yield machine
+        finally:
+            for process in machine.processes:
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+                await process.aclose()
 
 
 async def test_one_process_refreshes_and_the_others_follow(machine):
