@@ -7,7 +7,9 @@ an argument.
 import json
 import os
 import re
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from math import isfinite
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import click
@@ -28,6 +30,7 @@ _TIMEOUT = 30.0  # seconds; a server on this machine answers in milliseconds
 _UNAUTHORIZED, _CLIENT_ERROR = 401, 400
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(-?\d+(?:\.\d+)?)([smhd]?)")
+_F = TypeVar("_F", bound=Callable[..., Any])
 _LONG_OVER = -3600.0  # seconds; Cognito takes a token for 300 s after its end
 
 
@@ -96,23 +99,60 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
         return float(found[1]) * _UNITS[found[2]]
 
 
-def _claims(pairs: tuple[str, ...], without: tuple[str, ...]) -> dict[str, Any]:
-    claims: dict[str, Any] = dict.fromkeys(without)
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            message = f"{pair!r} is no NAME=VALUE."
-            raise click.UsageError(message)
+class _Pair(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.5
+    """A name and a value, such as `NAME=VALUE`; `alone` is the value where only a name is given."""
+
+    name = "pair"
+
+    def __init__(
+        self, form: str, read: Callable[[str], object] = str, alone: str | None = None
+    ) -> None:
+        self._form, self._read, self._alone = form, read, alone
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, object]:
+        """Return name and value."""
+        name, equals, text = str(value).partition("=")
+        fault = f"{value!r} is no {self._form}."
+        if not equals and self._alone is None:
+            self.fail(fault, param, ctx)
         try:
-            claims[name] = json.loads(text)
+            return name, self._read(text) if equals else self._alone
         except ValueError:
-            claims[name] = text
-    return claims
+            self.fail(fault, param, ctx)
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=str)  # NaN is Python's own
+    except ValueError:
+        return text
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not isfinite(rate):
+        raise ValueError(text)
+    return rate
+
+
+def _lists(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the values of each name."""
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value)
+    return lists
 
 
 def _given(**arguments: object) -> dict[str, object]:
     """Return the arguments that were given, so that the kit's own defaults stay."""
     return {name: value for name, value in arguments.items() if value not in (None, (), {}, False)}
+
+
+def _ask(method: str, path: str, body: object = None, line: str | None = None) -> None:
+    """Send a request to the server that the environment names, and print the response."""
+    _print_response(Control.from_env().send(method, path, body), line)
 
 
 def _print_response(document: dict[str, Any], line: str | None = None) -> None:
@@ -125,59 +165,58 @@ def _print_response(document: dict[str, Any], line: str | None = None) -> None:
         click.echo(line.format_map(document))
 
 
-_provider_option = click.option(
-    "--provider",
-    default="google",
-    show_default=True,
-    metavar="NAME",
-    help="google, facebook, amazon, apple, twitter, or a login key.",
-)
-_claim_options = (
-    click.option(
-        "--claim",
-        "pairs",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="A claim, in JSON or else text; repeatable.",
-    ),
-    click.option(
-        "--without", multiple=True, metavar="NAME", help="A claim to leave out; repeatable."
-    ),
-    click.option("--lifetime", type=Duration(), help="Validity of a token.  [default: 1h]"),
-)
+def _subcommand(*lines: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command with these examples and `--json`."""
+    return lambda function: json_option(click.command(epilog=examples(*lines))(function))
 
 
-def _with_claim_options(command: Any) -> Any:  # noqa: ANN401  # click's decorators
-    for option in reversed(_claim_options):
-        command = option(command)
-    return command
+def _option(names: str, form: str, text: str, **more: Any) -> Callable[[_F], _F]:  # noqa: ANN401  # click's own
+    return click.option(*names.split(), metavar=form, help=text, **more)
 
 
-@click.command(
-    epilog=examples(
-        "amplify-federation fake-cognito token --user bob > token.txt",
-        "amplify-federation fake-cognito token --user bob --expired --claim groups='[\"a\"]'",
-    )
+def _pairs(names: str, form: str, text: str, **how: Any) -> Callable[[_F], _F]:  # noqa: ANN401  # those of `_Pair`
+    return _option(names, form, text, type=_Pair(form, **how), multiple=True)
+
+
+def _flag(name: str, text: str) -> Callable[[_F], _F]:
+    return click.option(name, is_flag=True, help=text)
+
+
+_PROVIDERS = "google, facebook, amazon, apple, twitter, or a login key."
+_provider_option = _option("--provider", "NAME", _PROVIDERS, default="google", show_default=True)
+
+
+def _claim_options(function: _F) -> _F:
+    what = "A claim, in JSON or else text; repeatable."
+    for option in (
+        click.option("--lifetime", type=Duration(), help="Validity of a token.  [default: 1h]"),
+        _option("--without", "NAME", "A claim to leave out; repeatable.", multiple=True),
+        _pairs("--claim claims", "NAME=VALUE", what, read=_json_or_text),
+    ):
+        function = option(function)
+    return function
+
+
+@_subcommand(
+    "amplify-federation fake-cognito token --user bob > token.txt",
+    "amplify-federation fake-cognito token --user bob --expired --claim groups='[\"a\"]'",
 )
-@click.option(
-    "--user", default="alice", show_default=True, metavar="NAME", help="The token's `sub`."
-)
+@_option("--user", "NAME", "The token's `sub`.", default="alice", show_default=True)
 @_provider_option
-@_with_claim_options
-@click.option(
+@_claim_options
+@_option(
     "--audience",
-    metavar="CLIENT_ID",
+    "CLIENT_ID",
+    "The token's `aud`.  [default: AMPLIFY_FEDERATION_CLIENT_ID, else the newest pool's]",
     envvar="AMPLIFY_FEDERATION_CLIENT_ID",
-    help="The token's `aud`.  [default: AMPLIFY_FEDERATION_CLIENT_ID, else the newest pool's]",
 )
-@click.option("--expired", is_flag=True, help="A token that expired an hour ago.")
-@click.option("--forged", is_flag=True, help="A token that the provider did not sign.")
-@json_option
+@_flag("--expired", "A token that expired an hour ago.")
+@_flag("--forged", "A token that the provider did not sign.")
 def token(  # noqa: PLR0913  # the options of the command
     *,
     user: str,
     provider: str,
-    pairs: tuple[str, ...],
+    claims: tuple[tuple[str, object], ...],
     without: tuple[str, ...],
     audience: str | None,
     lifetime: float | None,
@@ -188,144 +227,95 @@ def token(  # noqa: PLR0913  # the options of the command
     order = _given(
         audience=audience,
         lifetime=_LONG_OVER if expired else lifetime,
-        claims=_claims(pairs, without),
+        claims=dict.fromkeys(without) | dict(claims),
         forged=forged,
     )
-    body = {"provider": provider, "subject": user, **order}
-    _print_response(Control.from_env().send("POST", "tokens", body), "{token}")
+    _ask("POST", "tokens", {"provider": provider, "subject": user, **order}, "{token}")
 
 
-@click.command(
-    epilog=examples(
-        "amplify-federation fake-cognito pool --provider google=web --provider apple",
-        "amplify-federation fake-cognito pool --guests",
-    )
+@_subcommand(
+    "amplify-federation fake-cognito pool --provider google=web --provider apple",
+    "amplify-federation fake-cognito pool --guests",
 )
-@click.option(
-    "--provider",
-    "providers",
-    multiple=True,
-    metavar="NAME[=CLIENT_ID]",
-    help="A provider that the pool trusts, with one of its client ids; repeatable.",
+@_pairs(
+    "--provider providers",
+    "NAME[=CLIENT_ID]",
+    "A provider that the pool trusts, with one of its client ids; repeatable.",
+    alone=DEFAULT_CLIENT_ID,
 )
-@click.option("--guests", is_flag=True, help="Allow guests.")
-@click.option("--classic-flow", is_flag=True, help="Allow the classic flow (GetOpenIdToken).")
-@click.option("--name", metavar="NAME", help="The pool's name.")
-@json_option
-def pool(*, providers: tuple[str, ...], guests: bool, classic_flow: bool, name: str | None) -> None:
+@_flag("--guests", "Allow guests.")
+@_flag("--classic-flow", "Allow the classic flow (GetOpenIdToken).")
+@_option("--name", "NAME", "The pool's name.")
+def pool(*, providers: tuple[tuple[str, str], ...], guests: bool, **options: object) -> None:
     """Make an identity pool, and print its id."""
-    clients: dict[str, list[str]] = {}
-    for each in providers:
-        provider, _, client_id = each.partition("=")
-        clients.setdefault(provider, []).append(client_id or DEFAULT_CLIENT_ID)
-    body = _given(providers=clients, guest_access=guests, classic_flow=classic_flow, name=name)
-    _print_response(Control.from_env().send("POST", "pools", body), "{identity_pool_id}")
+    body = _given(providers=_lists(providers), guest_access=guests, **options)
+    _ask("POST", "pools", body, "{identity_pool_id}")
 
 
-@click.command(
-    epilog=examples(
-        "amplify-federation fake-cognito provider --user alice --user carol --lifetime 5m",
-        "amplify-federation fake-cognito provider --provider login.example.com --client app=URL",
-    )
+@_subcommand(
+    "amplify-federation fake-cognito provider --user alice --user carol --lifetime 5m",
+    "amplify-federation fake-cognito provider --provider login.example.com --client app=URL",
 )
 @_provider_option
-@click.option(
-    "--user", "users", multiple=True, metavar="NAME", help="A user of the sign-in page; repeatable."
+@_option("--user users", "NAME", "A user of the sign-in page; repeatable.", multiple=True)
+@_pairs(
+    "--client clients",
+    "ID=REDIRECT_URI",
+    "A client and a redirect URI of it; repeatable.  [default: the pools' clients]",
 )
-@click.option(
-    "--client",
-    "clients",
-    multiple=True,
-    metavar="ID=REDIRECT_URI",
-    help="A client and a redirect URI of it; repeatable.  [default: the pools' clients]",
-)
-@_with_claim_options
-@click.option(
-    "--audience", metavar="CLIENT_ID", help="The tokens' `aud`.  [default: the client's id]"
-)
-@click.option(
-    "--signed-in", metavar="USER", help="A user who is signed in already: no page is shown."
-)
-@click.option("--no-refresh-tokens", is_flag=True, help="Issue no refresh tokens.")
-@json_option
-def provider(  # noqa: PLR0913  # the options of the command
+@_claim_options
+@_option("--audience", "CLIENT_ID", "The tokens' `aud`.  [default: the client's id]")
+@_option("--signed-in", "USER", "A user who is signed in already: no page is shown.")
+@_flag("--no-refresh-tokens", "Issue no refresh tokens.")
+def provider(
     *,
     provider: str,
-    users: tuple[str, ...],
-    clients: tuple[str, ...],
-    pairs: tuple[str, ...],
+    clients: tuple[tuple[str, str], ...],
+    claims: tuple[tuple[str, object], ...],
     without: tuple[str, ...],
-    audience: str | None,
-    lifetime: float | None,
-    signed_in: str | None,
     no_refresh_tokens: bool,
+    **options: object,
 ) -> None:
     """Set how a provider's sign-in behaves.
 
     Options that are not given are set back to their defaults.
     """
-    redirects: dict[str, list[str]] = {}
-    for each in clients:
-        client_id, _, uri = each.partition("=")
-        redirects.setdefault(client_id, []).append(uri)
-    body = _given(
-        users=users,
-        clients=redirects,
-        audience=audience,
-        lifetime=lifetime,
-        claims=_claims(pairs, without),
-        signed_in=signed_in,
-    )
+    chosen = dict.fromkeys(without) | dict(claims)
+    body = _given(clients=_lists(clients), claims=chosen, **options)
     if no_refresh_tokens:
         body["refresh_tokens"] = False
     path = f"providers/{quote(provider, safe='')}"
-    _print_response(Control.from_env().send("PUT", path, body), "Set. Its issuer is {issuer}.")
+    _ask("PUT", path, body, "Set. Its issuer is {issuer}.")
 
 
-@click.command(
-    epilog=examples(
-        "amplify-federation fake-cognito clock --advance 2h",
-        "amplify-federation fake-cognito clock --skew 90",
-    )
+@_subcommand(
+    "amplify-federation fake-cognito clock --advance 2h",
+    "amplify-federation fake-cognito clock --skew 90",
 )
 @click.option("--advance", type=Duration(), help="Time to move the server's clock on by.")
 @click.option("--skew", type=Duration(), help="Time by which it is ahead of this machine's clock.")
-@json_option
-def clock(*, advance: float | None, skew: float | None) -> None:
+def clock(**options: float | None) -> None:
     """Move the server's clock, and print its time.
 
     The time is in seconds since the epoch.
     """
-    body = {name: v for name, v in (("advance", advance), ("skew", skew)) if v is not None}
-    _print_response(Control.from_env().send("POST", "clock", body))
+    _ask("POST", "clock", options)
 
 
-@click.command(
-    epilog=examples(
-        "amplify-federation fake-cognito fault TooManyRequestsException --operation GetId",
-        "amplify-federation fake-cognito fault --operation token --cut-connection",
-        "amplify-federation fake-cognito fault --clear",
-    )
+@_subcommand(
+    "amplify-federation fake-cognito fault TooManyRequestsException --operation GetId",
+    "amplify-federation fake-cognito fault --operation token --cut-connection",
+    "amplify-federation fake-cognito fault --clear",
 )
 @click.argument("code", required=False)
-@click.option(
-    "--operation", metavar="NAME", help="GetId, ..., or an endpoint of a provider: token, ..."
+@_option("--operation", "NAME", "GetId, ..., or an endpoint of a provider: token, ...")
+@_option(
+    "--times", "NUMBER", "Number of calls.", type=click.IntRange(1), default=1, show_default=True
 )
-@click.option(
-    "--times",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    metavar="NUMBER",
-    help="Number of calls.",
-)
-@click.option(
-    "--status", type=click.IntRange(100, 599), metavar="STATUS", help="HTTP status of the response."
-)
+@_option("--status", "STATUS", "HTTP status of the response.", type=click.IntRange(200, 599))
 @click.option("--delay", type=Duration(), help="Delay of the response.")
-@click.option("--cut-connection", is_flag=True, help="Close the connection without a response.")
-@click.option("--clear", is_flag=True, help="Remove the faults that have not happened yet.")
-@json_option
+@_flag("--cut-connection", "Close the connection without a response.")
+@_flag("--clear", "Remove the faults that have not happened yet.")
 def fault(*, clear: bool, times: int, **options: object) -> None:
     """Make the next calls fail, late, or end without a response."""
     control = Control.from_env()
@@ -340,41 +330,32 @@ def fault(*, clear: bool, times: int, **options: object) -> None:
     _print_response({"faults": "set" if chosen else "cleared"})
 
 
-@click.command(
-    epilog=examples(
-        "amplify-federation fake-cognito quota GetId=25 GetCredentialsForIdentity=200",
-        "amplify-federation fake-cognito quota",
-    )
+@_subcommand(
+    "amplify-federation fake-cognito quota GetId=25 GetCredentialsForIdentity=200",
+    "amplify-federation fake-cognito quota",
 )
-@click.argument("quotas", nargs=-1, metavar="[OPERATION=CALLS_A_SECOND]...")
-@json_option
-def quota(*, quotas: tuple[str, ...]) -> None:
+@click.argument(
+    "quotas",
+    nargs=-1,
+    type=_Pair("OPERATION=CALLS_A_SECOND", _rate),
+    metavar="[OPERATION=CALLS_A_SECOND]...",
+)
+def quota(*, quotas: tuple[tuple[str, float], ...]) -> None:
     """Set quotas of operations, in calls per second.
 
     Operations that are not named have none.
     """
-    rates: dict[str, float] = {}
-    for each in quotas:
-        operation, _, rate = each.partition("=")
-        try:
-            rates[operation] = float(rate)
-        except ValueError:
-            message = f"{each!r} is no OPERATION=CALLS_A_SECOND."
-            raise click.UsageError(message) from None
-    Control.from_env().send("PUT", "quotas", rates)
-    _print_response(dict(rates) or {"quotas": "none"})
+    Control.from_env().send("PUT", "quotas", dict(quotas))
+    _print_response(dict(quotas) or {"quotas": "none"})
 
 
-@click.command(
-    epilog=examples(
-        "amplify-federation fake-cognito calls",
-        "amplify-federation fake-cognito calls --providers --json",
-        "amplify-federation fake-cognito calls --clear",
-    )
+@_subcommand(
+    "amplify-federation fake-cognito calls",
+    "amplify-federation fake-cognito calls --providers --json",
+    "amplify-federation fake-cognito calls --clear",
 )
-@click.option("--providers", is_flag=True, help="List the calls to the embedded OpenID providers.")
-@click.option("--clear", is_flag=True, help="Remove them after they are printed.")
-@json_option
+@_flag("--providers", "List the calls to the embedded OpenID providers.")
+@_flag("--clear", "Remove them after they are printed.")
 def calls(*, providers: bool, clear: bool) -> None:
     """List the calls to the server, without their tokens."""
     control, path = Control.from_env(), "provider-calls" if providers else "calls"
@@ -399,11 +380,5 @@ def call_line(call: dict[str, Any]) -> str:
 
 
 COMMANDS: dict[str, click.Command] = {
-    "token": token,
-    "pool": pool,
-    "provider": provider,
-    "clock": clock,
-    "fault": fault,
-    "quota": quota,
-    "calls": calls,
+    str(each.name): each for each in (token, pool, provider, clock, fault, quota, calls)
 }

@@ -86,9 +86,8 @@ class _Kind:
 def _only(*types: type, within: Callable[[Any], bool] = lambda _: True) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:  # noqa: ANN401  # JSON
         # In Python a boolean is an integer; in JSON it is not.
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise _Unfit
-        if not within(value):
+        fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+        if not fits or not within(value):
             raise _Unfit
         return value
 
@@ -111,10 +110,13 @@ def _list_or_members(value: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _providers(given: Any) -> Any:  # noqa: ANN401  # JSON
-    read = _list_or_members(_list)(given)
-    if isinstance(read, list):
-        return [provider_named(name) for name in read]
-    return {provider_named(name): ids for name, ids in read.items()}
+    if isinstance(given, list):
+        return [provider_named(name) for name in _list(given)]
+    return {provider_named(name): ids for name, ids in _members(_list)(given).items()}
+
+
+def _provider(given: Any) -> AuthProvider:  # noqa: ANN401  # JSON
+    return provider_named(_text(given))
 
 
 def _roles(given: Any) -> PoolRoles:  # noqa: ANN401  # JSON
@@ -138,9 +140,7 @@ _TEXT = _Kind("a text", _text)
 _FLAG = _Kind("true or false", _only(bool))
 _SECONDS = _Kind("a number of seconds", _only(int, float, within=isfinite))
 _OBJECT = _Kind("an object", _object)
-_PROVIDER = _Kind(
-    f"a login key or one of: {', '.join(sorted(_NAMES))}", lambda name: provider_named(_text(name))
-)
+_PROVIDER = _Kind(f"a login key or one of: {', '.join(sorted(_NAMES))}", _provider)
 _POOL = {
     "providers": _Kind(
         "a list of names, or an object from name to a list of client ids", _providers

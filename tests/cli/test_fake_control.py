@@ -147,6 +147,8 @@ def test_requests_to_the_providers_are_listed(ask, url, fake):
         (("token", "--provider", "developer"), "issue_developer_token"),
         (("fault",), "Say what shall fail"),
         (("quota", "GetId"), "no OPERATION=CALLS_A_SECOND"),
+        (("quota", "GetId=nan"), "no OPERATION=CALLS_A_SECOND"),
+        (("provider", "--client", "app"), "no ID=REDIRECT_URI"),
         (("clock", "--advance", "-1"), "forward only"),
     ],
 )

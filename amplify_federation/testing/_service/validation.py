@@ -91,10 +91,12 @@ def _wrong_type(shape: Shape, value: Any) -> str | None:  # noqa: ANN401  # JSON
         case _, Text() | Number() | Flag():
             wanted = {Text: "a String", Number: "an Integer", Flag: "a Boolean"}[type(shape)]
             return f"{_token_of(value)} can not be converted to {wanted}"
+        case _, ListOf():
+            return "Expected list or null"
+        case _, MapOf():
+            return "Expected map or null"
         case _:
-            return {ListOf: "Expected list or null", MapOf: "Expected map or null"}.get(
-                type(shape), "Expected null"
-            )
+            return "Expected null"
 
 
 def _token_of(scalar: str | float) -> str:
