@@ -64,9 +64,13 @@ class _CachedRead(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """The device and inode of the folder that was opened, and its secret."""
+    """The folder that was opened, and its secret.
+
+    A folder that is made anew often gets the inode of the one before, but another secret.
+    """
 
     identity: tuple[int, int]
+    secret_file: Signature
     secret: bytes
 
     def __repr__(self) -> str:
@@ -107,7 +111,9 @@ class Folder:
         """Check that the folder is safe and the same one that was opened."""
         opened = self._opened
         return (
-            opened is not None and folder_checks.folder_identity(self.location) == opened.identity
+            opened is not None
+            and folder_checks.folder_identity(self.location) == opened.identity
+            and _signature_at(self._path_of(SECRET_NAME)) == opened.secret_file
         )
 
     def open(self) -> bool:
@@ -119,13 +125,14 @@ class Folder:
         identity = folder_checks.folder_identity(self.location)
         if identity is None:
             return False
-        secret = self._read_secret()
-        if secret is None:
+        found = self._read_secret()
+        if found is None:
             self._check_no_records()
             return False
         self._reads.clear()
         # Replaced whole and never unset: other threads may be using the one before.
-        self._opened = _Opened(identity, secret)
+        secret, status = found
+        self._opened = _Opened(identity, _signature(status), secret)
         return True
 
     def make(self) -> None:
@@ -144,14 +151,12 @@ class Folder:
             message = f"The folder {self.location} was removed while it was being made."
             raise StoreUnavailableError(message)
 
-    def _read_secret(self) -> bytes | None:
+    def _read_secret(self) -> tuple[bytes, os.stat_result] | None:
         path = self._path_of(SECRET_NAME)
         with contextlib.suppress(SessionFileCorruptError):  # too large
             found = file_checks.read_file(path, _SECRET_SIZE)
-            if found is None:
-                return None
-            if len(found[0]) == _SECRET_SIZE:
-                return found[0]
+            if found is None or len(found[0]) == _SECRET_SIZE:
+                return found
         message = f"{path} is damaged, so no session of this folder can be found."
         raise StoreUnavailableError(message, recovery_suggestion=_advice_without_secret(path))
 

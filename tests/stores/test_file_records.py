@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -218,6 +219,19 @@ async def test_a_folder_that_another_process_made_anew_is_noticed(store):
     store.path.rename(store.path.with_name("kept"))
     await FileRecords(store.path).compare_and_set(NAME, b"two", expected=None)
     assert (await store.read(NAME)).data == b"two"
+
+
+async def test_a_folder_made_anew_is_noticed_even_if_it_has_the_inode_of_the_one_before(
+    store, monkeypatch
+):
+    monkeypatch.setattr("amplify_federation._files.folder_checks.folder_identity", lambda _: (1, 2))
+    await store.compare_and_set(NAME, b"one", expected=None)
+    shutil.rmtree(store.path)
+    other = FileRecords(store.path)
+    version = await other.compare_and_set(NAME, b"two", expected=None)
+    assert (await store.read(NAME)).data == b"two"
+    await store.compare_and_set(NAME, b"three", expected=version)
+    assert (await other.read(NAME)).data == b"three"
 
 
 @posix
