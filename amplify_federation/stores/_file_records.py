@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from amplify_federation._async.worker_thread import in_store_thread
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _WRITE_PATIENCE: Final = 5.0  # seconds to wait for the lock; a write takes about a millisecond
+_BATCH: Final = 64  # records that are read at once; a hundred thousand take 500 MB
 _logger = logging.getLogger("amplify_federation")
 
 
@@ -118,11 +120,13 @@ class FileRecords:
         if not self._folder.is_open():
             await in_store_thread(self._folder.make)
 
-    async def records(self) -> list[bytes]:
-        """Return the bytes of every record."""
-        if not await self._is_open():
-            return []
-        return await in_store_thread(lambda: list(self._folder.records()))
+    async def records(self) -> AsyncGenerator[bytes]:
+        """Yield the bytes of every record."""
+        if await self._is_open():
+            found = self._folder.records()
+            while batch := await in_store_thread(lambda: list(islice(found, _BATCH))):
+                for record in batch:
+                    yield record
 
     async def _is_open(self) -> bool:
         return self._folder.is_open() or self._folder.open()

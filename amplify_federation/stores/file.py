@@ -4,7 +4,8 @@ This file owns which folder and which key are used where none is given.
 """
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from amplify_federation._crypto.kdf import Derivation
@@ -65,9 +66,9 @@ class EncryptedFileStore(Sealed):
             SessionKeyError: no key given opens some of the sessions. The others are done.
             StoreConflictError: other processes wrote a session at each of 5 tries.
         """
-        done = await self.reseal_each(_records(self._files))
+        done = await self.reseal_each(self._files.records())
         bearers = FileRecords(self._files.location, keep=BEARERS_LIFE)
-        return done + await Sealed(bearers, key=self._keys).reseal_each(_records(bearers))
+        return done + await Sealed(bearers, key=self._keys).reseal_each(bearers.records())
 
     async def names(self) -> list[str | None]:
         """Return the name of each session in the folder, sorted.
@@ -78,7 +79,8 @@ class EncryptedFileStore(Sealed):
         Raises:
             StoreError: the folder cannot be read.
         """
-        names = [await self.label_of(record) for record in await self._files.records()]
+        async with aclosing(self._files.records()) as records:
+            names = [await self.label_of(record) async for record in records]
         return sorted(names, key=lambda name: (name is None, name or ""))
 
     async def faults(self) -> list[StoreError]:
@@ -95,11 +97,6 @@ class EncryptedFileStore(Sealed):
         Its records are apart from those of this store. `FederatedUsers` uses one for bearer tokens.
         """
         return Sealed(FileRecords(self._files.location, keep=seconds), key=self._keys)
-
-
-async def _records(files: FileRecords) -> AsyncGenerator[bytes]:
-    for record in await files.records():
-        yield record
 
 
 class _DefaultKey:

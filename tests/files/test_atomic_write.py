@@ -66,6 +66,24 @@ def test_after_a_failure_the_old_file_stands_and_no_temporary_remains(path, monk
 
 
 @posix
+def test_the_content_and_then_the_name_are_forced_to_disk(path, monkeypatch):
+    steps = []
+    sync, rename, unlink = os.fsync, os.replace, os.unlink
+
+    def synced(descriptor):
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *names: (steps.append("rename"), rename(*names)))
+    monkeypatch.setattr(os, "unlink", lambda name: (steps.append("unlink"), unlink(name)))
+    atomic_write.replace_file(path, b"one")
+    atomic_write.move_file(path, path.with_name("other"))
+    atomic_write.remove_files(path.with_name("other"))
+    assert steps == ["file", "rename", "folder", "rename", "folder", "unlink", "folder"]
+
+
+@posix
 def test_a_link_is_replaced_and_not_followed(path, tmp_path):
     target = tmp_path / "target"
     target.write_bytes(b"target")

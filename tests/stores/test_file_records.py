@@ -10,7 +10,7 @@ from functools import partial
 import anyio
 import pytest
 
-from amplify_federation._files import lock
+from amplify_federation._files import file_checks, lock
 from amplify_federation.errors import (
     StoreConflictError,
     StoreLockedError,
@@ -61,7 +61,7 @@ def slow_disk(monkeypatch):
 async def test_constructing_and_reading_make_no_folder(store, tmp_path):
     assert await store.read(NAME) is None
     await store.delete(NAME, expected=None)
-    assert await store.records() == []
+    assert [record async for record in store.records()] == []
     assert not list(tmp_path.iterdir())
 
 
@@ -198,7 +198,8 @@ def test_where_no_thread_can_be_started_nothing_is_made_or_changed(store, run_wi
     assert not store.path.exists()
     anyio.run(partial(store.compare_and_set, NAME, b"one", expected=None))
     calls = (
-        write, store.check_writable, store.records, partial(store.delete, NAME, expected=None),
+        write, store.check_writable, lambda: anext(store.records()),
+        partial(store.delete, NAME, expected=None),
         partial(store.discard_set_aside, NAME),
     )  # fmt: skip
     assert run_without_threads(lambda: refused(*calls)).data == b"one"
@@ -232,6 +233,19 @@ async def test_a_folder_made_anew_is_noticed_even_if_it_has_the_inode_of_the_one
     assert (await store.read(NAME)).data == b"two"
     await store.compare_and_set(NAME, b"three", expected=version)
     assert (await other.read(NAME)).data == b"three"
+
+
+async def test_records_are_read_a_few_at_a_time(store, monkeypatch):
+    monkeypatch.setattr(_file_records, "_BATCH", 2)
+    for number in range(5):
+        await store.compare_and_set(f"name-{number}", b"%d" % number, expected=None)
+    read = []
+    whole = file_checks.read_file
+    monkeypatch.setattr(file_checks, "read_file", lambda *args: read.append(1) or whole(*args))
+    records = store.records()
+    first = await anext(records)
+    assert len(read) == 2
+    assert sorted([first, *[each async for each in records]]) == [b"0", b"1", b"2", b"3", b"4"]
 
 
 @posix
