@@ -1,4 +1,4 @@
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import pytest
@@ -59,15 +59,19 @@ async def test_the_margin_is_at_most_half_of_the_lifetime(world, margin):
 # Renewing early
 
 
-async def test_one_caller_renews_early_and_the_others_do_not_wait(world):
+@virtual_time
+@pytest.mark.parametrize("force", [False, True], ids=["early", "forced"])
+async def test_one_caller_renews_and_the_others_with_valid_credentials_do_not_wait(world, force):
     async with world.auth() as auth:
         old = (await federate(auth, world.token())).credentials
         world.calls()
         world.clock.advance(DUE)
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
-        async with pending(auth.fetch_auth_session(), at=gate) as first:
+        async with pending(auth.fetch_auth_session(force_refresh=force), at=gate) as first:
+            began = anyio.current_time()
             for _ in range(10):
                 assert (await auth.fetch_auth_session()).credentials == old
+            assert anyio.current_time() == began
         assert first.result.credentials != old
         assert world.calls() == [GET_CREDENTIALS]
 
@@ -167,6 +171,29 @@ async def test_an_early_renewal_does_not_wait_for_the_lease_of_another_process(w
         async with world.store.lock(world.name, timeout=0):
             assert (await auth.fetch_auth_session()).credentials == old
         assert world.calls() == []
+
+
+async def test_an_early_renewal_that_gave_way_does_not_end_the_wait_of_forced_callers(world):
+    class Busy(GatedStore):
+        @asynccontextmanager
+        async def lock(self, name, *, timeout):
+            if not timeout:
+                await gate.wait()
+                raise StoreLockedError("Another process has the lease.")
+            async with self.inner.lock(name, timeout=timeout):
+                yield
+
+    gate = Gate()
+    async with world.auth(store=Busy(world.store)) as auth:
+        old = (await federate(auth, world.token())).credentials
+        world.clock.advance(DUE)
+        async with (
+            pending(auth.fetch_auth_session(), at=gate) as early,
+            pending(auth.fetch_auth_session(force_refresh=True), at=gate) as forced,
+        ):
+            pass
+        assert early.result.renewal_error is None
+        assert forced.result.credentials != old
 
 
 # Single flight
