@@ -3,7 +3,6 @@
 import gc
 import json
 import secrets
-import time
 import tracemalloc
 from contextlib import asynccontextmanager
 
@@ -11,12 +10,16 @@ import anyio
 import httpx
 import pytest
 
-from amplify_federation import AuthProvider, FederatedUsers, MemoryStore
+from amplify_federation import AuthProvider, AuthSettings, FederatedUsers, MemoryStore
+from amplify_federation.testing import ManualClock
 
 SESSIONS, WARM_UP = 1_000, 100
 BOUND = 2.5 * 1024  # bytes
 POOL = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 TOKEN_SIZE, SESSION_TOKEN_SIZE = 1_100, 1_400  # characters, about what Google and AWS give
+
+
+CLOCK = ManualClock()  # it stands still: no session is due to be read again
 
 
 class Elsewhere:
@@ -43,7 +46,7 @@ def _answer(request: httpx.Request) -> httpx.Response:
         "AccessKeyId": f"ASIA{secrets.token_hex(8).upper()}",
         "SecretKey": secrets.token_urlsafe(30),
         "SessionToken": secrets.token_hex(SESSION_TOKEN_SIZE // 2),
-        "Expiration": time.time() + 3600,
+        "Expiration": CLOCK.time() + 3600,
     }
     identity = json.loads(request.content)["IdentityId"]
     return httpx.Response(200, json={"IdentityId": identity, "Credentials": given})
@@ -59,7 +62,9 @@ async def test_a_cached_session_weighs_little_more_than_its_strings(make_store):
     transport = httpx.MockTransport(_answer)
     async with (
         httpx.AsyncClient(transport=transport) as client,
-        FederatedUsers(POOL, store=make_store(), http_client=client) as users,
+        FederatedUsers(
+            POOL, store=make_store(), http_client=client, settings=AuthSettings(clock=CLOCK)
+        ) as users,
     ):
 
         async def add():
