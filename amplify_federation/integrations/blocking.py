@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from inspect import isawaitable
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -170,6 +170,7 @@ class _Running(Generic[T]):
 
     portal: BlockingPortal
     opened: T
+    stopped: anyio.Event
     thread: threading.Thread
     process: int
 
@@ -181,9 +182,12 @@ class _Running(Generic[T]):
         """End the loop once its calls are done, and wait until it has ended."""
         if self.process != os.getpid() or not self.thread.is_alive():
             return
-        self.portal.start_task_soon(self.portal.stop)
-        if self.thread is not threading.current_thread():  # a collector may run in any
-            self.thread.join()
+        if self.thread is threading.current_thread():  # that of a loop whose start was interrupted
+            self.stopped.set()
+            return
+        with suppress(RuntimeError):  # it is about to end
+            self.portal.start_task_soon(self.stopped.set)
+        self.thread.join()
 
 
 class _LoopThread(Generic[T]):
@@ -208,11 +212,13 @@ class _LoopThread(Generic[T]):
     def call(self, work: Callable[[T], Any]) -> Any:  # noqa: ANN401  # what `work` returns
         running = self.start()
         try:
-            return running.portal.call(running.do, work)
+            answer = running.portal.start_task_soon(running.do, work)
         except RuntimeError:
-            if running.thread.is_alive():
-                raise  # the work's own
-        raise _closed()
+            raise _closed() from None
+        try:
+            return answer.result()
+        finally:
+            answer.cancel()  # if a signal's handler raised, such as that of Ctrl-C
 
     def start(self) -> _Running[T]:
         _check_no_event_loop()
@@ -239,8 +245,12 @@ class _LoopThread(Generic[T]):
         # A daemon: the process must not wait for a loop that ends when the process does.
         name = "amplify-federation event loop"
         thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
-        thread.start()
-        return started.result()
+        try:
+            thread.start()
+            return started.result()
+        except BaseException:
+            started.add_done_callback(_stop)  # if a signal's handler raised: no caller has it
+            raise
 
     def _run(self, started: "Future[_Running[T]]") -> None:
         try:
@@ -252,9 +262,15 @@ class _LoopThread(Generic[T]):
                 started.set_exception(error)
 
     async def _serve(self, started: "Future[_Running[T]]") -> None:
+        stopped, thread = anyio.Event(), threading.current_thread()
         async with self._make() as opened, BlockingPortal() as portal:
-            started.set_result(_Running(portal, opened, threading.current_thread(), os.getpid()))
-            await portal.sleep_until_stopped()
+            started.set_result(_Running(portal, opened, stopped, thread, os.getpid()))
+            await stopped.wait()
+
+
+def _stop(started: "Future[_Running[T]]") -> None:
+    if started.exception() is None:
+        started.result().stop()
 
 
 _all: "weakref.WeakSet[_LoopThread[Any]]" = weakref.WeakSet()

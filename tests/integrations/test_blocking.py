@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +27,7 @@ from amplify_federation import (
 )
 from amplify_federation.integrations.blocking import BlockingAuth, BlockingUsers
 from amplify_federation.testing import FakeCognito
+from tests.concurrency import PATIENCE
 from tests.documents import file_of
 from tests.integrations.recording_s3 import RecordingS3
 
@@ -183,6 +186,54 @@ def test_a_fork_has_an_event_loop_of_its_own_and_both_processes_end(pool, token,
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS]
     done = subprocess.run(command, input=token, text=True, check=False, timeout=60)
     assert done.returncode == 0
+
+
+INTERRUPTED = """
+import sys, threading
+from amplify_federation import AuthProvider, AuthSettings, FederatedAuth, IdentityPool, MemoryStore
+from amplify_federation.integrations.blocking import BlockingAuth
+
+pool, settings = IdentityPool.from_env(), AuthSettings(timeout=600)
+try:
+    with BlockingAuth(lambda: FederatedAuth(pool, store=MemoryStore(), settings=settings)) as auth:
+        auth.federate_to_identity_pool("a-token", AuthProvider.FACEBOOK)
+except KeyboardInterrupt:
+    print([each.name for each in threading.enumerate()])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to another process")
+def test_an_interrupt_ends_the_call_and_its_event_loop(pool, monkeypatch):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_POOL_ID", pool.identity_pool_id)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        url = "http://{}:{}".format(*silent.getsockname())
+        monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", url)
+        with subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE
+        ) as program:
+            connection, _ = silent.accept()  # the call is under way
+            program.send_signal(signal.SIGINT)
+            said, _ = program.communicate(timeout=PATIENCE)
+            connection.close()
+    assert said.decode().strip() == "['MainThread']"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to threads")
+def test_a_loop_whose_start_was_interrupted_ends(make_users):
+    interrupted = threading.Event()
+
+    def make():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert interrupted.wait(PATIENCE)
+        return make_users()
+
+    with pytest.raises(KeyboardInterrupt), BlockingUsers(make):
+        pass
+    interrupted.set()
+    for thread in loop_threads():
+        thread.join(PATIENCE)
+    assert loop_threads() == []
 
 
 # The examples of the README, run as they stand.

@@ -176,7 +176,7 @@ async def test_an_early_renewal_does_not_wait_for_the_lease_of_another_process(w
 async def test_an_early_renewal_that_gave_way_does_not_end_the_wait_of_forced_callers(world):
     class Busy(GatedStore):
         @asynccontextmanager
-        async def lock(self, name, *, timeout):
+        async def lock(self, name, *, timeout):  # noqa: ASYNC109  # the protocol's
             if not timeout:
                 await gate.wait()
                 raise StoreLockedError("Another process has the lease.")
