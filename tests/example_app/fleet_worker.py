@@ -13,7 +13,7 @@ from amplify_federation.stores.redis import RedisStore
 
 AT_ONCE = 25  # requests of one process at the same time
 _redis_client.DEADLINE = (
-    30.0  # eight processes on a busy machine: what is tested is counting, not time
+    30.0  # several processes on a busy machine: what is tested is counting, not time
 )
 
 

@@ -1,4 +1,4 @@
-"""A fleet of 8 processes, 200 users, one Redis: the calls to Cognito are counted."""
+"""A fleet of 4 processes, 150 users, one Redis: the calls to Cognito are counted."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito
 from tests.stores.redis_server import RedisServer, needs_redis
 
-PROCESSES, USERS = 8, 200
+PROCESSES, USERS = 4, 150
 HOUR = 3600.0
 
 

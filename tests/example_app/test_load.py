@@ -1,4 +1,4 @@
-"""Load: 200 players send 20 requests each, while tokens and credentials are renewed, a worker is
+"""Load: 100 players send 20 requests each, while tokens and credentials are renewed, a worker is
 killed and Redis is restarted. Nobody ever gets another's credentials, and nothing is a 500.
 """
 
@@ -14,7 +14,7 @@ from amplify_federation.testing._service import credentials
 from tests.example_app.site import Site
 from tests.stores.redis_server import RedisServer, needs_redis
 
-PLAYERS, REQUESTS = 200, 20
+PLAYERS, REQUESTS = 100, 20
 AT_ONCE = 24  # players who play at the same time
 LIFETIME = 12.0  # seconds of credentials: over after 6, so that each session is renewed under load
 TRIES = 400  # of one request, through restarts

@@ -269,6 +269,7 @@ async def test_the_log_of_a_failing_source_names_its_cause(world, caplog, source
     world.clock.advance(2 * HOUR)
     session = await auth.fetch_auth_session()
     assert isinstance(session.credentials_result.error, SessionExpiredError)
-    [record] = [each for each in caplog.records if each.event == "token_source_failed"]
+    said_so = [each for each in caplog.records if each.name == "amplify_federation"]
+    [record] = [each for each in said_so if each.event == "token_source_failed"]
     assert said in record.getMessage()
     assert "canary" not in record.getMessage()
