@@ -5,7 +5,7 @@ This file owns the public calls and their arguments.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 from amplify_federation._cognito.requests import (
     checked_identity_id,
@@ -84,6 +84,10 @@ class FederatedAuth:
 
     def __repr__(self) -> str:
         return f"<FederatedAuth {self._pool.identity_pool_id} {type(self.state).__name__}>"
+
+    def __reduce__(self) -> Never:
+        message = "A session stays in its process; open one over the same store in the other."
+        raise TypeError(message)
 
     @property
     def pool(self) -> IdentityPool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Self
+from typing import Any, Never, Self
 
 from amplify_federation._async.background import Background
 from amplify_federation._cognito.requests import checked_token
@@ -134,6 +134,10 @@ class FederatedUsers:
     def __repr__(self) -> str:
         pool_id = self._factory.pool.identity_pool_id
         return f"<FederatedUsers {pool_id}: {len(self._cache)} in memory>"
+
+    def __reduce__(self) -> Never:
+        message = "Sessions stay in their process; open them over the same store in the other."
+        raise TypeError(message)
 
     async def __aenter__(self) -> Self:
         self._factory.check_usable()

@@ -161,6 +161,13 @@ async def test_a_refused_token_over_http_is_not_authorized(fake):
             assert pickle.loads(pickle.dumps(error)).message == error.message  # noqa: S301  # ours
 
 
+def test_a_session_that_is_pickled_says_what_to_do():
+    auth = FederatedAuth(IdentityPool(POOL_ID), store=MemoryStore())
+    for session in (auth, FederatedUsers(IdentityPool(POOL_ID), store=MemoryStore())):
+        with pytest.raises(TypeError, match="over the same store"):
+            pickle.dumps(session)
+
+
 async def test_a_server_that_is_gone_is_a_network_error(fake, unused_tcp_port_url):
     pool = IdentityPool(POOL_ID, endpoint_url=unused_tcp_port_url)
     settings = AuthSettings(max_attempts=1)

@@ -37,14 +37,20 @@ _PREFERRED = frozenset(
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",  # the former name of the session token
         "AWS_PROFILE",
         "AWS_DEFAULT_PROFILE",
+        "AWS_ROLE_ARN",  # with the next two: of a pod of Kubernetes, or a job of GitHub
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CREDENTIAL_FILE",  # of AWS's first tools, and of botocore still
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         _TOKEN_VARIABLE,
     }
 )
 # SDKs for Python read the second alone, most others the first.
 _REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_BEARER_TOKENS = "AWS_BEARER_TOKEN_"  # AWS_BEARER_TOKEN_BEDROCK
 # Secrets of this command, which a program that gets credentials does not need.
 _SECRETS = frozenset(
     {
@@ -86,8 +92,9 @@ def command(target: Target, *, port: int, token_variable: bool, program: Sequenc
 
     Every AWS SDK and the AWS CLI know this way, and ask again before the credentials expire; they
     are renewed here. With a PROGRAM, runs it with the variables that name the server, and exits
-    with its code. Without, prints these variables as `export` lines for a shell, and serves until
-    interrupted. The region is the pool's, if neither environment nor default profile has one.
+    with its code. Without, prints these variables as `export` lines for a shell, after an `unset`
+    of those that AWS tools would prefer, and serves until interrupted. The region is the pool's, if
+    neither environment nor default profile has one.
 
     The program gets neither the master key nor the provider's token. If a default profile in AWS's
     files has credentials, which AWS tools prefer to a server's, it gets a copy of that file without
@@ -191,7 +198,7 @@ def _environment(
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in _PREFERRED and name not in _SECRETS
+        if not _is_preferred(name) and name not in _SECRETS
     }
     token = {_TOKEN_VARIABLE: server.token} if token_variable else {}
     files: dict[str, str] = {}
@@ -203,6 +210,10 @@ def _environment(
             fault = f"AWS tools prefer the default profile in {path} to this session"
             click.echo(f"{fault}: {program} gets a copy without its credentials.", err=True)
     return {**kept, **variables, **token, **files}
+
+
+def _is_preferred(name: str) -> bool:
+    return name in _PREFERRED or name.startswith(_BEARER_TOKENS)
 
 
 def _sent_by_terminal(number: signal.Signals) -> bool:
@@ -275,6 +286,9 @@ def _announce(
     if wants_json():
         print_json(variables)
     else:
+        hidden = [name for name in os.environ if _is_preferred(name)]
+        if hidden:
+            click.echo(f"unset {' '.join(hidden)}")
         for name, value in variables.items():
             click.echo(f"export {name}={shlex.quote(value)}")
         if token_variable:  # the shell reads it; nothing secret is printed

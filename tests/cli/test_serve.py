@@ -22,17 +22,27 @@ with open(os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) as file:
     headers = {"Authorization": file.read()}
 url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
 answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers))
-print(json.load(answer)["AccessKeyId"], os.environ.get("AWS_ACCESS_KEY_ID"))
+left = [name for name, value in os.environ.items() if value == "another's"]
+print(json.load(answer)["AccessKeyId"], left)
 raise SystemExit(7)
 """
+# What AWS tools prefer to a server's credentials.
+OF_ANOTHER = dict.fromkeys(
+    (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    "another's",
+)
 
 
 def test_a_program_is_run_with_the_credentials_and_its_exit_code_is_ours(signed_in):
-    done = signed_in.in_a_process(
-        "serve", "--", sys.executable, "-c", ASK, AWS_ACCESS_KEY_ID="somebody else's"
-    )
+    done = signed_in.in_a_process("serve", "--", sys.executable, "-c", ASK, **OF_ANOTHER)
     key = signed_in("credentials", "--json").json["access_key_id"]
-    assert (done.code, done.stdout) == (7, f"{key} None\n")
+    assert (done.code, done.stdout) == (7, f"{key} []\n")
 
 
 def test_programs_are_run_one_after_another_in_one_process_too(signed_in, tmp_path):
@@ -159,6 +169,14 @@ def test_an_interrupted_server_prints_its_lines_first(interrupted):
     assert first.startswith("export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:")
     assert second.startswith("export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=")
     assert done.stderr == "Serving; Ctrl-C ends it.\n"
+
+
+def test_a_shell_forgets_what_aws_tools_prefer(interrupted, monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    lines = interrupted("serve", env=OF_ANOTHER).stdout.splitlines()
+    assert set(lines[0].split()) == {"unset", *OF_ANOTHER}
 
 
 def test_without_uvicorn_the_extra_is_named(signed_in, monkeypatch):
@@ -356,5 +374,5 @@ def test_an_interrupt_before_the_program_runs_is_no_success(command, fake):
 def test_exec_runs_a_program_and_needs_one(signed_in):
     done = signed_in.in_a_process("exec", "--", sys.executable, "-c", ASK)
     key = signed_in("credentials", "--json").json["access_key_id"]
-    assert (done.code, done.stdout) == (7, f"{key} None\n")
+    assert (done.code, done.stdout) == (7, f"{key} []\n")
     assert signed_in("exec").code == 2

@@ -16,6 +16,7 @@ from amplify_federation import InvalidStateError
 from amplify_federation.integrations.boto.refreshing_credentials import (
     METHOD,
     LiveCredentials,
+    OfOneUser,
     read_only,
 )
 from amplify_federation.integrations.live_session import LiveSession
@@ -46,12 +47,13 @@ class AioRefreshingCredentials(LiveCredentials, AioCredentials):  # type: ignore
         return self._frozen(credentials)
 
 
-class AioRefreshingSession(AioSession):  # type: ignore[misc]  # the same
+class AioRefreshingSession(OfOneUser, AioSession):  # type: ignore[misc]  # the same
     """An aiobotocore session with given credentials, whatever the environment has."""
 
     def __init__(self, credentials: "AioRefreshingCredentials | CallersCredentials") -> None:
         super().__init__()
         self._refreshing = credentials
+        self.sign_with_credentials_alone()
 
     async def get_credentials(self) -> "AioRefreshingCredentials | CallersCredentials":
         """Return the refreshing credentials."""

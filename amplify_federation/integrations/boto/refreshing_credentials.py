@@ -4,8 +4,9 @@ Overriding `get_frozen_credentials` is enough, for every signer of botocore call
 signature.
 """
 
+import os
 from datetime import datetime
-from typing import Never
+from typing import Any, Never
 
 import botocore.session
 from botocore.credentials import Credentials, ReadOnlyCredentials
@@ -14,6 +15,10 @@ from amplify_federation import AWSCredentials
 from amplify_federation.integrations.live_session import LiveSession
 from amplify_federation.integrations.thread_access import ThreadAccess
 
+_STAYS = (
+    "A live session stays in its process: open one over the same store in the other process, and "
+    "make the AWS session of that."
+)
 METHOD = "amplify-federation"  # where the credentials come from, in botocore's logs
 
 
@@ -33,8 +38,7 @@ class LiveCredentials:
         return f"<{type(self).__name__}>"
 
     def __reduce__(self) -> Never:
-        message = "Credentials of a live session stay in its process."
-        raise TypeError(message)
+        raise TypeError(_STAYS)
 
     def _frozen(self, credentials: AWSCredentials) -> ReadOnlyCredentials:
         """Return the session's credentials as signers take them, made once for each renewal."""
@@ -81,12 +85,41 @@ class RefreshingCredentials(LiveCredentials, Credentials):
         return str(self.get_frozen_credentials().token)
 
 
-class RefreshingSession(botocore.session.Session):
+class OfOneUser:
+    """What sessions of botocore and aiobotocore for a user have in common.
+
+    No credentials of the environment are used. A bearer token is one: botocore prefers
+    `AWS_BEARER_TOKEN_BEDROCK` to what a session signs with.
+    """
+
+    def sign_with_credentials_alone(self) -> None:
+        """Have requests signed, and not sent with a bearer token of the environment."""
+        session: Any = self  # botocore's
+        session.get_component("event_emitter").register_first(
+            "choose-signer", _without_bearer_token
+        )
+
+    def get_auth_token(self, **_: Any) -> Any:  # noqa: ANN401  # botocore's
+        """Return `None`: there is no bearer token."""
+        return None
+
+    def __reduce__(self) -> Never:
+        raise TypeError(_STAYS)
+
+
+def _without_bearer_token(signing_name: object, signature_version: Any, **_: object) -> Any:  # noqa: ANN401  # botocore's
+    """Return the signature version as it is where botocore would take a bearer token instead."""
+    name = str(signing_name).replace("-", "_").replace(" ", "_").upper()
+    return signature_version if f"AWS_BEARER_TOKEN_{name}" in os.environ else None
+
+
+class RefreshingSession(OfOneUser, botocore.session.Session):
     """A botocore session with given credentials, whatever the environment has."""
 
     def __init__(self, credentials: RefreshingCredentials) -> None:
         super().__init__()
         self._refreshing = credentials
+        self.sign_with_credentials_alone()
 
     def get_credentials(self) -> RefreshingCredentials:
         """Return the refreshing credentials."""

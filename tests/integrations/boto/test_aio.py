@@ -49,6 +49,18 @@ async def test_aiobotocore_signs_as_the_federated_user_through_a_renewal(
     assert len(fake.calls) == 3
 
 
+async def test_a_bearer_token_of_the_environment_is_not_used(
+    auth, sign_in, moto, monkeypatch, signers_of, pair
+):
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "of the machine")
+    result = await sign_in(auth)
+    session = boto.aiobotocore_session(auth)
+    async with session.create_client("bedrock", endpoint_url=moto) as bedrock:
+        seen = signers_of(bedrock)
+        await bedrock.list_custom_models()
+    assert seen == [pair(result.credentials)]
+
+
 async def test_an_expired_and_a_cleared_session_sign_nothing(auth, sign_in, fake, client_of):
     await sign_in(auth)
     async with client_of(auth) as (s3, seen):
@@ -94,7 +106,7 @@ async def test_the_credentials_are_silent_and_are_not_pickled(auth, sign_in):
     credentials = await boto.aiobotocore_session(auth).get_credentials()
     await credentials.get_frozen_credentials()
     assert result.credentials.secret_access_key not in repr(credentials)
-    with pytest.raises(TypeError, match="stay in its process"):
+    with pytest.raises(TypeError, match="stays in its process"):
         pickle.dumps(credentials)
 
 

@@ -48,6 +48,18 @@ async def test_the_environments_keys_are_not_used(auth, sign_in, moto, monkeypat
     s3.close()
 
 
+async def test_a_bearer_token_of_the_environment_is_not_used(
+    auth, sign_in, moto, monkeypatch, signers_of, pair
+):
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "of the machine")
+    result = await sign_in(auth)
+    bedrock = boto.boto3_session(auth).client("bedrock", endpoint_url=moto)
+    seen = signers_of(bedrock)
+    await in_thread(bedrock.list_custom_models)
+    assert seen == [pair(result.credentials)]
+    bedrock.close()
+
+
 async def test_a_renewal_is_seen_by_the_next_request(auth, sign_in, fake, moto, signers_of, pair):
     first = await sign_in(auth)
     s3 = boto.boto3_session(auth).client("s3", endpoint_url=moto)
@@ -126,8 +138,10 @@ async def test_the_credentials_are_silent_and_are_not_pickled(auth, sign_in):
     await in_thread(credentials.get_frozen_credentials)
     assert result.credentials.secret_access_key not in repr(credentials)
     for copied in (pickle.dumps, copy.copy):
-        with pytest.raises(TypeError, match="stay in its process"):
+        with pytest.raises(TypeError, match="stays in its process"):
             copied(credentials)
+    with pytest.raises(TypeError, match="stays in its process"):
+        pickle.dumps(boto.boto3_session(auth))
 
 
 async def test_a_bearers_session_signs_and_follows_its_renewal(
