@@ -16,12 +16,13 @@ from attrs import field, frozen
 
 from amplify_federation._cognito.requests import ID_PATTERN, MAX_ID
 from amplify_federation._model.endpoint import (
-    LOOPBACK,
     check_partition,
     checked_region,
     endpoint_for,
+    is_loopback,
     sts_endpoint_for,
 )
+from amplify_federation._model.values import Value
 from amplify_federation.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ _ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[!-~]+"
 _ROLE_LENGTH = range(20, 2049)  # characters; ARNString
 
 
-@frozen
-class IdentityPool:
+@frozen(eq=False, repr=False)
+class IdentityPool(Value):
     """A Cognito identity pool.
 
     `identity_pool_id` is `region:guid`. `account_id` goes with GetId, where a pool of another
@@ -156,12 +157,12 @@ def _guests() -> bool | None:
     return is_true(os.environ, "AMPLIFY_FEDERATION_GUEST_ACCESS")
 
 
-_USER_POOL_ID = re.compile(r"[a-z0-9-]+_[A-Za-z0-9]+", re.ASCII)
+_USER_POOL_ID = r"[a-z0-9-]+_[A-Za-z0-9]+"
 
 
 def _region_of(pool_id: object, explicit: object) -> tuple[str, bool]:
     if not isinstance(pool_id, str) or len(pool_id) > MAX_ID or not ID_PATTERN.fullmatch(pool_id):
-        user_pool = isinstance(pool_id, str) and _USER_POOL_ID.fullmatch(pool_id)
+        user_pool = isinstance(pool_id, str) and re.fullmatch(_USER_POOL_ID, pool_id, re.ASCII)
         is_what = "is a user pool's id" if user_pool else "is not an identity pool id"
         message = (
             f"{pool_id!r:.80} {is_what}; that of an identity pool looks like "
@@ -279,7 +280,7 @@ def _checked(url: object, source: str) -> str:
         message = f"{source} {fault}; give one such as 'http://127.0.0.1:4566'."
         raise ConfigurationError(message)
     parts = _split(url)
-    if parts.scheme.lower() == "http" and not LOOPBACK.fullmatch(parts.hostname or ""):
+    if parts.scheme.lower() == "http" and not is_loopback(parts.hostname):
         logger.warning(
             "Tokens and credentials go unencrypted to %s: the endpoint is plain http.",
             parts.hostname,

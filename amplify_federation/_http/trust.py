@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 import certifi
 
-from amplify_federation._model.endpoint import LOOPBACK
+from amplify_federation._model.endpoint import is_loopback
 from amplify_federation.errors import ConfigurationError
 
 # The first that is set counts: httpx's two, then the one that every AWS tool reads.
@@ -99,7 +99,7 @@ def proxy_for(endpoint_url: str) -> str | None:
     `ConfigurationError` for a proxy whose port is not a number.
     """
     parts = urlsplit(endpoint_url)
-    if LOOPBACK.fullmatch(parts.hostname or ""):
+    if is_loopback(parts.hostname):
         return None
     if sys.platform not in {"darwin", "win32"} and not any(
         name.lower().endswith("_proxy") for name in os.environ

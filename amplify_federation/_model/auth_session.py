@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import field, frozen
 
-from amplify_federation._model.values import AWSCredentials
+from amplify_federation._model.values import AWSCredentials, Value
 from amplify_federation.errors import AuthError
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@frozen
-class AuthResult(Generic[T]):
+@frozen(eq=False, repr=False)
+class AuthResult(Value, Generic[T]):
     """A value, or the error that stands in its place."""
 
     value_or_none: T | None = None
@@ -37,8 +37,8 @@ class AuthResult(Generic[T]):
         return self.value_or_none  # type: ignore[return-value]  # no error: there is a value
 
 
-@frozen
-class AuthSession:
+@frozen(eq=False, repr=False)
+class AuthSession(Value):
     """A snapshot of the session: each field has a value, or the error that says why there is none.
 
     `renewal_error` says why the last renewal failed while the values are still good.

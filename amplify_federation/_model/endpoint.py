@@ -11,8 +11,7 @@ from typing import NamedTuple
 from amplify_federation.errors import ConfigurationError
 
 REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-# Hosts that are this machine.
-LOOPBACK = re.compile(r"(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|::1", re.ASCII)
+_LOOPBACK = r"(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|::1"
 # us regions whose FIPS host also answers IPv6, from the service's endpoint rule set.
 _FIPS_DUALSTACK_PLAIN = frozenset({"us-east-1", "us-east-2", "us-west-1", "us-west-2"})
 
@@ -77,6 +76,11 @@ def checked_region(region: object) -> tuple[str, bool]:
         message = f"{region!r} names no region beside FIPS; give one such as 'us-west-2'."
         raise ConfigurationError(message)
     return plain, plain != region
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a URL's host is this machine."""
+    return re.fullmatch(_LOOPBACK, host or "", re.ASCII) is not None
 
 
 def sts_endpoint_for(region: str, *, use_fips: bool = False) -> str:

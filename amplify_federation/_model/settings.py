@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from attrs import Attribute, field, fields, frozen
 
+from amplify_federation._model.values import Value
 from amplify_federation.errors import ValidationError
 
 
@@ -53,8 +54,8 @@ def _clock(_instance: object, _attribute: "Attribute[Any]", value: object) -> No
         raise ValidationError(message)
 
 
-@frozen(kw_only=True)
-class AuthSettings:
+@frozen(kw_only=True, eq=False, repr=False)
+class AuthSettings(Value):
     """How a session behaves. Durations are float seconds.
 
     `remember_token`: keep the provider's token, so that credentials can be renewed with it.

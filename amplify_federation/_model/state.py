@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, ClassVar
 from attrs import evolve, frozen
 
 from amplify_federation._model.providers import AuthProvider
-from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest
+from amplify_federation._model.values import AWSCredentials, Secret, SubjectDigest, Value
 
 if TYPE_CHECKING:  # few sessions have one
     from amplify_federation._model.refresh_grant import RefreshGrant
 
 
-@frozen
-class Login:
+@frozen(eq=False, repr=False)
+class Login(Value):
     """One sign-in at a provider. The token is there while it is remembered and not refused.
 
     `refresh_grant`: what a new token takes, if the application gave it with the token.
@@ -28,8 +28,8 @@ class Login:
         return evolve(self, token=None)
 
 
-@frozen
-class Grant:
+@frozen(eq=False, repr=False)
+class Grant(Value):
     """An identity with its credentials. `issued_at`: epoch seconds on the server's clock."""
 
     identity_id: str
@@ -37,16 +37,16 @@ class Grant:
     issued_at: float
 
 
-@frozen
-class SignedOut:
+@frozen(eq=False, repr=False)
+class SignedOut(Value):
     """Nobody is signed in; a guest's grant may be around."""
 
     name: ClassVar[str] = "signed_out"
     guest: Grant | None = None
 
 
-@frozen
-class Federated:
+@frozen(eq=False, repr=False)
+class Federated(Value):
     """A user is signed in through the logins in `linked_logins`."""
 
     name: ClassVar[str] = "federated"
@@ -69,8 +69,8 @@ class Federated:
         return tuple(login.provider for login in self.linked_logins)
 
 
-@frozen
-class Expired:
+@frozen(eq=False, repr=False)
+class Expired(Value):
     """The credentials are over and only a new token helps. The identity is kept."""
 
     name: ClassVar[str] = "expired"

@@ -8,11 +8,12 @@ from typing import Protocol, TypeGuard, runtime_checkable
 
 from attrs import field, frozen
 
+from amplify_federation._model.values import Value
 from amplify_federation.errors import StoreConflictError
 
 
-@frozen(weakref_slot=False)  # a process holds one for each session
-class Record:
+@frozen(weakref_slot=False, eq=False, repr=False)  # a process holds one for each session
+class Record(Value):
     """The bytes kept under a name, and their version.
 
     A version is opaque; two records of one name with equal versions hold the same bytes.
