@@ -105,7 +105,10 @@ async def test_rotation_touches_its_own_namespace_alone(server):
 
 
 @needs_redis
-async def test_memory_serves_while_redis_is_down_and_a_clear_fails_loudly(store, server):
+async def test_memory_serves_while_redis_is_down_and_a_clear_fails_loudly(
+    store, server, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_HOME", str(tmp_path / "home"))
     world = World()
     users = FederatedUsers(
         world.pool_id,
@@ -130,6 +133,7 @@ async def test_memory_serves_while_redis_is_down_and_a_clear_fails_loudly(store,
             await auth.fetch_auth_session()
     assert (await auth.fetch_auth_session()).is_signed_in
     await users.aclose()
+    assert not (tmp_path / "home").exists()  # no silent local file
 
 
 @needs_redis
