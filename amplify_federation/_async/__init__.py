@@ -1,1 +1,1 @@
-"""Concurrency: single flight, background tasks, worker threads, broadcast, the loop guard."""
+"""Concurrency: single flight, tasks, worker threads, broadcast, the loop guard, a shared cache."""

@@ -10,6 +10,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
+from amplify_federation._async.lru_cache import LruCache
 from amplify_federation._async.worker_thread import in_store_thread
 from amplify_federation._crypto.kdf import (
     ARGON2ID,
@@ -19,7 +20,6 @@ from amplify_federation._crypto.kdf import (
     KeyFunction,
 )
 from amplify_federation._crypto.keys import KEY_SIZE, MasterKey, SealingKey
-from amplify_federation._files.lru_cache import LruCache
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 
 _KEPT: Final = 16  # derived keys; a folder has one salt, a rotation or a merger some more

@@ -19,9 +19,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from amplify_federation._async.lru_cache import LruCache
 from amplify_federation._files import atomic_write, file_checks, folder_checks, lock, removal
 from amplify_federation._files.file_checks import AnyPath
-from amplify_federation._files.lru_cache import LruCache
 from amplify_federation.errors import SessionFileCorruptError, StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Final, Protocol, runtime_checkable
 
+from amplify_federation._async.lru_cache import LruCache
 from amplify_federation._crypto.envelope import (
     SALT_SIZE,
     open_header,
@@ -17,7 +18,6 @@ from amplify_federation._crypto.envelope import (
     seal,
 )
 from amplify_federation._crypto.keys import KeySource, MasterKey, as_key_source, redacted_key
-from amplify_federation._files.lru_cache import LruCache
 from amplify_federation.errors import (
     SessionFileCorruptError,
     SessionFormatTooNewError,

@@ -1,4 +1,4 @@
-from amplify_federation._files.lru_cache import LruCache
+from amplify_federation._async.lru_cache import LruCache
 
 
 def test_the_value_used_longest_ago_goes_first():
