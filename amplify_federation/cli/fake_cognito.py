@@ -145,12 +145,7 @@ def _serve(  # noqa: PLR0913  # the options of the command
         with _port_in_words(control_port):
             access = stack.enter_context(serve_control(fake, port=control_port))
         control = Control(access.url, access.token)
-        ids = [control.send("POST", "pools", pool)["identity_pool_id"] for pool in pools]
-        for name, settings in wanted.get("providers", {}).items():
-            control.send("PUT", f"providers/{quote(name, safe='')}", settings)
-        for fault in wanted.get("faults", []):
-            control.send("POST", "faults", fault)
-        control.send("PUT", "quotas", wanted.get("quotas", {}))
+        ids = _set_up(control, setup, {**wanted, "pools": pools})
 
         def variables_of(url: str) -> dict[str, str]:
             return {
@@ -171,6 +166,31 @@ def _serve(  # noqa: PLR0913  # the options of the command
                 port=port, on_ready=lambda url: _print_variables(variables_of(url), more)
             )
     return 0
+
+
+def _set_up(control: Control, path: Path | None, wanted: Mapping[str, Any]) -> list[str]:
+    """Carry out a setup document, and return the ids of its pools.
+
+    Raises `ConfigurationError`, which names the place in the file.
+    """
+
+    def send(place: str, method: str, name: str, body: object) -> dict[str, Any]:
+        try:
+            return control.send(method, name, body)
+        except click.UsageError as refused:
+            message = f"The file {path} cannot be used, {place}: {refused.message}"
+        raise ConfigurationError(message, recovery_suggestion=_FILE_ADVICE)
+
+    ids = [
+        send(f"pools[{number}]", "POST", "pools", pool)["identity_pool_id"]
+        for number, pool in enumerate(wanted["pools"])
+    ]
+    for name, settings in wanted.get("providers", {}).items():
+        send(f"providers[{name!r}]", "PUT", f"providers/{quote(name, safe='')}", settings)
+    for number, fault in enumerate(wanted.get("faults", [])):
+        send(f"faults[{number}]", "POST", "faults", fault)
+    send("quotas", "PUT", "quotas", wanted.get("quotas", {}))
+    return ids
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -212,7 +232,7 @@ def _login_variables(
     control: Control, url: str, pool: Mapping[str, Any], user: str
 ) -> dict[str, str]:
     """Return what a sign-in at the pool's first provider needs; a developer's has none."""
-    given: object = pool.get("providers") or ["google"]
+    given: object = pool.get("providers", ["google"])
     clients: dict[str, list[str]]
     if isinstance(given, dict):
         clients = cast("dict[str, list[str]]", given)

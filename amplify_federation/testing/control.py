@@ -127,10 +127,16 @@ def _roles(given: Any) -> PoolRoles:  # noqa: ANN401  # JSON
 
 
 def provider_named(name: str) -> AuthProvider:
-    """Return a provider by its constant's name in lower case, or by its login key."""
+    """Return a provider by its constant's name in lower case, or by its login key.
+
+    Raises `ValueError` for what is nearly such a name.
+    """
     if name in _NAMES:
         constant: AuthProvider = getattr(AuthProvider, name.upper())  # GOOGLE, ...
         return constant
+    if "." not in name and (close := difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8)):
+        message = f"There is no provider {name!r}. Did you mean {close[0]!r}?"
+        raise ValueError(message)
     return AuthProvider.custom(name)
 
 

@@ -159,13 +159,21 @@ def test_pools_providers_faults_and_quotas_come_from_a_file(command, monkeypatch
         ('{"faults": [3]}', "'faults', which must be a list of objects"),
         ('{"providers": ["google"]}', "'providers', which must be an object"),
         ('{"quotas": 3}', "'quotas', which must be an object"),
+        (
+            '{"pools": [{}, {"nam": ""}]}',
+            "pools[1]: There is no member `nam` here; there is `name`",
+        ),
+        ('{"providers": {"gogle": {}}}', "providers['gogle']: There is no provider 'gogle'."),
+        ('{"faults": [{"delay": "1s"}]}', "faults[0]: `delay` must be a number of seconds"),
+        ('{"quotas": {"GetId": "1"}}', "quotas: `GetId` must be a number of calls per second"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(command, tmp_path, text, fault):
     setup = tmp_path / "setup.json"
     setup.write_text(text)
     done = command("fake-cognito", "--setup", str(setup))
-    assert (done.code, fault in done.stderr) == (3, True), done
+    told = " ".join(done.stderr.split())
+    assert (done.code, fault in told) == (3, True), done
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -101,6 +101,7 @@ def test_nobody_without_the_token_is_let_in(served, header):
         ("POST", "/clock", b'{"advance": -1}', 400, "forward only"),
         ("POST", "/session-tokens", b'{"session_token": "x"}', 400, "not issued"),
         ("POST", "/faults", b'{"operation": "GetID"}', 400, "'GetId'"),
+        ("PUT", "/providers/gogle", b"{}", 400, "'google'"),
         ("PUT", "/quotas", b'{"GetID": 1}', 400, "'GetId'"),
         ("PUT", "/quotas", b'{"GetId": -1}', 400, "calls per second"),
         ("GET", "/calls/x", None, 400, "'x' is not the number of a call"),

@@ -42,7 +42,7 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11's 
     def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride]  # as its bases do
         self, transport: asyncio.Transport
     ) -> None:
-        self.peer = transport.get_extra_info("peername")
+        self.peer = transport.get_extra_info("peername")[:2]  # IPv6 has more than ASGI gives
         self.by_peer[self.peer] = transport
         super().connection_made(transport)
 
@@ -134,7 +134,7 @@ class LoopbackServer:
 
     def __enter__(self) -> str:
         server = HttpServer(self._answer)
-        listener = socket.create_server(self._address, backlog=_BACKLOG)
+        listener = self._listen()
         # The socket listens already: a client need not wait for the thread.
         thread = threading.Thread(
             target=server.run, args=([listener],), name="fake-cognito", daemon=True
@@ -158,13 +158,17 @@ class LoopbackServer:
 
     def serve_forever(self, on_ready: Callable[[str], None]) -> None:
         """Serve in this thread until a signal stops the process."""
-        with socket.create_server(self._address, backlog=_BACKLOG) as listener:
+        with self._listen() as listener:
             on_ready(_url(listener))
             # uvicorn shuts down on the signal and then raises it again.
             with suppress(KeyboardInterrupt):
                 HttpServer(self._answer).run([listener])
 
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        return socket.create_server(self._address, family=family, backlog=_BACKLOG)
+
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

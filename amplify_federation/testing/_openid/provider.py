@@ -94,7 +94,9 @@ class OpenIdProvider:
         login_key = path.strip("/") if served else f"{request.host}{path}"
         if endpoint not in ENDPOINTS or not login_key or is_opaque(login_key):
             return None
-        scheme = "http" if served else "https"
+        # A TLS proxy before the server says so.
+        is_http = served and request.headers.get("x-forwarded-proto") != "https"
+        scheme = "http" if is_http else "https"
         return Address(login_key, f"{scheme}://{request.host}{path}", endpoint)
 
     def respond(self, address: Address, request: Request, fault: OAuthError | None) -> Response:

@@ -173,6 +173,24 @@ def test_port_may_be_chosen_and_a_taken_one_is_an_error(fake):
         assert url == f"http://127.0.0.1:{port}"
 
 
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_host_may_be_an_ipv6_address(fake, pool):
+    with fake.serve(host="::1") as url, httpx.Client() as client:
+        assert url.startswith("http://[::1]:")
+        assert ask(url, pool)[0] == 200
+        fake.fail_next(cut_connection=True)
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.post(url, headers=HEADERS)
+
+
 def test_missing_uvicorn_names_the_extra(fake, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "amplify_federation.testing._http.server", raising=False)

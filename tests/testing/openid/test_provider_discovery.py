@@ -44,6 +44,16 @@ def test_a_server_that_has_a_name_in_its_network_publishes_issuers_too(fake):
     assert document["token_endpoint"] == "http://cognito:9229/accounts.google.com/token"
 
 
+def test_a_server_behind_a_tls_proxy_publishes_https(call):
+    document = call.send(
+        method="GET",
+        host="localhost:8443",
+        path=f"/{AuthProvider.GOOGLE.login_key}{DISCOVERY}",
+        x_forwarded_proto="https",
+    )
+    assert document.body["token_endpoint"] == "https://localhost:8443/accounts.google.com/token"
+
+
 @pytest.mark.parametrize(
     ("host", "path"),
     [
