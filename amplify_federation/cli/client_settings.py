@@ -56,7 +56,7 @@ class ClientSettings:
         return evolve(self, **missing)
 
 
-def resolved(options: ClientSettings, config: Path | None) -> ClientSettings:
+def resolved(options: ClientSettings, config: str | None) -> ClientSettings:
     """Return the settings of a sign-in. Raises `click.UsageError` without provider or client."""
     variables = {name: os.environ.get(key) or None for name, key in _VARIABLES.items()}
     found = options.over(ClientSettings(**variables)).over(_from_file(config))
@@ -100,7 +100,7 @@ def issuer_of(provider: str) -> str:
     raise click.UsageError(fault)
 
 
-def _from_file(config: Path | None) -> ClientSettings:
+def _from_file(config: str | None) -> ClientSettings:
     """Return the settings in a configuration file: our own section, or what Amplify writes."""
     path = config or os.environ.get(_CONFIG_VARIABLE)
     if not path:

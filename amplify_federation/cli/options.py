@@ -4,7 +4,6 @@ import functools
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -34,9 +33,9 @@ class Target:
     """The session that a command works on, as its options name it."""
 
     pool_id: str | None = None
-    config: Path | None = None
+    config: str | None = None
     session: str = "default"
-    folder: Path | None = None
+    folder: str | None = None
     # Of a Redis, which `doctor` alone looks at; it may have a password.
     store_url: str | None = field(default=None, repr=False)
 
@@ -72,11 +71,15 @@ class Target:
         return FederatedAuth(self.pool(), store=self.store(), session_name=self.session)
 
 
+def _is_url(place: object) -> bool:
+    return isinstance(place, str) and "://" in place
+
+
 class _StorePlace(click.Path):
-    """A folder, or the URL of a Redis, which stays text."""
+    """A folder, or the URL of a Redis for `doctor`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  # click's
-        if isinstance(value, str) and "://" in value:
+        if _is_url(value):
             if ctx is None or ctx.command.name != "doctor":
                 self.fail("this command keeps sessions in a folder; `doctor` takes a URL.")
             return value
@@ -98,7 +101,7 @@ def _session_names(
 ) -> list[CompletionItem]:
     """Offer the names of the sessions in the folder that the present key opens."""
     folder = context.params.get("folder")
-    target = Target(folder=folder if isinstance(folder, Path) else None)
+    target = Target(folder=None if _is_url(folder) else folder)
     try:
         names = run(lambda: target.store().names(), doing="Reading the names")
     except AuthError:  # completion has no place for an error; `list` prints it
@@ -131,7 +134,7 @@ store_option = click.option(
     "--store",
     "folder",
     metavar="FOLDER",
-    type=_StorePlace(path_type=Path, file_okay=False),
+    type=_StorePlace(file_okay=False),
     help="Folder of the encrypted sessions.  [default: AMPLIFY_FEDERATION_HOME, else the user's "
     "state folder]",
 )
@@ -142,7 +145,7 @@ _SESSION_OPTIONS = (
     click.option(
         "--config",
         metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(dir_okay=False),
         help="amplify_outputs.json or amplifyconfiguration.json, in place of --pool.",
     ),
     click.option(
@@ -172,12 +175,12 @@ def session_command(
         def with_target(
             *,
             pool_id: str | None,
-            config: Path | None,
+            config: str | None,
             session: str,
-            folder: Path | str | None,
+            folder: str | None,
             **rest: Any,  # noqa: ANN401  # the command's own options
         ) -> None:
-            path, url = (None, folder) if isinstance(folder, str) else (folder, None)
+            path, url = (None, folder) if _is_url(folder) else (folder, None)
             function(target=Target(pool_id, config, session, path, url), **rest)
 
         command: click.Command = click.command(

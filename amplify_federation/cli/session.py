@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -123,7 +122,7 @@ async def stored_state(auth: FederatedAuth) -> State:
 )
 @store_option
 @json_option
-def list_command(folder: Path | None) -> None:
+def list_command(folder: str | None) -> None:
     """List the sessions in the folder, of every pool, with their state and expiration.
 
     Needs no network. Names and pools are in the encrypted records, so nothing is listed without the
