@@ -12,8 +12,8 @@ from anyio.streams.tls import TLSAttribute
 
 from amplify_federation._http.connection import (
     READ_SIZE,
-    ConnectionFailure,
     HttpConnection,
+    TransportFailure,
     dialling_failure,
 )
 
@@ -33,15 +33,7 @@ class AnyioConnection(HttpConnection):
 
     def usable(self) -> bool:
         """Tell whether nothing has arrived since the last answer, and the server has not closed."""
-        if self.closed:
-            return False
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return self._nothing_decrypted()
-        except OSError:
-            pass
-        return False
+        return not self.closed and self._nothing_arrived() and self._nothing_decrypted()
 
     def close(self) -> None:
         """Close at once; see `HttpConnection`."""
@@ -49,6 +41,15 @@ class AnyioConnection(HttpConnection):
             self.closed = True
             anyio.notify_closing(self._socket)
             self._socket.close()
+
+    def _nothing_arrived(self) -> bool:
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
     def _nothing_decrypted(self) -> bool:
         """Tell whether TLS holds no byte back: what came in one segment with the last answer."""
@@ -63,19 +64,48 @@ class AnyioConnection(HttpConnection):
         return False
 
     async def _send(self, data: bytes, seconds: float | None) -> bool:
-        failure = ConnectionFailure("WriteTimeout", "the server does not read the request")
+        if self._parser.head is not None:
+            return False  # it was read while the piece before was sent
+        failure = TransportFailure("WriteTimeout", "the server does not read the request")
         try:
             with anyio.move_on_after(seconds):
+                if len(data) > READ_SIZE or not self._nothing_arrived():
+                    return await self._send_while_reading(data)
                 await self._stream.send(data)
                 return True
         except anyio.BrokenResourceError:
             return False  # the server may have answered before it closed
         except ssl.SSLError:
-            failure = ConnectionFailure("WriteError", "TLS broke")
+            failure = TransportFailure("WriteError", "TLS broke")
         raise failure
 
+    async def _send_while_reading(self, data: bytes) -> bool:
+        """Send until the answer has begun: the server may answer early, and read no further."""
+        sent = False
+        failures: list[Exception] = []
+
+        async def read() -> None:
+            try:
+                while self._parser.head is None:
+                    await self._receive(None)
+            except TransportFailure as failure:
+                failures.append(failure)
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            try:
+                await self._stream.send(data)
+                sent = True
+            except Exception as error:  # noqa: BLE001  # raised below, without a group
+                failures.append(error)
+            group.cancel_scope.cancel()
+        if failures:
+            raise failures.pop()
+        return sent
+
     async def _receive(self, seconds: float | None) -> None:
-        failure = ConnectionFailure("ReadTimeout", "the server is silent")
+        failure = TransportFailure("ReadTimeout", "the server is silent")
         try:
             with anyio.move_on_after(seconds):
                 data = await self._stream.receive(READ_SIZE)
@@ -90,7 +120,7 @@ class AnyioConnection(HttpConnection):
 
 
 async def dial(host: str, port: int, context: ssl.SSLContext | None, name: str) -> AnyioConnection:
-    """Open a connection; raises `ConnectionFailure`. `name` is that of the server in TLS."""
+    """Open a connection; raises `TransportFailure`. `name` is that of the server in TLS."""
     try:
         if context is None:
             return AnyioConnection(await anyio.connect_tcp(host, port))
@@ -103,7 +133,7 @@ async def dial(host: str, port: int, context: ssl.SSLContext | None, name: str) 
         )
         return AnyioConnection(stream)
     except (anyio.BrokenResourceError, anyio.EndOfStream):
-        failure = ConnectionFailure("ConnectError", "the server closed the connection")
+        failure = TransportFailure("ConnectError", "the server closed the connection")
     except (OSError, UnicodeError) as error:
         failure = dialling_failure(error.__cause__ or error)
     raise failure

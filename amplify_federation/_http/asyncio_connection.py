@@ -17,8 +17,8 @@ import anyio
 
 from amplify_federation._http.connection import (
     READ_SIZE,
-    ConnectionFailure,
     HttpConnection,
+    TransportFailure,
     dialling_failure,
 )
 
@@ -84,7 +84,7 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
             return
         try:
             self._feed(self._buffer[:nbytes])
-        except ConnectionFailure as failure:
+        except TransportFailure as failure:
             self._fail(failure)
             return
         if self._parser.head is None:
@@ -104,7 +104,7 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
             return
         try:
             self._feed_end()
-        except ConnectionFailure as failure:
+        except TransportFailure as failure:
             self._fail(failure)
         else:
             self._wake()
@@ -142,7 +142,7 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
             await writable.wait()
             return
         kind, detail = "WriteTimeout", "the server does not read the request"
-        raise ConnectionFailure(kind, detail)
+        raise TransportFailure(kind, detail)
 
     async def _receive(self, seconds: float | None) -> None:
         if self.closed:
@@ -161,25 +161,25 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
 
     def _time_out(self, waiter: "asyncio.Future[None]") -> None:
         if not waiter.done():
-            waiter.set_exception(ConnectionFailure("ReadTimeout", "the server is silent"))
+            waiter.set_exception(TransportFailure("ReadTimeout", "the server is silent"))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _fail(self, failure: ConnectionFailure) -> None:
+    def _fail(self, failure: TransportFailure) -> None:
         self.closed = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(failure)
 
-    def _cut_short(self) -> ConnectionFailure:
+    def _cut_short(self) -> TransportFailure:
         return self._broken("RemoteProtocolError", _CUT_SHORT)
 
 
 async def dial(
     host: str, port: int, context: ssl.SSLContext | None, name: str
 ) -> AsyncioConnection:
-    """Open a connection; raises `ConnectionFailure`. `name` is that of the server in TLS."""
+    """Open a connection; raises `TransportFailure`. `name` is that of the server in TLS."""
     tls: dict[str, Any] = {"ssl": context, "server_hostname": name} if context else {}
     try:
         connected = await _connected(host, port)

@@ -6,7 +6,10 @@ subclasses: `asyncio_connection` on asyncio and uvloop, `anyio_connection` on ev
 
 import errno
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator
+
+import anyio
+from anyio.lowlevel import checkpoint
 
 from amplify_federation._http.parser import H11Parser, Head, ParseError, Parser, parser_class
 
@@ -14,8 +17,8 @@ READ_SIZE = 65_536  # bytes read at once
 _PROTOCOL_ERROR = "RemoteProtocolError"  # httpx's class
 
 
-class ConnectionFailure(Exception):  # noqa: N818  # the transport raises httpx's error for it
-    """A connection could not be made or broke; `kind` names httpx's class for it.
+class TransportFailure(Exception):  # noqa: N818  # the transport raises httpx's error for it
+    """A request failed; `kind` names httpx's class for it.
 
     `detail` says why without the request. `stale`: a connection that was used before ended before
     the first byte of an answer. `no_descriptor`: the process has no file descriptor left.
@@ -31,6 +34,20 @@ class ConnectionFailure(Exception):  # noqa: N818  # the transport raises httpx'
         self.no_descriptor = no_descriptor
 
 
+class SerializedRequest:
+    """A request as it is sent; its bytes are not shown, since they may hold a token."""
+
+    __slots__ = ("body", "data", "method")
+
+    def __init__(self, method: str, data: bytes, body: AsyncGenerator[bytes] | None = None) -> None:
+        self.method = method
+        self.data = data
+        self.body = body  # the part that comes in pieces
+
+    def __repr__(self) -> str:
+        return f"<SerializedRequest {self.method}>"
+
+
 class HttpConnection(ABC):
     """One open connection, which carries one exchange at a time."""
 
@@ -43,27 +60,24 @@ class HttpConnection(ABC):
 
     async def request(
         self,
-        method: str,
-        data: bytes,
-        body: AsyncIterable[bytes] | None,
+        request: SerializedRequest,
         *,
         read_timeout: float | None,
         write_timeout: float | None,
     ) -> Head:
-        """Send a request, whose body may come in pieces; return the head of the answer.
+        """Send a request; return the head of the answer.
 
-        Raises `ConnectionFailure`. The connection is closed then, and when this is cancelled.
+        Raises `TransportFailure`. The connection is closed then, and when this is cancelled.
         """
-        self._parser = H11Parser() if method == "HEAD" else self._own_parser
-        self._parser.begin(method)
+        self._parser = H11Parser() if request.method == "HEAD" else self._own_parser
+        self._parser.begin(request.method)
         self._heard = False
         try:
-            sent = await self._send(data, write_timeout)
-            del data  # not needed while the answer is awaited, and it may hold a token
-            if body is not None and sent:
-                async for piece in body:
-                    if not await self._send(piece, write_timeout):
-                        break
+            sent = await self._send(request.data, write_timeout)
+            if request.body is not None and sent:
+                sent = await self._send_body(request.body, write_timeout)
+            if not sent:
+                self._parser.reusable = False  # the next request would be read as the rest of this
             while self._parser.head is None:
                 await self._receive(read_timeout)
         except BaseException:
@@ -74,7 +88,7 @@ class HttpConnection(ABC):
     async def more(self, read_timeout: float | None) -> list[bytes]:
         """Return the part of the body that has arrived since, an empty list at its end.
 
-        Raises `ConnectionFailure`. The connection is closed then, and when this is cancelled.
+        Raises `TransportFailure`. The connection is closed then, and when this is cancelled.
         """
         parser = self._parser
         try:
@@ -100,6 +114,17 @@ class HttpConnection(ABC):
             self.close()
         return chunks
 
+    async def _send_body(self, body: AsyncGenerator[bytes], seconds: float | None) -> bool:
+        try:
+            async for piece in body:
+                if not await self._send(piece, seconds):
+                    return False
+                await checkpoint()  # a body that never waits would keep the loop from reading
+        finally:
+            with anyio.CancelScope(shield=True):
+                await body.aclose()
+        return True
+
     @abstractmethod
     def usable(self) -> bool:
         """Tell whether nothing has arrived since the last answer, and the server has not closed."""
@@ -117,26 +142,26 @@ class HttpConnection(ABC):
         """Wait until something has arrived and been parsed, for so many seconds at most."""
 
     def _feed(self, data: memoryview) -> None:
-        """Parse what arrived; raises `ConnectionFailure`."""
+        """Parse what arrived; raises `TransportFailure`."""
         self._heard = True
         try:
             self._parser.feed(data)
         except ParseError as error:
-            raise ConnectionFailure(_PROTOCOL_ERROR, str(error)) from None
+            raise TransportFailure(_PROTOCOL_ERROR, str(error)) from None
 
     def _feed_end(self) -> None:
-        """Take the end of the stream; raises `ConnectionFailure` unless that ends the answer."""
+        """Take the end of the stream; raises `TransportFailure` unless that ends the answer."""
         try:
             self._parser.end()
         except ParseError as error:
             raise self._broken(_PROTOCOL_ERROR, str(error)) from None
 
-    def _broken(self, kind: str, detail: str) -> ConnectionFailure:
+    def _broken(self, kind: str, detail: str) -> TransportFailure:
         """Return the failure of a connection that was open."""
-        return ConnectionFailure(kind, detail, stale=self._used and not self._heard)
+        return TransportFailure(kind, detail, stale=self._used and not self._heard)
 
 
-def dialling_failure(error: BaseException) -> ConnectionFailure:
+def dialling_failure(error: BaseException) -> TransportFailure:
     """Return the failure of a connection that could not be made; it says no more than the cause."""
     several: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # one for each address
     error = several[0] if several else error
@@ -147,6 +172,6 @@ def dialling_failure(error: BaseException) -> ConnectionFailure:
         or (str(error) if isinstance(error, OSError) else "the host name is not one")
         or type(error).__name__
     )
-    return ConnectionFailure(
+    return TransportFailure(
         "ConnectError", detail, no_descriptor=number in {errno.EMFILE, errno.ENFILE}
     )

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
-from amplify_federation._http.connection import ConnectionFailure
+from amplify_federation._http.connection import TransportFailure
 from amplify_federation._http.descriptors import within_descriptors
 
 MAX_OPEN = 256  # connections
@@ -88,7 +88,7 @@ class Pool(Generic[C]):
     ) -> C:
         """Dial a new connection, or wait for one that is given back; timeouts in seconds.
 
-        Raises `ConnectionFailure`.
+        Raises `TransportFailure`.
         """
         connection: C | None = None
         if self._has_room():
@@ -144,7 +144,7 @@ class Pool(Generic[C]):
         connection = None
         try:
             connection = await self._dial(connect_timeout)
-        except ConnectionFailure as failure:
+        except TransportFailure as failure:
             if not failure.no_descriptor or self._open == 1:
                 raise
             self._limit = self._open - 1
@@ -171,7 +171,7 @@ class Pool(Generic[C]):
             return waiter.connection
         self._leave(waiter)
         kind, detail = "PoolTimeout", f"all connections were in use for {seconds:g} s"
-        raise ConnectionFailure(kind, detail)
+        raise TransportFailure(kind, detail)
 
     def _leave(self, waiter: _Waiter[C]) -> None:
         if not waiter.called.is_set():

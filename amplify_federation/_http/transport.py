@@ -5,7 +5,7 @@ which of httpx's exceptions a failure becomes.
 """
 
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +13,7 @@ import httpx
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 from amplify_federation._async.loop_guard import is_asyncio
-from amplify_federation._http.connection import ConnectionFailure
+from amplify_federation._http.connection import SerializedRequest, TransportFailure
 from amplify_federation._http.pool import Pool
 
 if TYPE_CHECKING:
@@ -67,20 +67,23 @@ class LeanTransport(httpx.AsyncBaseTransport):
         pool = self._pools.get((url.scheme, url.host, url.port, name))
         if pool is None:
             pool = self._pool_for(request, name)
-        data, body = _serialized(request)
-        timeouts: dict[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
+        error: BaseException
         try:
-            try:
-                return await self._exchange(pool, request, data, body, timeouts)
-            finally:
-                if body is not None:  # it may not be at its end: the server answered early
-                    await _closed(body)
-        except ConnectionFailure as failure:
+            return await self._exchange(pool, request)
+        except TransportFailure as failure:
             if failure.kind == "ReadTimeout":
                 pool.close_idle()
             error = _httpx_error(failure, request)
-        del data, body
-        raise error
+        except BaseException as other:
+            if isinstance(other, Exception) and not isinstance(request.stream, httpx.ByteStream):
+                raise  # of the caller's stream, whose traceback is wanted
+            error = other
+        try:
+            # Without the frames so far, which bind the bytes of the request.
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None)
+        finally:
+            del error  # a frame and the exception in it would keep each other alive
 
     async def aclose(self) -> None:
         """Close idle connections now, and those in use once their answers are read."""
@@ -89,29 +92,24 @@ class LeanTransport(httpx.AsyncBaseTransport):
         await cancel_shielded_checkpoint()  # the loop closes sockets on its next turn
 
     async def _exchange(
-        self,
-        pool: "Pool[AnyConnection]",
-        request: httpx.Request,
-        data: bytes,
-        body: AsyncIterable[bytes] | None,
-        timeouts: dict[str, float | None],
+        self, pool: "Pool[AnyConnection]", request: httpx.Request
     ) -> httpx.Response:
+        serialized = _serialized(request)
+        timeouts: dict[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
         waits = timeouts.get("connect"), timeouts.get("pool")
         connection = pool.idle() or await pool.fresh(*waits)
-        repeatable = body is None and (
+        repeatable = serialized.body is None and (
             request.method in _IDEMPOTENT or REPEATABLE in request.extensions
         )
         repeats = 0
         while True:
             try:
                 head = await connection.request(
-                    request.method,
-                    data,
-                    body,
+                    serialized,
                     read_timeout=timeouts.get("read"),
                     write_timeout=timeouts.get("write"),
                 )
-            except ConnectionFailure as failure:
+            except TransportFailure as failure:
                 pool.give_back(connection)
                 if not failure.stale or not repeatable or repeats == MAX_REPEATS:
                     raise
@@ -152,7 +150,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
             with anyio.move_on_after(seconds):
                 return await _dial_of_the_loop()(host, port, context, name or host)
             kind, detail = "ConnectTimeout", "the server is silent"
-            raise ConnectionFailure(kind, detail)
+            raise TransportFailure(kind, detail)
 
         pool = self._pools[url.scheme, url.host, url.port, name] = Pool(dial)
         return pool
@@ -184,7 +182,7 @@ class _Body(httpx.AsyncByteStream):
         while (connection := self._connection) is not None:
             try:
                 chunks = await connection.more(self._timeout)
-            except ConnectionFailure as failure:
+            except TransportFailure as failure:
                 error = _httpx_error(failure, self._request)
             else:
                 if connection.complete:
@@ -209,16 +207,18 @@ class _Body(httpx.AsyncByteStream):
 
 
 _NO_TIMEOUTS: dict[str, float | None] = {}
+_LOCAL_ERROR = "LocalProtocolError"  # httpx's class
 
 
-def _serialized(request: httpx.Request) -> tuple[bytes, AsyncIterable[bytes] | None]:
-    """Return the bytes of a request, and the part of its body that is streamed, if any."""
-    if request.method == "CONNECT":
-        message = "There are no tunnels here."
-        raise httpx.UnsupportedProtocol(message, request=request)
+def _serialized(request: httpx.Request) -> SerializedRequest:
+    """Return a request as it is sent; raises `TransportFailure` if it cannot be."""
+    method = request.method
+    if method == "CONNECT":
+        kind, detail = "UnsupportedProtocol", "There are no tunnels here."
+        raise TransportFailure(kind, detail)
     pairs = request.headers.raw
     target: bytes = request.extensions.get("target") or request.url.raw_path
-    parts = [request.method.encode("ascii"), b" ", target, b" HTTP/1.1\r\n"]
+    parts = [method.encode("ascii"), b" ", target, b" HTTP/1.1\r\n"]
     declared: bytes | None = None
     chunked = False
     for name, value in pairs:
@@ -231,34 +231,32 @@ def _serialized(request: httpx.Request) -> tuple[bytes, AsyncIterable[bytes] | N
     head = b"".join(parts)
     lines = len(pairs) + 1
     if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\x00" in head:
-        message = "A header has characters that no header has."
-        raise httpx.LocalProtocolError(message, request=request)
+        kind, detail = _LOCAL_ERROR, "A header has characters that no header has."
+        raise TransportFailure(kind, detail)
     if isinstance(request.stream, httpx.ByteStream) and not chunked:
         body = b"".join(request.stream)
         if declared != b"%d" % len(body) and (body or declared is not None):
             # Bytes beyond the declared length would be read as the next request.
-            raise _false_length(request)
-        return b"".join((head, b"\r\n", body)), None
-    return head + b"\r\n", _framed(request, declared, chunked=chunked)
+            raise _false_length()
+        return SerializedRequest(method, b"".join((head, b"\r\n", body)))
+    return SerializedRequest(
+        method, head + b"\r\n", _framed(request.stream, declared, chunked=chunked)
+    )
 
 
-def _framed(
-    request: httpx.Request, declared: bytes | None, *, chunked: bool
-) -> AsyncIterator[bytes]:
-    stream = request.stream
+def _framed(stream: object, declared: bytes | None, *, chunked: bool) -> AsyncGenerator[bytes]:
     if not isinstance(stream, AsyncIterable):
-        message = "The body must be bytes or an asynchronous stream."
-        raise httpx.LocalProtocolError(message, request=request)
+        kind, detail = _LOCAL_ERROR, "The body must be bytes or an asynchronous stream."
+        raise TransportFailure(kind, detail)
     if chunked and declared is None:
         return _chunked(stream)
     if chunked or declared is None or not declared.isdigit():
-        raise _false_length(request)
-    return _measured(stream, int(declared), request)
+        raise _false_length()
+    return _measured(stream, int(declared))
 
 
-def _false_length(request: httpx.Request) -> httpx.LocalProtocolError:
-    message = "The body is not as long as its headers say."
-    return httpx.LocalProtocolError(message, request=request)
+def _false_length() -> TransportFailure:
+    return TransportFailure(_LOCAL_ERROR, "The body is not as long as its headers say.")
 
 
 async def _closed(pieces: AsyncIterable[bytes]) -> None:
@@ -269,9 +267,7 @@ async def _closed(pieces: AsyncIterable[bytes]) -> None:
             await close()
 
 
-async def _measured(
-    stream: AsyncIterable[bytes], length: int, request: httpx.Request
-) -> AsyncIterator[bytes]:
+async def _measured(stream: AsyncIterable[bytes], length: int) -> AsyncGenerator[bytes]:
     pieces = aiter(stream)
     try:
         async for piece in pieces:
@@ -282,10 +278,10 @@ async def _measured(
     finally:
         await _closed(pieces)
     if length:
-        raise _false_length(request)
+        raise _false_length()
 
 
-async def _chunked(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def _chunked(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
     pieces = aiter(stream)
     try:
         async for piece in pieces:
@@ -296,7 +292,7 @@ async def _chunked(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-def _httpx_error(failure: ConnectionFailure, request: httpx.Request) -> httpx.TransportError:
+def _httpx_error(failure: TransportFailure, request: httpx.Request) -> httpx.TransportError:
     kind: type[httpx.TransportError] = getattr(httpx, failure.kind)
     return kind(f"{failure.detail}", request=request)
 

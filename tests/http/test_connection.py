@@ -6,8 +6,9 @@ import anyio
 import pytest
 
 from amplify_federation._http.connection import (
-    ConnectionFailure,
     HttpConnection,
+    SerializedRequest,
+    TransportFailure,
     dialling_failure,
 )
 
@@ -49,18 +50,13 @@ class ScriptedConnection(HttpConnection):
 
 
 async def ask(connection, method="POST", body=None):
-    return await connection.request(method, b"head", body, read_timeout=None, write_timeout=None)
+    request = SerializedRequest(method, b"head", body)
+    return await connection.request(request, read_timeout=None, write_timeout=None)
 
 
-class Pieces:
-    def __init__(self):
-        self.left = [b"one", b"two", b"three"]
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        return self.left.pop(0)
+async def pieces():
+    for piece in (b"one", b"two", b"three"):
+        yield piece
 
 
 async def test_an_answer_is_read_as_it_arrives_and_the_connection_serves_again():
@@ -77,8 +73,11 @@ async def test_an_answer_is_read_as_it_arrives_and_the_connection_serves_again()
 
 async def test_a_body_in_pieces_is_sent_until_that_is_of_no_use():
     connection = ScriptedConnection(OK, sends=3)
-    await ask(connection, body=Pieces())
+    await ask(connection, body=pieces())
     assert connection.sent == [b"head", b"one", b"two"]
+    await connection.more(None)
+    connection.finish()
+    assert connection.closed  # the next request would be read as the third piece
 
 
 async def test_a_connection_whose_answer_ends_it_is_closed():
@@ -92,21 +91,21 @@ async def test_a_connection_whose_answer_ends_it_is_closed():
 
 async def test_only_a_connection_used_before_that_ends_in_silence_is_stale():
     connection = ScriptedConnection(END)
-    with pytest.raises(ConnectionFailure, match="before the answer was whole") as caught:
+    with pytest.raises(TransportFailure, match="before the answer was whole") as caught:
         await ask(connection)
     assert not caught.value.stale
     for rest, stale in ((b"", True), (b"HTTP/1.1", False)):
         connection = ScriptedConnection(OK, *([rest] if rest else []), END)
         await ask(connection)
         connection.finish()
-        with pytest.raises(ConnectionFailure) as caught:
+        with pytest.raises(TransportFailure) as caught:
             await ask(connection)
         assert (caught.value.stale, connection.closed) == (stale, True)
 
 
 async def test_what_is_no_answer_closes_the_connection():
     connection = ScriptedConnection(b"no HTTP\r\n\r\n")
-    with pytest.raises(ConnectionFailure) as caught:
+    with pytest.raises(TransportFailure) as caught:
         await ask(connection)
     assert (caught.value.kind, connection.closed) == ("RemoteProtocolError", True)
 

@@ -5,7 +5,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from amplify_federation._http import pool as pool_module
-from amplify_federation._http.connection import ConnectionFailure
+from amplify_federation._http.connection import TransportFailure
 from amplify_federation._http.pool import Pool
 from tests.concurrency import PATIENCE
 
@@ -31,7 +31,7 @@ class Dialler:
         self.connections: list[FakeConnection] = []
         self.calls = 0
         self.waiting = 0
-        self.failures: list[ConnectionFailure] = []
+        self.failures: list[TransportFailure] = []
         self.gate = anyio.Event()
         self.gate.set()
 
@@ -157,7 +157,7 @@ async def test_a_connection_is_looked_at_again_when_its_turn_in_line_comes(narro
 async def test_waiting_in_line_has_an_end_of_its_own(narrow, dialler):
     pool = Pool(dialler)
     first, _ = await take(pool), await take(pool)
-    with pytest.raises(ConnectionFailure) as caught:
+    with pytest.raises(TransportFailure) as caught:
         await pool.fresh(pool_timeout=0)
     assert caught.value.kind == "PoolTimeout"
     pool.give_back(first)
@@ -179,14 +179,14 @@ async def test_few_dial_at_once_and_the_others_follow(narrow, dialler):
 async def test_a_failed_dial_lets_the_next_in_line_dial(narrow, dialler):
     pool = Pool(dialler)
     dialler.gate = anyio.Event()
-    dialler.failures = [ConnectionFailure("ConnectError", "refused")]
+    dialler.failures = [TransportFailure("ConnectError", "refused")]
     outcomes = []
     async with anyio.create_task_group() as group:
 
         async def hold():
             try:
                 outcomes.append(await take(pool))
-            except ConnectionFailure as error:
+            except TransportFailure as error:
                 outcomes.append(error.kind)
 
         group.start_soon(hold)
@@ -250,7 +250,7 @@ async def test_a_cancelled_dial_frees_its_room(narrow, dialler):
 
 async def test_without_descriptors_callers_share_the_open_connections(pool, dialler):
     connection = await take(pool)
-    no_descriptor = ConnectionFailure("ConnectError", "Too many open files", no_descriptor=True)
+    no_descriptor = TransportFailure("ConnectError", "Too many open files", no_descriptor=True)
     dialler.failures = [no_descriptor, no_descriptor]
     shared = []
     async with anyio.create_task_group() as group:
@@ -268,10 +268,8 @@ async def test_without_descriptors_callers_share_the_open_connections(pool, dial
 
 
 async def test_without_descriptors_and_connections_the_caller_hears_it(pool, dialler):
-    dialler.failures = [
-        ConnectionFailure("ConnectError", "Too many open files", no_descriptor=True)
-    ]
-    with pytest.raises(ConnectionFailure, match="Too many open files"):
+    dialler.failures = [TransportFailure("ConnectError", "Too many open files", no_descriptor=True)]
+    with pytest.raises(TransportFailure, match="Too many open files"):
         await take(pool)
     assert await take(pool) is dialler.connections[0]
 

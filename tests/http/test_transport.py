@@ -19,11 +19,12 @@ from cryptography.x509.oid import NameOID
 from amplify_federation._http import asyncio_connection
 from amplify_federation._http import pool as pool_module
 from amplify_federation._http import transport as transport_module
-from amplify_federation._http.connection import ConnectionFailure
+from amplify_federation._http.connection import TransportFailure
 from amplify_federation._http.transport import REPEATABLE
 from amplify_federation.transport import LeanTransport
 from tests.concurrency import PATIENCE
 from tests.fire.authority import Authority, key_usage
+from tests.fire.secrecy import leaks_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CANARY = b"the-token-that-nobody-may-see"
@@ -230,6 +231,56 @@ async def test_an_early_answer_to_a_request_not_read_is_taken(serve, open_caller
         assert (await post(caller, b"x" * 9_000_000)).status_code == 413
 
 
+class Endless(httpx.AsyncByteStream):
+    """A body without an end."""
+
+    def __init__(self, piece, pause=None):
+        self.piece = piece
+        self.pause = pause
+
+    def request(self, url):
+        """Return a request with it; httpx does not close what it is given as `content`."""
+        headers = {"Host": "server.test", "Transfer-Encoding": "chunked", "Token": CANARY}
+        return httpx.Request("POST", url, headers=headers, stream=self)
+
+    async def __aiter__(self):
+        while True:
+            yield self.piece
+            if self.pause is not None:
+                await anyio.sleep(self.pause)
+
+
+EARLY = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Endless(b"x"),
+        Endless(b"x", pause=0.001),
+        Endless(b"x" * 65_536),
+    ],
+    ids=["small", "slow", "large"],
+)
+@pytest.mark.parametrize("secure", [True, False], ids=["TLS", "plain"])
+async def test_an_early_answer_ends_a_body_without_end(serve, open_caller, authority, body, secure):
+    def early(peer):
+        peer.connection.recv(1_000)
+        peer.send(EARLY)
+        if not secure:
+            peer.connection.shutdown(socket.SHUT_WR)
+        peer.wait_for_close()
+
+    context, tls = (trusting(authority), server_context(authority)) if secure else (None, None)
+    server = serve(early, answering, tls=tls)
+    async with open_caller(server.url.replace("127.0.0.1", "localhost"), context) as caller:
+        with anyio.fail_after(10):
+            assert (await caller._client.send(body.request(caller._url))).status_code == 413
+        # The server would read a second request on this connection as the rest of the first.
+        assert (await post(caller)).status_code == 200
+    assert server.accepted == 2
+
+
 async def test_a_cancelled_call_ends_its_connection_and_no_other(serve, open_caller):
     asked, hung_up = threading.Event(), threading.Event()
 
@@ -248,6 +299,46 @@ async def test_a_cancelled_call_ends_its_connection_and_no_other(serve, open_cal
         assert await anyio.to_thread.run_sync(hung_up.wait, PATIENCE)
         assert (await post(caller)).status_code == 200
         assert "1 open, 1 idle" in repr(caller.transport)
+
+
+def hearing_none(peer):
+    peer.wait(10)
+
+
+def request_with(body):
+    return lambda url: httpx.Request("POST", url, headers={"Token": CANARY}, content=body)
+
+
+@pytest.mark.parametrize(
+    ("script", "make"),
+    [
+        (lambda peer: peer.wait_for_close(), request_with(CANARY)),
+        (hearing_none, request_with(CANARY * 300_000)),
+        (hearing_none, Endless(CANARY * 3_000).request),
+    ],
+    ids=["while the answer is awaited", "while it is sent", "while its stream is sent"],
+)
+async def test_a_cancelled_call_shows_nothing_of_its_request(serve, open_caller, script, make):
+    async with open_caller(serve(script).url) as caller:
+        request = make(caller._url)
+        with anyio.move_on_after(0.1):
+            with pytest.raises(anyio.get_cancelled_exc_class()) as caught:
+                await caller.transport.handle_async_request(request)
+            assert leaks_of(caught.value, (CANARY.decode(),)) == []
+            raise caught.value
+
+
+async def test_an_error_of_a_streamed_body_is_its_own(serve, open_caller):
+    async def broken():
+        yield b"a piece"
+        raise ValueError("of the application")
+
+    async with open_caller(serve(lambda peer: peer.wait_for_close()).url) as caller:
+        with pytest.raises(ValueError, match="of the application") as caught:
+            await caller.post({"Token": CANARY}, broken())
+        assert caught.traceback[-1].name == "broken"
+        assert leaks_of(caught.value, (CANARY.decode(),)) == []
+        assert "0 open" in repr(caller.transport)
 
 
 async def test_a_refused_connection_names_the_host_and_not_the_request(open_caller):
@@ -443,7 +534,7 @@ async def test_a_host_is_looked_up_under_the_name_that_its_request_bears(open_ca
         async def dial(host, *_):
             dialled.append(host)
             kind, detail = "ConnectError", "not tried"
-            raise ConnectionFailure(kind, detail)
+            raise TransportFailure(kind, detail)
 
         return dial
 
@@ -488,18 +579,20 @@ def authority(tmp_path_factory):
     return make_authority(tmp_path_factory.mktemp("tls"))
 
 
+def trusting(authority):
+    context = ssl.create_default_context(cafile=authority["ca"])
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def server_context(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority["cert"], authority["key"])
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
+
+
 class TestTls:
-    def trusting(self, authority):
-        context = ssl.create_default_context(cafile=authority["ca"])
-        context.set_alpn_protocols(["http/1.1"])
-        return context
-
-    def context(self, authority):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(authority["cert"], authority["key"])
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        return context
-
     async def test_calls_go_over_tls_and_keep_the_connection(self, serve, open_caller, authority):
         protocols = []
 
@@ -507,9 +600,9 @@ class TestTls:
             protocols.append(peer.connection.selected_alpn_protocol())
             answering(peer)
 
-        server = serve(script, tls=self.context(authority))
+        server = serve(script, tls=server_context(authority))
         url = f"https://localhost:{server.port}"
-        async with open_caller(url, self.trusting(authority)) as caller:
+        async with open_caller(url, trusting(authority)) as caller:
             for _ in range(3):
                 assert (await post(caller, b"x" * 200_000)).status_code == 200
         assert server.accepted == 1
@@ -519,7 +612,7 @@ class TestTls:
         self, serve, open_caller, authority
     ):
         seen = []
-        server = serve(lambda peer: seen.append(peer.request()), tls=self.context(authority))
+        server = serve(lambda peer: seen.append(peer.request()), tls=server_context(authority))
         async with open_caller(
             f"https://localhost:{server.port}", ssl.create_default_context()
         ) as caller:
@@ -529,16 +622,16 @@ class TestTls:
         assert not any(seen)
 
     async def test_a_certificate_for_another_host_is_refused(self, serve, open_caller, authority):
-        server = serve(answering, tls=self.context(authority))
+        server = serve(answering, tls=server_context(authority))
         url = f"https://127.0.0.1:{server.port}"
-        async with open_caller(url, self.trusting(authority)) as caller:
+        async with open_caller(url, trusting(authority)) as caller:
             error = await failure_of(caller)
         assert type(error) is httpx.ConnectError
 
     async def test_a_server_without_tls_is_a_network_error(self, serve, open_caller, authority):
         server = serve(lambda peer: peer.send(b"HTTP/1.1 400 Bad\r\n\r\n"))
         url = f"https://localhost:{server.port}"
-        async with open_caller(url, self.trusting(authority)) as caller:
+        async with open_caller(url, trusting(authority)) as caller:
             assert type(await failure_of(caller)) is httpx.ConnectError
 
     async def test_an_answer_that_nobody_asked_for_is_nobodys(self, serve, open_caller, authority):
@@ -547,9 +640,9 @@ class TestTls:
             peer.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
             peer.wait_for_close()
 
-        server = serve(forging, answering, tls=self.context(authority))
+        server = serve(forging, answering, tls=server_context(authority))
         url = f"https://localhost:{server.port}"
-        async with open_caller(url, self.trusting(authority)) as caller:
+        async with open_caller(url, trusting(authority)) as caller:
             for _ in range(2):
                 assert (await post(caller)).content == b"{}"
         assert server.accepted == 2
@@ -569,10 +662,10 @@ class TestTls:
             peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
             peer.wait_for_close()
 
-        server = serve(forging, answering, tls=self.context(authority))
+        server = serve(forging, answering, tls=server_context(authority))
         url = f"https://localhost:{server.port}"
         contents = []
-        async with open_caller(url, self.trusting(authority)) as caller:
+        async with open_caller(url, trusting(authority)) as caller:
 
             async def call():
                 contents.append((await post(caller)).content)
@@ -595,9 +688,9 @@ class TestTls:
             sent.set()
             peer.wait_for_close()
 
-        server = serve(forging, answering, tls=self.context(authority))
+        server = serve(forging, answering, tls=server_context(authority))
         url = f"https://localhost:{server.port}"
-        async with open_caller(url, self.trusting(authority)) as caller:
+        async with open_caller(url, trusting(authority)) as caller:
             assert (await post(caller)).content == b"{}"
             assert await anyio.to_thread.run_sync(sent.wait, PATIENCE)
             assert (await post(caller)).content == b"{}"
@@ -614,7 +707,7 @@ class TestTls:
 
         server = serve(silent)
         url = f"https://localhost:{server.port}"
-        async with open_caller(url, self.trusting(authority)) as caller:
+        async with open_caller(url, trusting(authority)) as caller:
             async with anyio.create_task_group() as group:
                 group.start_soon(caller.post, {}, b"{}")
                 assert await anyio.to_thread.run_sync(met.wait, PATIENCE)
