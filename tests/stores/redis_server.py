@@ -28,7 +28,7 @@ needs_redis = pytest.mark.skipif(
 
 # Below those that a system gives to connections, which could take a port before the server does. A
 # cluster's node listens 10,000 ports further up, too.
-_PORTS = range(11_000, 22_000)
+_PORTS = range(11_000, 21_000)
 
 
 def free_port() -> int:
