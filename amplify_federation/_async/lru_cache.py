@@ -10,14 +10,14 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-_KEPT: Final = 256
+_SIZE: Final = 256
 
 
 class LruCache(Generic[T]):
     """Remembers the values of the names used last."""
 
-    def __init__(self, kept: int = _KEPT) -> None:
-        self._kept = kept
+    def __init__(self, size: int = _SIZE) -> None:
+        self._size = size
         self._values: OrderedDict[str, T] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -36,7 +36,7 @@ class LruCache(Generic[T]):
         self._values[name] = value
         with suppress(KeyError):
             self._values.move_to_end(name)
-            if len(self._values) > self._kept:
+            if len(self._values) > self._size:
                 self._values.popitem(last=False)
 
     def drop(self, name: str) -> None:

@@ -22,7 +22,7 @@ from amplify_federation._crypto.kdf import (
 from amplify_federation._crypto.keys import KEY_SIZE, MasterKey, SealingKey
 from amplify_federation.errors import ConfigurationError, SessionKeyError
 
-_KEPT: Final = 16  # derived keys; a folder has one salt, a rotation or a merger some more
+_CACHED: Final = 16  # derived keys; a folder has one salt, a rotation or a merger some more
 
 
 class PassphraseKey:
@@ -46,7 +46,7 @@ class PassphraseKey:
         self._passphrase = MasterKey(passphrase.encode(errors="surrogatepass"))
         self._preferred = ARGON2ID
         self._sealing: Derivation | None = None
-        self._derived: LruCache[MasterKey] = LruCache(_KEPT)
+        self._derived: LruCache[MasterKey] = LruCache(_CACHED)
         self._lock = Lock()
         self._lock_owner = os.getpid()
 

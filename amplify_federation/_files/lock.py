@@ -170,11 +170,9 @@ def _log_wait(path: AnyPath, seconds: float) -> None:
 
 def _pauses() -> Generator[float]:
     """Yield the pauses between tries: random, else the longest waiter would lose most often."""
-    from random import uniform  # noqa: PLC0415 - 0.6 % of a restart, which waits for no lock
-
     pause = _FIRST_PAUSE
     while True:
-        yield pause * uniform(0.5, 1)  # noqa: S311 - no secret depends on it
+        yield pause * (0.5 + os.urandom(1)[0] / 510)  # from one half to the whole
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 

@@ -1,1 +1,1 @@
-"""What keeps a session: bytes by name, with a version."""
+"""Stores of sessions: bytes by name, with a version."""

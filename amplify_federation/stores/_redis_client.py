@@ -39,8 +39,8 @@ class RedisClient:
         self._url = url
         _check_installed()
         self._clients: _Clients | None = None
-        self._home = LoopGuard("RedisStore")
-        self._places: anyio.Semaphore | None = None
+        self._loop_guard = LoopGuard("RedisStore")
+        self._connections: anyio.Semaphore | None = None
 
     @property
     def place(self) -> str:
@@ -78,7 +78,7 @@ class RedisClient:
         meaning = Meaning(f"no answer within {DEADLINE * 1000:.0f} ms")
         with anyio.move_on_after(DEADLINE):
             try:
-                async with self._free_place():
+                async with self._free_connection():
                     return await work()
             except Exception as error:  # noqa: BLE001  # redis-py raises its own tree and beyond it
                 meaning = meaning_of(error) or meaning
@@ -88,11 +88,11 @@ class RedisClient:
         failure.retryable = meaning.passes
         raise failure
 
-    def _free_place(self) -> anyio.Semaphore:
+    def _free_connection(self) -> anyio.Semaphore:
         # Of redis-py's clients only that of one server can make commands wait for a connection.
-        if self._places is None:
-            self._places = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
-        return self._places
+        if self._connections is None:
+            self._connections = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
+        return self._connections
 
     def _present_client(self) -> Any:  # noqa: ANN401  # redis-py's clients share no type that fits
         if self._clients is None:
@@ -100,7 +100,7 @@ class RedisClient:
                 message = "RedisStore works under asyncio alone, as redis-py does; trio has none."
                 raise ConfigurationError(message)
             self._clients = self._made()
-        self._home.check()
+        self._loop_guard.check()
         return self._clients.serving
 
     def _made(self) -> "_Clients":

@@ -44,13 +44,13 @@ class Machine:
     def __init__(self, home):
         import httpx  # noqa: PLC0415  # only here
 
-        self.loop_guard = home
+        self.home = home
         self.fake = FakeCognito()
         self.pool_id = self.fake.create_identity_pool()
         self.client = httpx.AsyncClient(transport=self.fake.transport)
 
     def auth(self, key=None, **arguments):
-        store = EncryptedFileStore(self.loop_guard, key=key)
+        store = EncryptedFileStore(self.home, key=key)
         return FederatedAuth(self.pool_id, store=store, http_client=self.client, **arguments)
 
     async def federate(self, key=None, **arguments):

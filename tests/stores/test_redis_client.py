@@ -1,9 +1,7 @@
 """The client of a Redis: each kind of server is served, and one that is away is told at once."""
 
-import re
 import socket
 import time
-from contextlib import suppress
 
 import anyio
 import pytest
@@ -118,7 +116,7 @@ async def test_tls_is_spoken_with_sentinels_too(tmp_path):
 
 @needs_redis
 async def test_a_sentinel_that_hangs_costs_part_of_the_deadline(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(_redis_client, "_PATIENCE", 0.1)  # of 20 seconds, for two
+    monkeypatch.setattr(_redis_client, "_PATIENCE", 0.2)  # of 20 seconds, for two
     with socket.create_server(("127.0.0.1", 0)) as silent, sentinel_of(tmp_path, server) as other:
         first = f"127.0.0.1:{silent.getsockname()[1]}"
         url = f"redis+sentinel://{first},127.0.0.1:{other.port}/game"
@@ -160,15 +158,15 @@ async def test_redis_that_hangs_is_told_at_once_in_each_call(store, server):
 @needs_redis
 async def test_a_command_is_never_sent_twice(store, server):
     await store.read("a")
-    before = _calls_of("get", server)
+    before = _reads(server)
     with suspended(server), pytest.raises(StoreUnavailableError):
         await store.read("a")
-    assert _calls_of("get", server) - before <= 1
+    assert _reads(server) - before <= 1
 
 
-def _calls_of(command, *servers):
-    said = "".join(server.ask("INFO", "commandstats") for server in servers)
-    return sum(map(int, re.findall(rf"cmdstat_{re.escape(command)}:calls=(\d+)", said)))
+def _reads(server):
+    said = server.ask("INFO", "commandstats")
+    return int(said.partition("cmdstat_get:calls=")[2].partition(",")[0])
 
 
 @needs_redis
@@ -244,7 +242,7 @@ def test_trio_is_told_to_use_asyncio():
 
 
 @needs_redis
-async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_path, monkeypatch):
+async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_path):
     cluster = RedisCluster(tmp_path, "--cluster-require-full-coverage", "no")
     names = [f"user-{number}" for number in range(30)]
     try:
@@ -265,20 +263,6 @@ async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_
         error = await refused(f"redis://127.0.0.1:{cluster.nodes[0].port}")
         error = error if "cluster" in error.message else await refused(cluster.nodes[1].url)
         assert "redis+cluster://" in error.recovery_suggestion
-        with monkeypatch.context() as patch:
-            patch.setattr(_redis_client, "_PATIENCE", 0.05)  # of 20 seconds
-            async with RedisStore(cluster.url, key=KEY) as store:
-                await store.read("user-0")
-                cluster.nodes[2].suspend()
-                with pytest.raises(StoreUnavailableError):
-                    await store.rotate()
-                before = _calls_of("cluster|slots", *cluster.nodes[:2])
-                with suppress(StoreUnavailableError):
-                    await store.read("user-0")
-                # By then another may have taken over from the one that hangs.
-                assert _calls_of("cluster|slots", *cluster.nodes[:2]) > before
-                cluster.nodes[2].resume()
-        await cluster.ready()
         async with RedisStore(cluster.url, key=KEY) as store:
             await store.read("user-0")
             cluster.nodes[2].kill()
@@ -296,6 +280,18 @@ async def test_a_cluster_of_three_nodes_is_served_and_its_troubles_are_told(tmp_
                 await store.read("user-0")
     finally:
         cluster.stop()
+
+
+async def test_redis_py_gives_up_a_node_of_a_cluster_before_the_deadline_ends_the_command(
+    monkeypatch,
+):
+    given = {}
+    monkeypatch.setattr("redis.asyncio.RedisCluster", lambda **options: given.update(options))
+    with pytest.raises(StoreUnavailableError):
+        await RedisStore("redis+cluster://h", key=KEY).read("a")
+    # Else redis-py would not notice that the node hangs, and not look for the one that took over.
+    assert given["socket_connect_timeout"] < _redis_client.DEADLINE
+    assert given["socket_timeout"] < _redis_client.DEADLINE
 
 
 @needs_redis
