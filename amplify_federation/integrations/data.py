@@ -70,9 +70,9 @@ def s3_file_system(session: LiveSession, **options: Any) -> Any:  # noqa: ANN401
     """Return an `s3fs.S3FileSystem` of this session, for fsspec, pandas, pyarrow, DuckDB, Dask.
 
     Used blocking, it belongs into worker threads; with `asynchronous=True`, into the event loop of
-    the session, where this is called. `options` are those of `S3FileSystem`. It is not put into
-    fsspec's cache of instances, so that no user is given another's. Raises `ModuleNotFoundError` if
-    s3fs is missing.
+    the session, where this is called. `options` are those of `S3FileSystem`; other credentials
+    among them, or in fsspec's configuration, are not used. It is not put into fsspec's cache of
+    instances, so that no user is given another's. Raises `ModuleNotFoundError` if s3fs is missing.
     """
     require("s3fs", _INSTALL)
     import s3fs  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # heavy, and optional  # pyright: ignore[reportMissingTypeStubs,reportMissingImports]
@@ -81,5 +81,7 @@ def s3_file_system(session: LiveSession, **options: Any) -> Any:  # noqa: ANN401
         aiobotocore_session,
     )
 
+    # Given, though they are the defaults: fsspec's configuration (`FSSPEC_S3_KEY`, ...) has others.
+    none: dict[str, Any] = dict.fromkeys(("key", "secret", "token", "username", "password"))
     own: dict[str, Any] = {"session": aiobotocore_session(session), "skip_instance_cache": True}
-    return s3fs.S3FileSystem(**{**options, **own})
+    return s3fs.S3FileSystem(**{**options, **none, "anon": False, **own})

@@ -1,6 +1,7 @@
 """Data tools over S3 by moto: each goes on through a renewal, with the new credentials."""
 
 import itertools
+import pickle
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -207,6 +208,21 @@ async def test_a_blocking_call_in_the_loops_own_thread_is_told_so(live_auth, s3,
         files.cat("bucket/hello.txt")
     assert "worker thread" in caught.value.recovery_suggestion
     assert await in_thread(files.cat, "bucket/hello.txt") == b"hello"  # the advice
+
+
+@pytest.mark.parametrize("others", [{"key": "AKIA", "secret": "of the machine"}, {"anon": True}])
+async def test_s3fs_has_no_credentials_of_fsspec_s_configuration(
+    auth, sign_in, s3, monkeypatch, others
+):
+    config = pytest.importorskip("fsspec.config")
+    pytest.importorskip("s3fs")
+    monkeypatch.setitem(config.conf, "s3", others)
+    result = await sign_in(auth)
+    files = s3_file_system(auth, endpoint_url=s3.url)
+    assert await in_thread(files.cat, "bucket/hello.txt") == b"hello"
+    assert set(s3.signers) == {result.credentials.access_key_id}
+    with pytest.raises(TypeError, match="stays in its process"):  # as Dask would, for a worker
+        pickle.dumps(files)
 
 
 async def test_two_users_have_two_file_systems(auth, sign_in, open_auth):
