@@ -5,6 +5,7 @@ is the same object, which every change in this process replaces; then it asks th
 loop notices changes of other processes, and relies for as long on what it read in the store.
 """
 
+import os
 import threading
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -39,6 +40,7 @@ class ThreadAccess:
         self._session = session
         self._clock = session.settings.clock
         self._token, self._loop_thread = _event_loop()
+        self._process = os.getpid()
         self._known: _Known | None = None
 
     @property
@@ -55,8 +57,9 @@ class ThreadAccess:
         """Return the live credentials, or raise the session's error.
 
         Raises `InvalidStateError` in the event loop's own thread, where the call would wait for
-        itself, after the loop has ended, and if the loop is blocked.
+        itself, in a forked process, after the loop has ended, and if the loop is blocked.
         """
+        self._check_process()
         if self.in_loop_thread:
             message = "A blocking call was made in the event loop's own thread."
             advice = (
@@ -69,12 +72,21 @@ class ThreadAccess:
 
     async def credentials_in_other_loop(self, *, force_refresh: bool = False) -> AWSCredentials:
         """Return the live credentials to a second event loop, which goes on meanwhile."""
+        self._check_process()
         known = None if force_refresh else self._fresh()
         if known is not None:
             return known.credentials
         return await anyio.to_thread.run_sync(
             lambda: self._asked(force_refresh=force_refresh), abandon_on_cancel=True
         )
+
+    def _check_process(self) -> None:
+        """Raise `InvalidStateError` in a forked process, in which the event loop does not run."""
+        if os.getpid() == self._process:
+            return
+        message = "This session's event loop runs in the process that this one was forked from."
+        advice = "Open the session here, over the same store, and make the AWS session of that."
+        raise InvalidStateError(message, recovery_suggestion=advice)
 
     def _fresh(self) -> _Known | None:
         known = self._known

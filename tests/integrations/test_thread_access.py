@@ -1,5 +1,6 @@
 """From any thread to a session that lives in an event loop, without a deadlock."""
 
+import os
 import threading
 
 import anyio
@@ -127,6 +128,31 @@ async def test_a_thread_without_a_loop_is_told_where_to_make_the_session(auth):
     thread.start()
     await in_thread(thread.join)
     assert "event loop" in failures[0].recovery_suggestion
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12's, of threads here
+async def test_a_forked_process_is_told_to_open_its_own(auth, sign_in):
+    await sign_in(auth)
+    credentials = boto.botocore_credentials(auth)
+    await in_thread(credentials.get_frozen_credentials)  # a copy of these is in the child
+
+    def ask():
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                credentials.get_frozen_credentials()
+            except InvalidStateError as error:
+                os.write(writing, error.message.encode())
+            os._exit(0)
+        os.close(writing)
+        with open(reading, encoding="utf-8") as answer:  # noqa: PTH123  # a descriptor
+            text = answer.read()
+        os.waitpid(child, 0)
+        return text
+
+    assert "forked from" in await in_thread(ask)
 
 
 def test_after_the_loop_has_ended_a_signature_says_so(clock):
