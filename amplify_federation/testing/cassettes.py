@@ -6,21 +6,27 @@ This file must not import vcrpy: it only gives the settings that vcrpy asks for.
 import json
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import parse_qsl, urlencode
 
 SECURE = "[secure]"
 _SECRET_MEMBERS = frozenset(
     {
         "AccessKeyId", "SecretKey", "SecretAccessKey", "SessionToken", "Token",
-        "access_token", "id_token", "refresh_token",
+        "access_token", "device_code", "id_token", "refresh_token",
     }
 )  # fmt: skip
+# In forms alone: in JSON, `code` is the code of an error.
+_SECRET_FIELDS = _SECRET_MEMBERS | {
+    "client_secret", "code", "code_verifier", "id_token_hint", "token",
+}  # fmt: skip
 _SECRET_MAPS = frozenset({"Logins"})
 
 
 def cassette_settings() -> dict[str, Any]:
     """Return arguments for `vcr.VCR(...)`, or for the `vcr_config` fixture of pytest-recording.
 
-    Tokens and credentials in bodies, and the `Authorization` header, are recorded as `[secure]`;
+    Tokens, codes and credentials in JSON and forms, and the `Authorization` header, are recorded as
+    `[secure]`;
     the sessions of a replayed cassette hold that word in place of credentials.
     """
     request: Callable[[Any], Any] = _masked_request
@@ -55,8 +61,16 @@ def _masked_body(body: bytes | str) -> bytes:
     try:
         value: Any = json.loads(raw)
     except ValueError:
-        return raw
+        return _masked_form(raw)
     return json.dumps(_masked(value)).encode()
+
+
+def _masked_form(raw: bytes) -> bytes:
+    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+    if _SECRET_FIELDS.isdisjoint(name for name, _ in pairs):
+        return raw
+    masked = [(name, SECURE if name in _SECRET_FIELDS else text) for name, text in pairs]
+    return urlencode(masked, safe="[]", encoding="latin-1").encode()
 
 
 def _masked(value: object) -> Any:  # noqa: ANN401  # JSON

@@ -29,3 +29,22 @@ def test_cassette_holds_neither_token_nor_credentials(tmp_path):
     with httpx.Client() as client, recorder.use_cassette(str(cassette)) as played:
         again = call(client, url, "GetId", IdentityPoolId=pool, Logins=logins)
         assert (again["IdentityId"], played.play_count) == (alice, 1)
+
+
+def test_cassette_of_a_sign_in_holds_no_code_and_no_secret_of_the_client(tmp_path):
+    vcr = pytest.importorskip("vcr", reason="vcrpy is not installed")
+    cassette = tmp_path / "cassette.yaml"
+    fake = FakeCognito()
+    secret = "canary+%&"
+    fake.create_identity_pool({AuthProvider.APPLE: ["web"]})
+    fake.set_up_provider(AuthProvider.APPLE, client_secrets={"web": secret})
+    form = {"grant_type": "refresh_token", "client_id": "web", "client_secret": secret}
+    form |= dict.fromkeys(("code", "code_verifier", "refresh_token", "device_code"), "canary")
+    recorder = vcr.VCR(**cassette_settings())
+    with fake.serve() as url, recorder.use_cassette(str(cassette)), httpx.Client() as client:
+        device = client.post(f"{url}/appleid.apple.com/device_authorization", data=form).json()
+        refused = client.post(f"{url}/appleid.apple.com/token", data=form).json()
+    recorded = cassette.read_text()
+    assert not [one for one in ("canary", device["device_code"]) if one in recorded]
+    assert "grant_type=refresh_token" in recorded
+    assert refused["error"] in recorded
