@@ -183,13 +183,30 @@ async def stored_session(folder):
     return pool_id
 
 
-def test_a_restart_with_good_credentials_loads_no_room_that_it_does_not_need(tmp_path):
+COMMAND = """
+import sys
+from amplify_federation.cli import main
+
+sys.argv = ["amplify-federation", "credentials", "--pool", sys.argv[1], "--store", sys.argv[2]]
+try:
+    main()
+finally:
+    print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "unneeded"), [(RESTART, UNNEEDED), (COMMAND, UNNEEDED | {"pathlib", "shutil"})]
+)
+def test_a_restart_with_good_credentials_loads_nothing_that_it_does_not_need(
+    tmp_path, code, unneeded
+):
     folder = tmp_path / "sessions"
     pool_id = anyio.run(stored_session, folder)
     run = subprocess.run(
-        [sys.executable, "-c", RESTART, pool_id, str(folder)],
+        [sys.executable, "-c", code, pool_id, str(folder)],
         env={**os.environ, "COVERAGE_PROCESS_START": ""},  # coverage loads much itself
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert not set(run.stdout.split()) & UNNEEDED
+    assert not set(run.stdout.split()) & unneeded

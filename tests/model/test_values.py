@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
-from amplify_federation._model.values import AWSCredentials, Secret, as_secret, checked_secret
+from amplify_federation import AuthSettings, IdentityPool, Record
+from amplify_federation._model.auth_session import AuthResult
+from amplify_federation._model.state import SignedOut
+from amplify_federation._model.values import (
+    AWSCredentials,
+    Secret,
+    SubjectDigest,
+    as_secret,
+    checked_secret,
+)
 from amplify_federation.errors import ValidationError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -102,3 +111,35 @@ def test_an_expiration_of_another_zone_is_shown_in_utc():
 def test_an_expiration_without_a_zone_is_refused(expiration):
     with pytest.raises(ValidationError, match="aware"):
         AWSCredentials("AKIA", "key", "token", expiration)
+
+
+SHOWN_ALIKE = (
+    SignedOut(), AuthResult("value"), AuthSettings(), Record("version", b"data"),
+    IdentityPool("us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"),
+    AWSCredentials("AKIA", "key", "token", NOON), SubjectDigest(b"key", b"digest"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", SHOWN_ALIKE, ids=lambda value: type(value).__name__)
+def test_a_value_is_shown_compared_and_hashed_as_attrs_would_do_it(value):
+    own = {each.name: attrs.field(repr=each.repr) for each in attrs.fields(type(value))}
+    plain = attrs.make_class(type(value).__name__, own, init=False, slots=False)
+
+    def twin() -> object:
+        made = plain.__new__(plain)
+        made.__dict__.update({name: getattr(value, name) for name in own})
+        return made
+
+    assert repr(value) == repr(twin())
+    assert value == copy.copy(value)
+    assert hash(value) == hash(copy.copy(value))
+    assert value != twin()
+
+
+def test_values_with_one_field_that_differs_are_not_equal():
+    assert AuthSettings() != AuthSettings(timeout=1.0)
+    assert len({AuthSettings(), AuthSettings(timeout=1.0), AuthSettings(timeout=1.0)}) == 2
+
+
+def test_a_value_without_its_fields_yet_can_be_shown_by_a_traceback():
+    assert repr(SignedOut.__new__(SignedOut)) == "SignedOut(guest=NOTHING)"
