@@ -43,18 +43,28 @@ class RedisServer:
     """A server without persistence: what it held is gone after a restart."""
 
     def __init__(self, folder, *options: str, file=None) -> None:
-        self.port = free_port()
         self._folder = folder
         self._options = options
         self._file = [] if file is None else [str(file)]
         self._process = None
-        self.start()
+        for _ in range(5):  # another test may take the port first
+            self.port = free_port()
+            said = self._started()
+            if said is None:
+                return
+        pytest.fail(f"redis-server did not start: {said}")
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
+        """Start the server that was killed on its port again."""
+        if (said := self._started()) is not None:
+            pytest.fail(f"redis-server did not start again: {said}")
+
+    def _started(self) -> str | None:
+        """Start the server; return what it said if it ended at once."""
         command = ["redis-server", *self._file, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), *self._options]
         if not self._file:
@@ -66,9 +76,9 @@ class RedisServer:
         for line in self._process.stdout:
             said.append(line)
             if "eady to accept connections" in line or "+monitor master" in line:
-                return
+                return None
         self.stop()
-        pytest.fail("redis-server did not start: " + "".join(said[-5:]))
+        return "".join(said[-5:])
 
     def kill(self) -> None:
         self.resume()

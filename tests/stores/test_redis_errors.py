@@ -29,7 +29,9 @@ KINDS = pytest.mark.parametrize(
 
 @KINDS
 async def test_nobody_listening_is_told_by_each_client(url):
-    error = await refused(url.format(f"127.0.0.1:{free_port()}"))
+    with socket.socket() as bound:  # so that nobody else can begin to listen
+        bound.bind(("127.0.0.1", 0))
+        error = await refused(url.format(f"127.0.0.1:{bound.getsockname()[1]}"))
     assert "nobody listens" in error.message or "cannot be reached" in error.message
     assert "AMPLIFY_FEDERATION_STORE_URL" in error.recovery_suggestion
 
