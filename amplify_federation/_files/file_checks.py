@@ -35,6 +35,9 @@ Where = TypeVar("Where", bound=AnyPath)
 
 # The errors of opening a link (EMLINK on FreeBSD), a folder or a socket with `SAFE_FLAGS`.
 _NO_FILE: Final = frozenset({errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO})
+# Of network and user-space file systems without locks, modes or forced writes.
+_NOT_SUPPORTED: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+_LOCAL_DISK: Final = "Use a folder on a local disk; this file system lacks what the store needs."
 
 
 def as_store_errors(
@@ -60,7 +63,8 @@ def store_error(path: AnyPath, error: OSError) -> StoreError:
         return unsafe(path, "it is not a regular file", move_aside(path))
     name = errno.errorcode.get(number, type(error).__name__)
     message = f"The session store cannot use {path}: {name} ({os.strerror(number)})."
-    return StoreUnavailableError(message)
+    advice = _LOCAL_DISK if number in _NOT_SUPPORTED else None
+    return StoreUnavailableError(message, recovery_suggestion=advice)
 
 
 def unsafe(path: AnyPath, why: str, command: str) -> UnsafePermissionsError:

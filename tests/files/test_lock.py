@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 import signal
@@ -253,14 +254,16 @@ def test_a_lock_file_that_was_removed_meanwhile_is_not_taken(path, monkeypatch):
     assert lock.try_lock(path) is None
 
 
-def test_a_file_system_without_locks_is_told(path, monkeypatch):
+@pytest.mark.parametrize("code", ["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
+def test_a_file_system_without_locks_is_told_and_a_local_disk_advised(path, monkeypatch, code):
     def none(_, *, blocking):
         assert not blocking
-        raise OSError(38, "ENOSYS")
+        raise OSError(getattr(errno, code), "")
 
     monkeypatch.setattr("filelock.lock_descriptor", none)
-    with pytest.raises(lock.file_checks.StoreUnavailableError):
+    with pytest.raises(lock.file_checks.StoreUnavailableError) as caught:
         lock.try_lock(path)
+    assert "a folder on a local disk" in caught.value.recovery_suggestion
     monkeypatch.undo()
     lock.try_lock(path).release()
 
