@@ -1,7 +1,8 @@
 """What a question's answer is, and how it is shown: one table, JSON, the goals.
 
 A sample is one round's figure. Shown are medians, the spread over the rounds (half the distance
-from the smallest to the largest, in percent of the median) and the ratio to a reference row.
+from the smallest to the largest, in percent of the median) and the ratio to a reference row: the
+median of the ratios within each round, since a machine is slower in one round than in another.
 """
 
 import json
@@ -28,7 +29,7 @@ class Plan:
 
 @frozen
 class Goal:
-    """A goal of the project: `ratio` of two rows' medians, at least or at most `bound`."""
+    """A goal of the project: the `ratio` of two rows, at least or at most `bound`."""
 
     text: str
     row: str
@@ -38,17 +39,19 @@ class Goal:
     column: str | None = None  # any, if not given
 
     def verdicts(self, answer: "Answer") -> list[str]:
-        """Return one line per column that has both rows."""
+        """Return one line per column that has both rows, with the extremes of the rounds."""
         lines = []
         for column in [self.column] if self.column else answer.columns():
-            ours, theirs = answer.median(self.row, column), answer.median(self.reference, column)
-            if ours is None or not theirs:
+            rounds = answer.ratios(self.row, self.reference, column)
+            if not rounds:
                 continue
-            ratio = ours / theirs
+            ratio = statistics.median(rounds)
             met = ratio >= self.bound if self.at_least else ratio <= self.bound
             sign = ">=" if self.at_least else "<="
             word = "met" if met else "MISSED"
-            lines.append(f"{word:6} {column}: {self.text}: {ratio:.2f} ({sign} {self.bound:g})")
+            among = f"; {min(rounds):.2f} to {max(rounds):.2f}" if len(rounds) > 1 else ""
+            verdict = f"{ratio:.2f} ({sign} {self.bound:g}{among})"
+            lines.append(f"{word:6} {column}: {self.text}: {verdict}")
         return lines
 
 
@@ -76,6 +79,11 @@ class Answer:
         figures = self.samples.get(row, {}).get(column)
         return statistics.median(figures) if figures else None
 
+    def ratios(self, row: str, reference: str, column: str) -> list[float]:
+        """Return the ratio of two rows in each round; empty without figures of both."""
+        ours, theirs = (self.samples.get(each, {}).get(column, []) for each in (row, reference))
+        return ratios(ours, theirs)
+
     def lines(self) -> list[str]:
         """Return the table: median, spread and ratio for each row and column."""
         columns = self.columns()
@@ -101,9 +109,21 @@ class Answer:
             return "-"
         figures = self.samples[row][column]
         spread = (max(figures) - min(figures)) / 2 / middle * 100 if middle else 0
-        theirs = self.median(self.reference, column)
-        ratio = f" {middle / theirs:.2f}x" if theirs else ""
+        rounds = self.ratios(row, self.reference, column)
+        ratio = f" {statistics.median(rounds):.2f}x" if rounds else ""
         return f"{shown(middle)} ±{spread:.0f}%{ratio}"
+
+
+def ratios(ours: list[float], theirs: list[float]) -> list[float]:
+    """Return the ratio of two rows' figures in each round; empty without figures of both.
+
+    Where a round of one has failed, it is the one ratio of the medians.
+    """
+    if not ours or not theirs or not all(theirs):
+        return []
+    if len(ours) != len(theirs):
+        return [statistics.median(ours) / statistics.median(theirs)]
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
 def machine() -> dict[str, Any]:

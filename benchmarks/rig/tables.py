@@ -11,7 +11,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rig.report import shown
+from benchmarks.rig.report import ratios, shown
 
 Members = dict[str, Any]
 FIGURES = Path("benchmarks", "figures.json")
@@ -72,15 +72,11 @@ def _section(name: str, answer: Members) -> list[str]:
 def _table(answer: Members) -> list[str]:
     samples, reference = answer["samples"], answer["reference"]
     columns = list(dict.fromkeys(column for row in samples.values() for column in row))
-    medians = {
-        row: {column: statistics.median(figures) for column, figures in cells.items()}
-        for row, cells in samples.items()
-    }
     bar = f"|{'---|' * (len(columns) + 1)}"
     lines = ["", f"| | {' | '.join(columns)} |", bar]
-    theirs = medians.get(reference, {})
-    for row, cells in medians.items():
-        texts = [_cell(cells.get(column), theirs.get(column)) for column in columns]
+    theirs = samples.get(reference)
+    for row, cells in samples.items():
+        texts = [_cell(cells.get(column), theirs and theirs.get(column)) for column in columns]
         lines.append(f"| {row} | {' | '.join(texts)} |")
     if theirs:
         texts = [_cell(theirs.get(column), None) for column in columns]
@@ -88,7 +84,8 @@ def _table(answer: Members) -> list[str]:
     return lines
 
 
-def _cell(figure: float | None, theirs: float | None) -> str:
-    if figure is None:
+def _cell(figures: list[float] | None, theirs: list[float] | None) -> str:
+    if not figures:
         return ""
-    return f"{figure / theirs:.2f}" if theirs else shown(figure)
+    rounds = ratios(figures, theirs or [])
+    return f"{statistics.median(rounds):.2f}" if rounds else shown(statistics.median(figures))
