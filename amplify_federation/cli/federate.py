@@ -1,10 +1,11 @@
 """`federate`: make a session from a provider's token."""
 
 import click
+from click.shell_completion import CompletionItem
 
-from amplify_federation import AuthProvider, FederationResult
+from amplify_federation import AuthProvider, FederationResult, ValidationError
 from amplify_federation.cli.client_settings import PROVIDER_VARIABLE
-from amplify_federation.cli.options import NAMES, ProviderType, Target, run, session_command
+from amplify_federation.cli.options import Target, run, session_command
 from amplify_federation.cli.output import (
     credentials_text,
     print_json,
@@ -13,6 +14,51 @@ from amplify_federation.cli.output import (
     wants_json,
 )
 from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
+
+_BY_NAME: dict[str, AuthProvider] = {
+    name: getattr(AuthProvider, name.upper())  # GOOGLE, ...
+    for name in ("google", "facebook", "amazon", "apple", "twitter", "developer")
+}
+_MAKERS = {
+    "oidc": AuthProvider.oidc,
+    "saml": AuthProvider.saml,
+    "user-pool": AuthProvider.cognito_user_pool,
+    "custom": AuthProvider.custom,
+}
+_NAMES = f"{', '.join(_BY_NAME)}, oidc:ISSUER, saml:ARN, user-pool:ID, custom:LOGIN_KEY"
+
+
+class ProviderType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.5
+    """A provider: a name such as `google`, or a kind with its argument, such as `oidc:ISSUER`."""
+
+    name = "provider"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> AuthProvider:
+        """Return the provider."""
+        if isinstance(value, AuthProvider):
+            return value
+        text = str(value)
+        if text.lower() in _BY_NAME:
+            return _BY_NAME[text.lower()]
+        kind, _, rest = text.partition(":")
+        maker = _MAKERS.get(kind.lower())
+        if maker is None:
+            self.fail(f"{text!r} is none of {_NAMES}.", param, ctx)
+        try:
+            return maker(rest)
+        except ValidationError as error:
+            fault = error.message
+        return self.fail(fault, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the names, and the kinds with their colon."""
+        del ctx, param
+        offers = [*_BY_NAME, *(f"{kind}:" for kind in _MAKERS)]
+        return [CompletionItem(offer) for offer in offers if offer.startswith(incomplete)]
 
 
 @session_command(
@@ -27,7 +73,7 @@ from amplify_federation.cli.tokens import TOKEN_VARIABLE, read_token
     required=True,
     type=ProviderType(),
     envvar=PROVIDER_VARIABLE,
-    help=f"Issuer of the token: {NAMES}.  [default: the variable {PROVIDER_VARIABLE}]",
+    help=f"Issuer of the token: {_NAMES}.  [default: the variable {PROVIDER_VARIABLE}]",
 )
 @click.option(
     "--token-file",

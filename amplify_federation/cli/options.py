@@ -1,4 +1,4 @@
-"""The options that several commands have: pool, store and name of a session, and the provider."""
+"""The options of every command that works on a session: its pool, its name and its store."""
 
 import functools
 import os
@@ -12,12 +12,10 @@ from click.shell_completion import CompletionItem
 
 from amplify_federation import (
     AuthError,
-    AuthProvider,
     ConfigurationError,
     EncryptedFileStore,
     FederatedAuth,
     IdentityPool,
-    ValidationError,
 )
 from amplify_federation.cli.output import json_option, progress
 
@@ -212,49 +210,3 @@ def run(work: Callable[[], Awaitable[T]], *, doing: str | None) -> T:
 
     with nullcontext() if doing is None else progress(doing):
         return run_to_end(main())
-
-
-_BY_NAME: dict[str, AuthProvider] = {
-    name: getattr(AuthProvider, name.upper())  # GOOGLE, ...
-    for name in ("google", "facebook", "amazon", "apple", "twitter", "developer")
-}
-_MAKERS = {
-    "oidc": AuthProvider.oidc,
-    "saml": AuthProvider.saml,
-    "user-pool": AuthProvider.cognito_user_pool,
-    "custom": AuthProvider.custom,
-}
-NAMES = f"{', '.join(_BY_NAME)}, oidc:ISSUER, saml:ARN, user-pool:ID, custom:LOGIN_KEY"
-
-
-class ProviderType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.5
-    """A provider: a name such as `google`, or a kind with its argument, such as `oidc:ISSUER`."""
-
-    name = "provider"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> AuthProvider:
-        """Return the provider."""
-        if isinstance(value, AuthProvider):
-            return value
-        text = str(value)
-        if text.lower() in _BY_NAME:
-            return _BY_NAME[text.lower()]
-        kind, _, rest = text.partition(":")
-        maker = _MAKERS.get(kind.lower())
-        if maker is None:
-            self.fail(f"{text!r} is none of {NAMES}.", param, ctx)
-        try:
-            return maker(rest)
-        except ValidationError as error:
-            fault = error.message
-        return self.fail(fault, param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Offer the names, and the kinds with their colon."""
-        del ctx, param
-        offers = [*_BY_NAME, *(f"{kind}:" for kind in _MAKERS)]
-        return [CompletionItem(offer) for offer in offers if offer.startswith(incomplete)]
