@@ -269,7 +269,4 @@ class StoreUnavailableError(StoreError):
 class UnsafePermissionsError(StoreError):
     """A file or folder of the store is open to others, linked, or not ours."""
 
-    recovery = (
-        "Run the command in the message. Where modes cannot be changed (a disk of Windows in WSL, "
-        "FAT), use a folder on another disk."
-    )
+    recovery = "Run the command in the message."

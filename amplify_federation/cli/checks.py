@@ -54,7 +54,8 @@ def from_error(subject: str, error: AuthError) -> Finding:
     advice = advice_for(error)
     if "amplify-federation doctor" in advice:  # which is running
         advice = "Check the disk, and the modes of the folder and of what is above it."
-    return wrong(subject, error.message, advice, exit_code_of(error))
+    found, _, command = error.message.partition(" To mend it, run: ")
+    return wrong(subject, found, command or advice, exit_code_of(error))
 
 
 HOME_VARIABLE = "AMPLIFY_FEDERATION_HOME"

@@ -101,8 +101,9 @@ async def _examine(target: Target, *, offline: bool) -> list[Finding]:
     findings += await folder_findings(target)
     findings.append(await key_finding(target))
     if pool is not None:
-        findings.append(await lock_finding(target, pool))
-        findings.append(await session_finding(target))
+        for finding in (await lock_finding(target, pool), await session_finding(target)):
+            if finding.found not in {each.found for each in findings}:  # a fault of the folder
+                findings.append(finding)
     return findings + await _network(pool, offline=offline)
 
 
