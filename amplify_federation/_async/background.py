@@ -100,4 +100,4 @@ async def shielded(work: Callable[[], Awaitable[None]]) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(child)
     if failures:
-        raise failures[0]
+        raise failures.pop()  # a frame that binds it would keep it alive

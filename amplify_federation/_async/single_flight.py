@@ -20,7 +20,7 @@ _PUT_OFF = 0.5  # seconds
 class _Attempt(Generic[T]):
     """Work under way."""
 
-    __slots__ = ("callers", "ended", "error", "failure", "results", "scope")
+    __slots__ = ("callers", "ended", "errors", "failure", "results", "scope")
 
     def __init__(self, deadline: float) -> None:
         self.callers = 0
@@ -28,7 +28,7 @@ class _Attempt(Generic[T]):
         self.scope = anyio.CancelScope(deadline=deadline)
         self.results: list[T] = []
         self.failure: AuthError | None = None  # an outcome for every caller
-        self.error: Exception | None = None  # any other, for the caller that began it
+        self.errors: list[Exception] = []  # one of another kind, for the caller that began it
 
     @property
     def has_outcome(self) -> bool:
@@ -49,7 +49,7 @@ class _Attempt(Generic[T]):
         except AuthError as error:
             self.failure = error.fresh_copy()
         except Exception as error:  # noqa: BLE001  # raised by the caller that began it
-            self.error = error
+            self.errors.append(error)
 
     async def wait(self) -> None:
         """Wait until the work has ended; cancel it if the last caller is cancelled."""
@@ -89,8 +89,8 @@ class SingleFlight(Generic[T]):
                 return attempt.result()
         attempt = self._begun(work)
         await attempt.wait()
-        if attempt.error is not None:
-            raise attempt.error
+        if attempt.errors:
+            raise attempt.errors.pop()  # a frame that binds it would keep it alive
         if not attempt.has_outcome:
             # The deadline of the work was this caller's, which is cancelled here; else it was put
             # off meanwhile.

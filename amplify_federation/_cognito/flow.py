@@ -71,20 +71,19 @@ def by_good_logins(
         is_lost = identity_is_lost(error)
         if not is_lost and not is_about_the_token(error):
             raise
-        last = error
-    if is_lost:
-        # Outside the handler, so that a later error does not drag the first one along.
-        return (yield from by_login(pool, logins))
-    for provider in logins if len(logins) > 1 else ():
+        if not is_lost and len(logins) == 1:
+            refused[:] = logins
+            raise
+    for provider in () if is_lost else logins:
         try:
             return (yield from _granted(pool, identity_id, {provider: logins[provider]}))
         except ServiceError as error:
             if not is_about_the_token(error):
                 raise
             refused.append(provider)
-            last = error
-    refused[:] = logins
-    raise last
+            if len(refused) == len(logins):
+                raise
+    return (yield from by_login(pool, logins))
 
 
 def by_same_identity(pool: PoolMembers, identity_id: str, logins: Logins) -> Flow:

@@ -66,7 +66,6 @@ class AnyioConnection(HttpConnection):
     async def _send(self, data: bytes, seconds: float | None) -> bool:
         if self._parser.head is not None:
             return False  # it was read while the piece before was sent
-        failure = TransportFailure("WriteTimeout", "the server does not read the request")
         try:
             with anyio.move_on_after(seconds):
                 if len(data) > READ_SIZE or not self._nothing_arrived():
@@ -76,8 +75,10 @@ class AnyioConnection(HttpConnection):
         except anyio.BrokenResourceError:
             return False  # the server may have answered before it closed
         except ssl.SSLError:
-            failure = TransportFailure("WriteError", "TLS broke")
-        raise failure
+            kind, detail = "WriteError", "TLS broke"
+        else:
+            kind, detail = "WriteTimeout", "the server does not read the request"
+        raise TransportFailure(kind, detail)
 
     async def _send_while_reading(self, data: bytes) -> bool:
         """Send until the answer has begun: the server may answer early, and read no further."""
@@ -98,14 +99,13 @@ class AnyioConnection(HttpConnection):
                 await self._stream.send(data)
                 sent = True
             except Exception as error:  # noqa: BLE001  # raised below, without a group
-                failures.append(error)
+                failures[:] = [error]
             group.cancel_scope.cancel()
         if failures:
-            raise failures.pop()
+            raise failures.pop()  # a frame that binds it would keep it alive
         return sent
 
     async def _receive(self, seconds: float | None) -> None:
-        failure = TransportFailure("ReadTimeout", "the server is silent")
         try:
             with anyio.move_on_after(seconds):
                 data = await self._stream.receive(READ_SIZE)
@@ -115,8 +115,10 @@ class AnyioConnection(HttpConnection):
             self._feed_end()
             return
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError):
-            failure = self._broken("ReadError", "the connection broke")
-        raise failure
+            kind, detail = "ReadError", "the connection broke"
+            raise self._broken(kind, detail) from None
+        kind, detail = "ReadTimeout", "the server is silent"
+        raise TransportFailure(kind, detail)
 
 
 async def dial(host: str, port: int, context: ssl.SSLContext | None, name: str) -> AnyioConnection:
@@ -133,7 +135,7 @@ async def dial(host: str, port: int, context: ssl.SSLContext | None, name: str) 
         )
         return AnyioConnection(stream)
     except (anyio.BrokenResourceError, anyio.EndOfStream):
-        failure = TransportFailure("ConnectError", "the server closed the connection")
+        kind, detail = "ConnectError", "the server closed the connection"
     except (OSError, UnicodeError) as error:
-        failure = dialling_failure(error.__cause__ or error)
-    raise failure
+        raise dialling_failure(error.__cause__ or error) from None
+    raise TransportFailure(kind, detail)

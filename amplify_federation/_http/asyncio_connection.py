@@ -150,18 +150,17 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-        waiter = self._waiter = self._loop.create_future()
-        timer = None if seconds is None else self._loop.call_later(seconds, self._time_out, waiter)
+        self._waiter = self._loop.create_future()
+        timer = None if seconds is None else self._loop.call_later(seconds, self._time_out)
         try:
-            await waiter
+            await self._waiter
         finally:
             self._waiter = None
             if timer is not None:
                 timer.cancel()
 
-    def _time_out(self, waiter: "asyncio.Future[None]") -> None:
-        if not waiter.done():
-            waiter.set_exception(TransportFailure("ReadTimeout", "the server is silent"))
+    def _time_out(self) -> None:
+        self._fail(TransportFailure("ReadTimeout", "the server is silent"))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -187,10 +186,8 @@ async def dial(
             AsyncioConnection, sock=connected, **tls
         )
     except (OSError, UnicodeError) as error:
-        failure = dialling_failure(error)
-    else:
-        return connection
-    raise failure
+        raise dialling_failure(error) from None
+    return connection
 
 
 async def _connected(host: str, port: int) -> socket.socket:
@@ -229,7 +226,8 @@ async def _connected(host: str, port: int) -> socket.socket:
             connected.close()
         raise
     if not won:
-        raise errors[0]
+        del errors[1:]
+        raise errors.pop()  # the first; a frame that binds it would keep it alive
     return won[0]
 
 

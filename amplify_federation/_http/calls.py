@@ -44,7 +44,7 @@ class Sender(Protocol):
 
         `sdk_headers` are the values of `amz-sdk-invocation-id` and `amz-sdk-request`; `bound` is
         how many seconds the server may be silent. Raises `NetworkError` without an answer, or
-        `ConfigurationError`; neither has a cause or a context, which would carry the request.
+        `ConfigurationError`; httpx's error, which carries the request, may be their context.
         """
         ...
 
@@ -73,12 +73,9 @@ class Calls:
                 try:
                     answer = await self._make(call)
                 except AuthError as error:
-                    failure = error
+                    call = flow.throw(error)
                 else:
                     call = flow.send(answer)
-                    continue
-                # Outside the handler, so that the flow's next error has no context.
-                call = flow.throw(failure)
         except StopIteration as done:
             result: Answer = done.value
             return result

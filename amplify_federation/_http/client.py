@@ -76,12 +76,16 @@ class CognitoClient:
             sender = await self.sender()
             return await Calls(sender, self.clock, self.quota, self.max_attempts).run(flow)
         except BaseException as error:  # noqa: BLE001  # raised again below
+            error.__cause__ = error.__context__ = None
             failure = error
         finally:
             if self._closed:  # meanwhile: only this call can close what it opened since
                 await self.aclose()
-        # Without the frames so far, which bind the request and keep it, with the token in it.
-        raise failure.with_traceback(None)
+        try:
+            # Without the causes and the frames so far, which bind the request with its token.
+            raise failure.with_traceback(None)
+        finally:
+            del failure  # a frame and the exception in it would keep each other alive
 
     async def sender(self) -> Sender:
         """Return the sender of all calls, opened at the first.

@@ -152,11 +152,12 @@ class TransportSender:
                 for name, value in response.headers.raw
             }
             return Reply(response.status_code, headers, await read_capped(response, headers))
-        except Exception as error:  # noqa: BLE001  # raised again below
+        except Exception as error:  # noqa: BLE001  # each is told apart
             # LeanTransport says why itself, and nothing of the request.
             place, variable = _place_of(request)
-            failure = network_error(error, place, None, str(error), variable=variable) or error
-        raise failure  # outside the handler: httpx's error carries the request
+            raise (
+                network_error(error, place, None, str(error), variable=variable) or error
+            ) from None
 
     async def aclose(self) -> None:
         """Close the shared transport if no other session uses it."""
@@ -195,25 +196,26 @@ class ClientSender:
             async with self._limiter():
                 return await exchange(self._client, request)
         except Exception as error:  # noqa: BLE001  # each is told apart
-            told = leaf(error)
-            reply = reply_of_hook(told)
+            reply = reply_of_hook(leaf(error))
             if reply is not None:
                 return reply
-            place, variable = _place_of(request)
-            failure = (
-                self._closed()
-                or network_error(told, place, self._proxy, variable=variable)
-                or without_causes(told)
-            )
+            raise self._failure(leaf(error), request) from None
         except BaseException:
             await watch.close()
             raise
-        raise failure  # outside the handler: httpx's error carries the request
 
     async def aclose(self) -> None:
         """Close the client if it is ours."""
         if self._owned:
             await self._client.aclose()
+
+    def _failure(self, error: BaseException, request: Any) -> BaseException:  # noqa: ANN401  # duck-typed
+        place, variable = _place_of(request)
+        return (
+            self._closed()
+            or network_error(error, place, self._proxy, variable=variable)
+            or without_causes(error)
+        )
 
     def _timeouts(self, bound: float | None) -> dict[str, float | None]:
         """Return the client's own timeouts; where it has none, what leaves time for a retry."""

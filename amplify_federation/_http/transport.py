@@ -192,7 +192,10 @@ class _Body(httpx.AsyncByteStream):
                     yield chunk
                 continue
             await self.aclose()
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # as above
 
     async def aclose(self) -> None:
         """Close the connection, unless its answer is whole."""

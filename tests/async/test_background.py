@@ -7,6 +7,7 @@ from anyio.lowlevel import checkpoint
 
 from amplify_federation._async.background import Background, shielded
 from tests.concurrency import Gate, pending
+from tests.cycles import frames_in_cycles
 
 
 async def test_work_goes_on_beside_its_caller():
@@ -116,6 +117,15 @@ async def test_an_exception_comes_out_as_it_is_and_not_in_a_group():
 
     with pytest.raises(ValueError, match="disk full"):
         await shielded(fail)
+
+
+async def test_an_exception_leaves_nothing_to_the_garbage_collector():
+    async def broken():
+        raise ValueError
+
+    with frames_in_cycles() as frames, pytest.raises(ValueError):
+        await shielded(broken)
+    assert frames == []
 
 
 async def test_cancelled_work_is_done_whole_and_the_cancellation_comes_after():

@@ -2,11 +2,13 @@ import traceback
 from contextvars import ContextVar
 
 import anyio
+import pytest
 from anyio.lowlevel import checkpoint
 
 from amplify_federation import NetworkError
 from amplify_federation._async.single_flight import SingleFlight
 from tests.concurrency import Gate, pending
+from tests.cycles import frames_in_cycles
 from tests.virtual_time import virtual_time
 
 
@@ -127,6 +129,15 @@ async def test_what_the_work_raises_goes_to_its_leader_and_a_follower_leads():
         pass
     assert followers.results == ["good", "good"]
     assert not flight.is_running
+
+
+async def test_what_the_work_raises_leaves_nothing_to_the_garbage_collector():
+    async def broken():
+        raise ValueError
+
+    with frames_in_cycles() as frames, pytest.raises(ValueError):
+        await SingleFlight().join(broken)
+    assert frames == []
 
 
 async def test_an_error_of_ours_goes_to_every_caller_in_a_copy_without_the_frames_of_the_work():

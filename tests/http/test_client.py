@@ -35,11 +35,16 @@ from amplify_federation._http.senders import ClientSender, TransportSender, defa
 from amplify_federation._model.values import Secret
 from amplify_federation.testing import FakeCognito
 from tests.concurrency import PATIENCE
+from tests.cycles import frames_in_cycles
 from tests.fire.authority import Authority
 
 GOOGLE = AuthProvider.GOOGLE
 POOL_ID = "us-west-2:b4cd4809-7ab1-42e1-b044-07dab9eaa768"
 CANARY = "canary-token-that-nobody-sees"
+REFUSAL = (
+    b"HTTP/1.1 400 Bad Request\r\nx-amzn-errortype: NotAuthorizedException:\r\n"
+    b"Content-Length: 2\r\n\r\n{}"
+)
 
 
 def flow():
@@ -49,6 +54,7 @@ def flow():
 async def failure_of(client):
     with pytest.raises(AuthError) as caught:
         await client.call(flow())
+    assert caught.value.__cause__ is caught.value.__context__ is None  # they carry the request
     return caught.value
 
 
@@ -204,6 +210,37 @@ async def test_a_refusal_over_http_is_typed_and_shows_no_token():
     assert error.message == "GetId: Bad [secure]"
     assert error.request_id == "r-1"
     assert frames_below(error) == ["call"]
+
+
+@pytest.mark.usefixtures("no_jitter")
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio makes cycles of its own
+@pytest.mark.parametrize("transport", ["lean", "httpx"])
+@pytest.mark.parametrize("answer", ["refusal", "none", "cancelled"])
+async def test_a_failed_call_leaves_nothing_to_the_garbage_collector(
+    serve, monkeypatch, transport, answer
+):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
+
+    def script(peer):
+        while answer != "none" and peer.request():
+            if answer == "refusal":
+                peer.send(REFUSAL)
+
+    client = client_for(serve(script).url)
+
+    async def fail():
+        with anyio.move_on_after(0.1 if answer == "cancelled" else PATIENCE):
+            try:
+                await client.call(flow())
+            except AuthError as error:
+                return type(error)
+
+    await fail()  # what is made once is no matter
+    with frames_in_cycles() as frames:
+        expected = {"refusal": NotAuthorizedError, "none": NetworkError, "cancelled": None}
+        assert await fail() is expected[answer]
+    await client.aclose()
+    assert frames == []
 
 
 @pytest.mark.parametrize("transport", ["lean", "httpx"])

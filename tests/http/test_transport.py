@@ -238,10 +238,10 @@ class Endless(httpx.AsyncByteStream):
         self.piece = piece
         self.pause = pause
 
-    def request(self, url):
+    def request(self, url, **extensions):
         """Return a request with it; httpx does not close what it is given as `content`."""
         headers = {"Host": "server.test", "Transfer-Encoding": "chunked", "Token": CANARY}
-        return httpx.Request("POST", url, headers=headers, stream=self)
+        return httpx.Request("POST", url, headers=headers, stream=self, extensions=extensions)
 
     async def __aiter__(self):
         while True:
@@ -488,20 +488,21 @@ async def test_httpxs_timeouts_count(serve, open_caller, monkeypatch, name, kind
             await caller._client.get(server.url, timeout=timeout)
 
 
-@pytest.mark.parametrize("pieces", [None, 200], ids=["bytes", "stream"])
-async def test_a_server_that_does_not_read_ends_by_the_write_timeout(serve, open_caller, pieces):
+@pytest.mark.parametrize("streamed", [False, True], ids=["bytes", "stream"])
+async def test_a_server_that_does_not_read_ends_by_the_write_timeout(serve, open_caller, streamed):
     over = threading.Event()
     server = serve(lambda _peer: over.wait(2 * PATIENCE))
-
-    async def body():
-        for _ in range(pieces):
-            yield b"x" * 100_000
-
-    content = b"x" * 20_000_000 if pieces is None else body()
+    timeout = {"write": 0.05}
+    if streamed:
+        request = Endless(b"x" * 100_000).request(server.url, timeout=timeout)
+    else:
+        content = b"x" * 20_000_000
+        request = httpx.Request(
+            "POST", server.url, content=content, extensions={"timeout": timeout}
+        )
     async with open_caller(server.url) as caller:
-        timeout = httpx.Timeout(None, write=0.05)
         with anyio.fail_after(PATIENCE), pytest.raises(httpx.WriteTimeout):
-            await caller._client.post(server.url, content=content, timeout=timeout)
+            await caller._client.send(request)
         assert "0 open" in repr(caller.transport)
     over.set()
 
