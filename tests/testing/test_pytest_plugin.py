@@ -170,6 +170,7 @@ def test_plugin_loads_nothing_of_the_kit_and_nothing_heavy():
     )
     own = [name for name in done.stdout.split() if name.startswith("amplify_federation.")]
     assert own == [
+        "amplify_federation._version",
         "amplify_federation.errors",
         "amplify_federation.testing",
         "amplify_federation.testing.pytest_plugin",
