@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from amplify_federation._crypto.envelope import seal
+from amplify_federation._crypto.envelope import open_header, seal
 from amplify_federation._crypto.kdf import ARGON2ID
 from amplify_federation._crypto.keys import KeyRing, MasterKey, RawKey, SealingKey
 from amplify_federation.errors import (
@@ -46,6 +46,18 @@ async def test_the_backend_never_sees_plaintext(store, backend):
     assert CANARY not in (await backend.read(NAME)).data
     assert (await store.read(NAME)).data == CANARY
     assert "canary" not in repr(await store.read(NAME))
+
+
+async def test_no_two_writes_share_a_salt(store, backend):
+    """The nonce is fixed, so two records of one salt would be sealed under one key and nonce."""
+    salts = set()
+    for name in (NAME, NAME, ELSE):
+        for handle in (store, Sealed(backend, key=KEY)):
+            present = await backend.read(name)
+            expected = present.version if present else None
+            await handle.compare_and_set(name, CANARY, expected=expected)
+            salts.add(open_header((await backend.read(name)).data).salt)
+    assert len(salts) == 6
 
 
 async def test_an_unchanged_record_is_not_opened_again(store, backend, monkeypatch):
