@@ -69,6 +69,12 @@ async def test_an_unchanged_record_is_not_opened_again(store, backend, monkeypat
     assert (await store.read(NAME)).data == CANARY  # and who wrote it knows it
 
 
+async def test_a_deleted_record_does_not_stay_in_memory(store):
+    version = await store.compare_and_set(NAME, CANARY, expected=None)
+    await store.delete(NAME, expected=version)
+    assert store._opened.get(NAME) is None
+
+
 async def test_a_write_of_another_handle_is_seen(store, backend):
     version = await store.compare_and_set(NAME, b"one", expected=None)
     await Sealed(backend, key=KEY).compare_and_set(NAME, b"two", expected=version)
