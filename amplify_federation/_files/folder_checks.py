@@ -104,8 +104,9 @@ def folder_identity(path: AnyPath) -> tuple[int, int] | None:
         status = _check_folder(path)
     except FileNotFoundError:
         return None
-    for parent in _parents(os.fspath(path)):
-        _check_parent(parent)
+    if not WINDOWS and not is_trusted():
+        for parent in _parents(os.fspath(path)):
+            _check_parent(parent)
     return status.st_dev, status.st_ino
 
 
@@ -113,7 +114,9 @@ def folder_faults(path: str) -> list[StoreError]:
     """Return why a folder would be refused or, if there is none, could not be made."""
     own = [path] if os.path.lexists(path) else []
     above = [folder for folder in _parents(path) if os.path.lexists(folder)]
-    faults = faults_of(_check_folder, own) + faults_of(_check_parent, above)
+    faults = faults_of(_check_folder, own)
+    if not WINDOWS and not is_trusted():
+        faults += faults_of(_check_parent, above)
     nearest = (own + above)[0]
     if not faults and not os.access(nearest, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
         message = f"The session store cannot use {path}: this user may not write to {nearest}."
@@ -157,8 +160,6 @@ def _check_folder(path: AnyPath) -> os.stat_result:
 
 
 def _check_parent(path: str) -> None:
-    if WINDOWS or is_trusted():
-        return
     status = os.stat(path)
     if not stat.S_ISDIR(status.st_mode):
         raise unsafe(path, "it is not a folder", move_aside(path))
