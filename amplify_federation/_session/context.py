@@ -110,17 +110,13 @@ class Context:
 
         return not self.clock.is_known or token_helps(login, self.clock.now())
 
-    def same_session(self, kind: type[object] = object) -> Callable[[], None]:
-        """Return a check that raises `InvalidStateError` once this is another session.
-
-        `kind`: or once the session is in another state than this.
-        """
+    def same_session(self) -> Callable[[], None]:
+        """Return a check that raises `InvalidStateError` once this is another session."""
         repository = self.repository
         federation_id = repository.record.federation_id
 
         def check() -> None:
-            same = repository.record.federation_id == federation_id and not repository.replaced
-            if not same or not isinstance(repository.state, kind):
+            if repository.replaced or repository.record.federation_id != federation_id:
                 message = "The session was cleared or replaced in the meantime."
                 raise InvalidStateError(message)
 

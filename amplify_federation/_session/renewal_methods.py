@@ -69,9 +69,8 @@ class FederatedRenewal:
         """Record that no stored token helps any more; raise why, if getting a new one failed."""
         repository = self._context.repository
         if isinstance(repository.state, Federated):
-            await repository.commit(
-                Lapsed(), repository.record.federation_id, self._context.same_session(Federated)
-            )
+            precondition = self._context.same_session()
+            await repository.commit(Lapsed(), repository.record.federation_id, precondition)
         if self.token_refresher.failure is not None:
             raise self.token_refresher.failure.fresh_copy()
 
@@ -130,7 +129,7 @@ class GuestRenewal:
             flow = by_login(members, {})
         else:
             flow = by_known_identity(members, guest.identity_id, {})
-        precondition = self._context.same_session(SignedOut)
+        precondition = self._context.same_session()
         try:
             answer = await self._context.client.call(flow)
         except NotAuthorizedError as error:

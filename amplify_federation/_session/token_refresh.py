@@ -169,18 +169,15 @@ class TokenRefresher:
         source = self._context.token_source
         if source is None:  # pragma: no cover  # is_ready() has seen to it
             raise AssertionError
-        mark = _serving.set(_serving.get() | {id(self)})
-        try:
-            answer: object = source(request)
-            if not inspect.isawaitable(answer):  # a lambda's, say: not known beforehand
-                message = (
-                    f"`token_source` must be async; it returned {type(answer).__name__}, which "
-                    "cannot be awaited."
-                )
-                raise ValidationError(message)
-            return checked_token(await answer)
-        finally:
-            _serving.reset(mark)
+        _serving.set(_serving.get() | {id(self)})  # in the single flight's own context, which ends
+        answer: object = source(request)
+        if not inspect.isawaitable(answer):  # a lambda's, say: not known beforehand
+            message = (
+                f"`token_source` must be async; it returned {type(answer).__name__}, which "
+                "cannot be awaited."
+            )
+            raise ValidationError(message)
+        return checked_token(await answer)
 
     def _flow(self, state: Federated | Expired, login: Login, token: Secret) -> Flow:
         members, logins = self._context.pool.members, {login.provider: token}

@@ -25,9 +25,11 @@ async def test_a_guest_is_kept_in_memory_where_the_record_cannot_be_written(worl
     async with world.guest_auth(store=only_readable(world.store)) as auth:
         first = await auth.fetch_auth_session()
         assert isinstance(first.renewal_error, StoreUnavailableError)
+        world.clock.advance(1)
         again = await auth.fetch_auth_session()
         assert again.identity_id == first.identity_id
         assert again.credentials == first.credentials
+        assert isinstance(again.renewal_error, StoreUnavailableError)
     assert world.calls() == BOTH
 
 
@@ -117,3 +119,16 @@ async def test_a_listener_does_not_ask_again_and_again_while_the_network_is_down
         world.transport.cut = False
         world.clock.advance(31)
         assert (await anext(stream)).kind == "session_expired"
+
+
+@virtual_time
+async def test_a_listener_renews_no_credentials(world):
+    async with world.auth() as auth, auth.events() as stream:
+        await federate(auth, world.token(lifetime=9 * HOUR))
+        await anext(stream)
+        world.calls()
+        world.clock.advance(2 * HOUR)
+        with anyio.move_on_after(5):
+            await anext(stream)
+        assert world.calls() == []
+        assert isinstance(auth.state, Federated)

@@ -357,6 +357,51 @@ async def test_a_clear_elsewhere_during_ours_is_an_error_and_stays(world):
             assert isinstance(third.state, SignedOut)
 
 
+async def test_a_second_replacement_during_ours_is_an_error_and_stays(world):
+    async with world.auth() as auth, world.auth() as elsewhere:
+        await federate(auth, world.token("alice"))
+        await federate(elsewhere, world.token("bob"))
+        world.clock.advance(1)
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
+        async with pending(federate(auth, world.token()), at=gate, raises=InvalidStateError):
+            del world.transport.before[GET_CREDENTIALS]
+            carol = await federate(elsewhere, world.token("carol"))
+        async with world.auth() as third:
+            assert third.state.identity_id == carol.identity_id
+
+
+async def test_a_tombstone_that_is_collected_during_ours_is_no_clear(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        await auth.clear_federation_to_identity_pool()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
+        async with pending(federate(auth, world.token()), at=gate):
+            await world.store.delete(world.name, expected=None)
+        assert isinstance(auth.state, Federated)
+
+
+async def test_a_sign_in_and_clear_elsewhere_during_ours_is_a_clear(world):
+    async with world.auth() as auth, world.auth() as elsewhere:
+        await federate(auth, world.token())
+        await auth.clear_federation_to_identity_pool()
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
+        async with pending(federate(auth, world.token()), at=gate, raises=InvalidStateError):
+            del world.transport.before[GET_CREDENTIALS]
+            await federate(elsewhere, world.token())
+            await elsewhere.clear_federation_to_identity_pool()
+        async with world.auth() as third:
+            assert isinstance(third.state, SignedOut)
+
+
+async def test_a_record_that_is_deleted_during_ours_is_a_clear(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        gate = world.transport.before[GET_CREDENTIALS] = Gate()
+        async with pending(federate(auth, world.token()), at=gate, raises=InvalidStateError):
+            await world.store.delete(world.name, expected=None)
+        assert await world.store.read(world.name) is None
+
+
 async def test_a_renewal_elsewhere_during_ours_is_no_hindrance(world):
     async with world.auth() as auth, world.auth() as elsewhere:
         await federate(auth, world.token("alice"))
@@ -420,7 +465,27 @@ async def test_a_deadline_during_the_commit_leaves_what_the_caller_is_told(world
         assert auth.state.identity_id == call.result.identity_id
 
 
+async def test_a_store_that_cannot_be_written_is_found_before_anything_is_sent(world):
+    class ReadOnly(GatedStore):
+        async def check_writable(self):
+            raise StoreUnavailableError("read-only")
+
+    auth = world.auth(store=ReadOnly(MemoryStore()))
+    with pytest.raises(StoreUnavailableError):
+        await federate(auth, world.token())
+    assert world.calls() == []
+
+
 # Rules 7 and 8
+
+
+async def test_a_token_of_the_same_user_at_another_provider_is_asked_for_its_identity(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.calls()
+        with pytest.raises(NotAuthorizedError):
+            await federate(auth, world.token(), AuthProvider.APPLE)
+        assert world.calls() == [GET_ID]
 
 
 async def test_another_provider_starts_afresh_with_the_new_login_alone(world):
@@ -569,6 +634,37 @@ async def test_a_login_is_unlinked_at_cognito_and_here(world, auth):
     other = world.auth(session_name="other")
     result = await other.federate_to_identity_pool(world.token("alice", FACEBOOK), FACEBOOK)
     assert result.identity_id != identity_id
+
+
+@pytest.mark.parametrize("what", ["link", "unlink"])
+async def test_a_clear_elsewhere_while_logins_change_is_an_error_and_stays(world, auth, what):
+    if what == "unlink":
+        await auth.link_login(world.token("alice", FACEBOOK), FACEBOOK)
+        work = auth.unlink_login(FACEBOOK)
+    else:
+        work = auth.link_login(world.token("alice", FACEBOOK), FACEBOOK)
+    operation = GET_CREDENTIALS if what == "link" else "UnlinkIdentity"
+    gate = world.transport.before[operation] = Gate()
+    async with world.auth() as elsewhere, pending(work, at=gate, raises=InvalidStateError):
+        await elsewhere.clear_federation_to_identity_pool()
+        assert not (await auth.fetch_auth_session(force_refresh=True)).is_signed_in
+    async with world.auth() as third:
+        assert isinstance(third.state, SignedOut)
+
+
+async def test_a_handle_that_was_replaced_links_nothing(world, auth):
+    async with world.auth() as elsewhere:
+        await federate(elsewhere, world.token("bob"))
+    world.calls()
+    with pytest.raises(InvalidStateError):
+        await auth.link_login(world.token("alice", FACEBOOK), FACEBOOK)
+    assert world.calls() == []
+
+
+async def test_a_newer_token_of_a_linked_login_takes_the_place_of_the_older(world, auth):
+    for _ in range(2):
+        await auth.link_login(world.token("alice", FACEBOOK), FACEBOOK)
+    assert auth.state.logins == (GOOGLE, FACEBOOK)
 
 
 async def test_the_last_login_cannot_be_unlinked(world, auth):

@@ -1,6 +1,8 @@
+import json
 from contextlib import asynccontextmanager, suppress
 
 import anyio
+import httpx
 import pytest
 
 from amplify_federation import (
@@ -314,17 +316,19 @@ async def test_a_leader_with_a_short_deadline_does_not_end_retries_for_followers
 # Whoever finds that another renewed
 
 
-async def test_a_process_that_waited_for_the_lease_takes_the_credentials_of_the_other(world):
+@pytest.mark.parametrize("force", [False, True], ids=["stale", "forced"])
+async def test_a_process_that_waited_for_the_lease_takes_the_credentials_of_the_other(world, force):
     async with world.auth() as auth, world.auth() as other:
         await federate(auth, world.token())
         world.clock.advance(1)
         await other.fetch_auth_session()
-        world.clock.advance(OVER)
+        if not force:
+            world.clock.advance(OVER)
         world.calls()
         gate = world.transport.before[GET_CREDENTIALS] = Gate()
         async with (
-            pending(auth.fetch_auth_session(), at=gate),
-            pending(other.fetch_auth_session(), at=gate),
+            pending(auth.fetch_auth_session(force_refresh=force), at=gate),
+            pending(other.fetch_auth_session(force_refresh=force), at=gate),
         ):
             pass
         assert world.calls() == [GET_CREDENTIALS]
@@ -376,3 +380,101 @@ async def test_callers_one_after_another_do_not_each_call_a_server_that_hangs(wo
     errors = await concurrently(*(fetch(number / 200) for number in range(40)))
     assert [type(error) for error in errors] == [CallTimeoutError] * 40
     assert gate.waiters <= 2
+
+
+@virtual_time
+async def test_a_process_that_waited_for_the_lease_renews_nobody_elses_session(world):
+    leased = anyio.Event()
+
+    async def replacing():
+        async with world.store.lock(world.name, timeout=0):
+            leased.set()
+            await anyio.sleep(1)
+            await federate(other, world.token("bob"))
+            world.calls()
+
+    async def fetching():
+        await leased.wait()
+        return await auth.fetch_auth_session(force_refresh=True)
+
+    async with world.auth() as auth, world.auth() as other:
+        await federate(auth, world.token("alice"))
+        _, session = await concurrently(replacing(), fetching())
+        assert "another federation replaced" in session.credentials_result.error.message
+        assert world.calls() == []
+
+
+@virtual_time
+async def test_a_lease_that_is_not_given_is_named_as_the_cause(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+        world.clock.advance(OVER)
+        async with world.store.lock(world.name, timeout=0):
+            with pytest.raises(StoreLockedError):
+                await auth.fetch_auth_session()
+
+
+@virtual_time
+async def test_credentials_that_are_stored_in_the_last_moment_serve(world):
+    class Waiting(GatedStore):
+        """Its lock takes a while to be given back, as that of a file."""
+
+        @asynccontextmanager
+        async def lock(self, name, *, timeout):  # noqa: ASYNC109  # the protocol's
+            async with self.inner.lock(name, timeout=timeout):
+                yield
+                await anyio.lowlevel.checkpoint()
+
+    world.store = Waiting(world.store)
+    async with world.auth(timeout=10.0) as auth:
+        old = (await federate(auth, world.token())).credentials
+        gate = world.store.after_write = Gate()
+        async with pending(auth.fetch_auth_session(force_refresh=True), at=gate) as fetch:
+            await anyio.sleep(9.7)  # beyond the deadline of the renewal, not of its caller
+        assert fetch.result.credentials != old
+        assert fetch.result.renewal_error is None
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["renewed", "refused"])
+async def test_what_cognito_says_of_one_user_never_reaches_the_next(world, refused):
+    async with world.auth() as auth:
+        await federate(auth, world.token("alice"))
+        if refused:
+            world.fake.fail_next("NotAuthorizedException", message="Token is inactive")
+        gate = world.transport.after[GET_CREDENTIALS] = Gate()
+        async with pending(auth.fetch_auth_session(force_refresh=True), at=gate):
+            del world.transport.after[GET_CREDENTIALS]
+            bob = await federate(auth, world.token("bob"))
+        assert auth.state.credentials == bob.credentials
+        renewed = await auth.fetch_auth_session(force_refresh=True)  # his token was not forgotten
+        assert renewed.identity_id == bob.identity_id
+        assert renewed.credentials != bob.credentials
+
+
+async def test_many_callers_record_once_that_a_session_expired(world):
+    world.store = GatedStore(world.store)
+    async with world.auth(remember_token=False) as auth:
+        await federate(auth, world.token())
+        world.clock.advance(OVER)
+        gate, before = Gate(), world.store.writes
+        world.store.before_write = gate
+        async with pending(*(auth.fetch_auth_session() for _ in range(20)), at=gate) as fetches:
+            pass
+        assert world.store.writes == before + 1
+    assert [session.is_signed_in for session in fetches.results] == [False] * 20
+
+
+async def test_credentials_that_are_over_when_they_come_are_not_asked_for_again_and_again(world):
+    async def respond(request):
+        answer = await world.transport.handle_async_request(request)
+        given = json.loads(await answer.aread())
+        if "Credentials" in given:
+            given["Credentials"]["Expiration"] = world.clock.time()
+        return httpx.Response(200, json=given)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+        auth = world.auth(http_client=client)
+        await federate(auth, world.token())
+        world.calls()
+        await auth.fetch_auth_session()
+    assert world.calls() == [GET_CREDENTIALS]

@@ -212,6 +212,7 @@ async def test_a_fault_that_is_not_the_tokens_leaves_values_that_are_valid(world
         assert world.calls() == [GET_CREDENTIALS] * attempts
         assert_federated_view(session, result)
         assert isinstance(session.renewal_error, error)
+        assert session.renewal_error.__traceback__ is None  # whose frames would stay in memory
         again = await auth.fetch_auth_session()
         assert isinstance(again.renewal_error, error)
         after = await auth.fetch_auth_session(force_refresh=True)
@@ -236,7 +237,11 @@ async def test_without_a_token_valid_credentials_are_shown_and_nothing_is_asked(
         result = await federate(auth, world.token())
         world.calls()
         assert_federated_view(await auth.fetch_auth_session(force_refresh=True), result)
-        world.clock.advance(OVER)
+        world.clock.advance(HOUR - 60)  # due for renewal, and nothing can renew them
+        session = await auth.fetch_auth_session()
+        assert_federated_view(session, result)
+        assert session.renewal_error is None
+        world.clock.advance(60)
         assert_expired_view(await auth.fetch_auth_session(force_refresh=True))
         assert world.calls() == []
 

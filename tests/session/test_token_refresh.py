@@ -1,5 +1,7 @@
 """The opt-in `token_source`: when it is asked, what is taken from it, how its faults show."""
 
+import anyio
+import httpx
 import pytest
 
 from amplify_federation import (
@@ -13,7 +15,7 @@ from amplify_federation import (
     SignedOut,
     ValidationError,
 )
-from tests.concurrency import Gate, pending
+from tests.concurrency import PATIENCE, Gate, pending
 from tests.session.kit import GET_CREDENTIALS, HOUR
 from tests.virtual_time import virtual_time
 
@@ -178,7 +180,17 @@ async def test_a_new_token_that_cognito_refuses_is_a_fault_of_the_source(world, 
     assert isinstance(session.credentials_result.error.__cause__, NotAuthorizedError)
 
 
-async def test_an_outage_after_the_source_answered_expires_nothing(world, source, auth):
+@pytest.mark.parametrize("failed_before", [False, True])
+async def test_an_outage_after_the_source_answered_expires_nothing(
+    world, source, auth, failed_before
+):
+    if failed_before:
+        world.fake.fail_next("NotAuthorizedException", message="Token is inactive")
+        source.failure = RuntimeError("offline")
+        session = await auth.fetch_auth_session(force_refresh=True)
+        assert session.credentials == auth.state.credentials  # still good, and so it stays
+        assert isinstance(session.renewal_error, SessionExpiredError)
+        source.failure = None
     world.fake.advance(2 * HOUR)
     world.transport.cut = True
     session = await auth.fetch_auth_session()
@@ -230,12 +242,72 @@ async def test_a_source_may_call_another_session(world):
     assert (await auth.fetch_auth_session()).is_signed_in
 
 
+async def test_two_sources_that_call_each_others_sessions_are_told_at_once(world):
+    complaints = []
+
+    async def source(_request):
+        try:
+            await other.fetch_auth_session()
+        except InvalidStateError as error:
+            complaints.append(error)
+        return world.token()
+
+    async def others(_request):
+        with pytest.raises(InvalidStateError, match="must not call the session") as caught:
+            await auth.fetch_auth_session()
+        complaints.append(caught.value)
+        return world.token("bob")
+
+    auth = world.auth(token_source=source)
+    other = world.auth(token_source=others, session_name="other")
+    await auth.federate_to_identity_pool(world.token(), GOOGLE)
+    await other.federate_to_identity_pool(world.token("bob"), GOOGLE)
+    world.fake.advance(2 * HOUR)
+    with anyio.fail_after(PATIENCE):
+        assert (await auth.fetch_auth_session()).is_signed_in
+    assert len(complaints) == 1
+
+
 async def test_a_clear_while_the_source_is_at_work_is_not_undone(world, source, auth):
     world.fake.advance(2 * HOUR)
     source.pause = Gate()
+    world.calls()
     async with pending(auth.fetch_auth_session(), at=source.pause):
         await auth.clear_federation_to_identity_pool()
     assert isinstance(auth.state, SignedOut)
+    assert world.calls() == []  # its token was not sent
+
+
+async def test_a_failure_of_one_federation_is_not_that_of_the_next(world, source):
+    auth = world.auth(token_source=source, remember_token=False)
+    await auth.federate_to_identity_pool(world.token(), GOOGLE)
+    world.fake.advance(2 * HOUR)
+    source.failure = RuntimeError("offline")
+    await auth.fetch_auth_session()
+    await auth.federate_to_identity_pool(world.token("bob"), GOOGLE)
+    world.clock.suspend(2 * HOUR)  # the source is not asked again yet
+    error = (await auth.fetch_auth_session()).credentials_result.error
+    assert isinstance(error, SessionExpiredError)
+    assert error.__cause__ is None
+
+
+async def test_credentials_of_another_identity_are_refused_and_nothing_is_stored(world, source):
+    async def respond(request):
+        answer = await world.transport.handle_async_request(request)
+        content = (await answer.aread()).replace(mine, theirs)
+        return httpx.Response(answer.status_code, content=content)
+
+    mine = theirs = b"-"
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+        auth = world.auth(token_source=source, http_client=client)
+        await auth.federate_to_identity_pool(world.token(), GOOGLE)
+        before = auth.state
+        mine = before.identity_id.encode()
+        theirs = mine[:-4] + b"0000"
+        world.fake.advance(2 * HOUR)
+        session = await auth.fetch_auth_session()
+    assert isinstance(session.credentials_result.error.__cause__, InvalidStateError)
+    assert auth.state.identity_id == before.identity_id
 
 
 @virtual_time
