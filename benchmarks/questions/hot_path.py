@@ -5,12 +5,9 @@ are the same each time they are counted.
 """
 
 import json
-import re
-import shutil
-import subprocess
 import sys
 
-from benchmarks.rig.processes import missing, worker
+from benchmarks.rig.processes import instructions, missing, worker
 from benchmarks.rig.report import Answer, Goal, Plan, in_turns
 from benchmarks.rig.server import running_server
 from benchmarks.workers.fresh import CALLS
@@ -48,25 +45,11 @@ def run(plan: Plan) -> dict[str, Answer]:
 
 def _count_all(answer: Answer, rows: list[str], url: str) -> None:
     for row in rows:
+        order = {"row": row, "url": url, "times": 1}
         counts = [
-            _instructions(json.dumps({"row": row, "url": url, "calls": calls, "times": 1}))
+            instructions([sys.executable, "-m", _WORKER, json.dumps({**order, "calls": calls})])
             for calls in (FEW, MANY)
         ]
         if None not in counts:
             few, many = counts
             answer.add(row, "count", (many - few) / (MANY - FEW))  # type: ignore[operator]  # no None
-
-
-def _instructions(order: str) -> int | None:
-    command = [sys.executable, "-m", _WORKER, order]
-    for tool, pattern in (
-        (["perf", "stat", "-x,", "-e", "instructions:u"], rb"^(\d+),"),
-        (["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"], rb"Collected : (\d+)"),
-    ):
-        if shutil.which(tool[0]) is None:
-            continue
-        done = subprocess.run([*tool, *command], capture_output=True, check=False)
-        found = re.search(pattern, done.stderr, re.MULTILINE)
-        if found:
-            return int(found[1])
-    return None

@@ -1,10 +1,14 @@
-"""Whole Python processes, timed from start to end: imports and starts are paid as processes."""
+"""Whole Python processes, timed from start to end: imports and starts are paid as processes.
+
+Their instructions are counted, too: these are as many on a machine that has more to do.
+"""
 
 import atexit
 import functools
 import importlib.util
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -45,6 +49,34 @@ def milliseconds(code: str, environment: dict[str, str]) -> tuple[float, float |
     if wall is None:
         raise subprocess.CalledProcessError(process.returncode, command)
     return wall, (usage.ru_utime + usage.ru_stime) * 1e3 if usage else None
+
+
+def instructions(command: list[str], environment: dict[str, str] | None = None) -> int | None:
+    """Count a process's instructions, by `perf stat`, else callgrind; `None` without both."""
+    for tool, pattern in (
+        (["perf", "stat", "-x,", "-e", "instructions:u"], rb"^(\d+),"),
+        (["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"], rb"Collected : (\d+)"),
+    ):
+        if shutil.which(tool[0]) is None:
+            continue
+        done = subprocess.run([*tool, *command], capture_output=True, check=False, env=environment)
+        found = re.search(pattern, done.stderr, re.MULTILINE)
+        if done.returncode == 0 and found:
+            return int(found[1])
+    return None
+
+
+def count_instructions(
+    answer: Answer, codes: dict[str, str], environment: dict[str, str] | None = None
+) -> Answer:
+    """Count the instructions of each code once; its modules are compiled before."""
+    surroundings = {**compiled_once(), **(environment or {})}
+    for row, code in codes.items():
+        milliseconds(code, surroundings)
+        counted = instructions([sys.executable, "-c", code], surroundings)
+        if counted is not None:
+            answer.add(row, "count", counted)
+    return answer
 
 
 def compiled_once() -> dict[str, str]:
