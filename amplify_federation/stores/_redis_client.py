@@ -85,7 +85,7 @@ class RedisClient:
         # Outside the handler: the caught error may hold the command, and that a sealed record.
         message = f"Redis at {self.place} does not serve now: {meaning.reason}."
         failure = StoreUnavailableError(message, recovery_suggestion=meaning.advice or _ADVICE)
-        failure.retryable = meaning.passes
+        failure.retryable = meaning.retryable
         raise failure
 
     def _free_connection(self) -> anyio.Semaphore:

@@ -64,11 +64,11 @@ _KINDS: Final[tuple[tuple[str, str, str | None], ...]] = (
 
 
 class Meaning(NamedTuple):
-    """Why Redis does not serve, and what to do about it. `passes`: it may end by itself."""
+    """Why Redis does not serve, and what to do about it. `retryable`: it may end by itself."""
 
     reason: str
     advice: str | None = None
-    passes: bool = True
+    retryable: bool = True
 
 
 def meaning_of(error: Exception) -> Meaning | None:
@@ -79,12 +79,12 @@ def meaning_of(error: Exception) -> Meaning | None:
             return found
     for start, reason, advice in _ANSWERS:
         if any(str(each).startswith(start) for each in chain):
-            return Meaning(reason, advice, passes=advice is None)
+            return Meaning(reason, advice, retryable=advice is None)
     if any(type(each).__name__ == "TimeoutError" for each in chain):
         return None
     for kind, reason, advice in _KINDS:
         if any(type(each).__name__ == kind for each in chain):
-            return Meaning(reason, advice, passes=advice is None or kind == _FAILOVER)
+            return Meaning(reason, advice, retryable=advice is None or kind == _FAILOVER)
     if type(chain[-1]).__name__ in {"ConnectionError", "ConnectionResetError"}:
         advice = "Check the port, and whether it speaks TLS there (rediss://) or not (redis://)."
         return Meaning("the connection was closed", advice)
@@ -104,7 +104,7 @@ def _meaning_of_cause(error: BaseException) -> Meaning | None:
     # redis-py puts what the Sentinels answer into the text of its own error.
     if type(error).__name__ == "MasterNotFoundError" and "AuthenticationError" in str(error):
         reason = "the Sentinels want a password, or refuse the one given"
-        return Meaning(reason, _SENTINEL_LOGIN, passes=False)
+        return Meaning(reason, _SENTINEL_LOGIN, retryable=False)
     return _meaning_of_os_error(error) if isinstance(error, OSError) else None
 
 
@@ -112,10 +112,10 @@ def _meaning_of_os_error(error: OSError) -> Meaning | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = "Give the file of its CA in the URL: `?ssl_ca_certs=FILE`."
         reason = f"its TLS certificate is not trusted ({error.verify_message})"
-        return Meaning(reason, advice, passes=False)
+        return Meaning(reason, advice, retryable=False)
     if isinstance(error, ssl.SSLError):
         advice = "Use redis:// where Redis does not speak TLS, or give the port where it does."
-        return Meaning(f"TLS failed ({error.reason})", advice, passes=False)
+        return Meaning(f"TLS failed ({error.reason})", advice, retryable=False)
     if isinstance(error, gaierror):
         return Meaning("its host name is not found", "Correct the host in the URL.")
     if isinstance(error, ConnectionRefusedError):
