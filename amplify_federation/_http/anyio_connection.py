@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute
 
+from amplify_federation._async.worker_thread import threaded
 from amplify_federation._http.connection import (
     READ_SIZE,
     HttpConnection,
@@ -125,14 +126,15 @@ async def dial(host: str, port: int, context: ssl.SSLContext | None, name: str) 
     """Open a connection; raises `TransportFailure`. `name` is that of the server in TLS."""
     try:
         if context is None:
-            return AnyioConnection(await anyio.connect_tcp(host, port))
-        stream = await anyio.connect_tcp(
+            return AnyioConnection(await threaded(anyio.connect_tcp(host, port)))
+        connecting = anyio.connect_tcp(
             host,
             port,
             ssl_context=context,
             tls_hostname=name,
             tls_standard_compatible=False,  # HTTP says itself where an answer ends
         )
+        stream = await threaded(connecting)
         return AnyioConnection(stream)
     except (anyio.BrokenResourceError, anyio.EndOfStream):
         kind, detail = "ConnectError", "the server closed the connection"

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import anyio
 
+from amplify_federation._async.worker_thread import threaded
 from amplify_federation._http.connection import (
     READ_SIZE,
     HttpConnection,
@@ -237,7 +238,7 @@ async def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await threaded(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     first = [each for each in found if each[0] == found[0][0]]
     others = [each for each in found if each[0] != found[0][0]]
     pairs = zip(first, others, strict=False)

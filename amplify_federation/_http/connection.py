@@ -15,23 +15,29 @@ from amplify_federation._http.parser import H11Parser, Head, ParseError, Parser,
 
 READ_SIZE = 65_536  # bytes read at once
 _PROTOCOL_ERROR = "RemoteProtocolError"  # httpx's class
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN})  # the last: `threaded`
 
 
 class TransportFailure(Exception):  # noqa: N818  # the transport raises httpx's error for it
     """A request failed; `kind` names httpx's class for it.
 
     `detail` says why without the request. `stale`: a connection that was used before ended before
-    the first byte of an answer. `no_descriptor`: the process has no file descriptor left.
+    the first byte of an answer. `cause`: the system's error, if there is one.
     """
 
     def __init__(
-        self, kind: str, detail: str, *, stale: bool = False, no_descriptor: bool = False
+        self, kind: str, detail: str, *, stale: bool = False, cause: BaseException | None = None
     ) -> None:
         super().__init__(kind, detail)
         self.kind = kind
         self.detail = detail
         self.stale = stale
-        self.no_descriptor = no_descriptor
+        self.cause = cause
+
+    @property
+    def out_of_resources(self) -> bool:
+        """Whether this process has no file descriptor left, or no thread for a look-up."""
+        return getattr(self.cause, "errno", None) in _OUT_OF_RESOURCES
 
 
 class SerializedRequest:
@@ -165,13 +171,10 @@ def dialling_failure(error: BaseException) -> TransportFailure:
     """Return the failure of a connection that could not be made; it says no more than the cause."""
     several: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # one for each address
     error = several[0] if several else error
-    number = getattr(error, "errno", None)
     detail = (
         getattr(error, "verify_message", None)  # of a certificate
         or getattr(error, "strerror", None)
         or (str(error) if isinstance(error, OSError) else "the host name is not one")
         or type(error).__name__
     )
-    return TransportFailure(
-        "ConnectError", detail, no_descriptor=number in {errno.EMFILE, errno.ENFILE}
-    )
+    return TransportFailure("ConnectError", detail, cause=error.with_traceback(None))

@@ -140,12 +140,12 @@ class Pool(Generic[C]):
         self._dialling += 1
 
     async def _dialled(self, connect_timeout: float | None) -> C | None:
-        """Dial in reserved room; `None` if there is no descriptor left but for open connections."""
+        """Dial in reserved room; `None` if that is possible only once a connection is closed."""
         connection = None
         try:
             connection = await self._dial(connect_timeout)
         except TransportFailure as failure:
-            if not failure.no_descriptor or self._open == 1:
+            if not failure.out_of_resources or self._open == 1:
                 raise
             self._limit = self._open - 1
         finally:

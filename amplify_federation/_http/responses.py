@@ -4,15 +4,18 @@ Clients, answers and exceptions are known by their names and attributes: httpx2'
 share no ancestor with httpx's.
 """
 
+import errno
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import httpx
 
+from amplify_federation._async.worker_thread import NoThreadError, in_thread, threaded
 from amplify_federation._cognito.decoding import MAX_BODY, Reply, UndecodableError, plain
 from amplify_federation.errors import NetworkError
 
+T = TypeVar("T")
 _NETWORK_NAMES = frozenset({"RequestError", "StreamError", "InvalidURL", "HTTPError"})
 _FINAL_NAMES = frozenset({"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"})
 
@@ -22,7 +25,7 @@ async def exchange(client: Any, request: Any) -> Reply:  # noqa: ANN401  # duck-
 
     The client's authentication is not applied, and no redirect is followed.
     """
-    response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+    response = await threaded(client.send(request, stream=True, auth=None, follow_redirects=False))
     try:
         body = await read_capped(response, response.headers)
     finally:
@@ -105,28 +108,58 @@ def network_error(
     detail = detail or _detail(error)
     failure = NetworkError(
         f"{type(error).__name__} from {where}{detail and f': {detail}'}.",
-        recovery_suggestion=variable
-        and f"Start what should answer there, or correct or unset {variable}; then call again.",
+        recovery_suggestion=_advice(error, variable),
     )
     failure.retryable = not names & _FINAL_NAMES
     return failure
+
+
+async def network_thread(function: Callable[[], T]) -> T:
+    """Return what a blocking function returns, called in a worker thread.
+
+    Raises `NetworkError` where none can be started.
+    """
+    try:
+        return await in_thread(function)
+    except NoThreadError as error:
+        message = f"The network cannot be used: {error.strerror}."
+        raise NetworkError(message, recovery_suggestion=error.advice) from None
+
+
+def _advice(error: BaseException, variable: str | None) -> str | None:
+    for cause in _causes(error):
+        if isinstance(cause, NoThreadError):
+            return cause.advice
+        if getattr(cause, "errno", None) in {errno.EMFILE, errno.ENFILE}:
+            return "Close files, or raise their limit (`ulimit -n`), then call again."
+    if variable is None:
+        return None
+    return f"Start what should answer there, or correct or unset {variable}; then call again."
 
 
 def _detail(error: BaseException) -> str:
     """Return the reason, from the first of an error's causes that gives one without the request."""
     if "ProxyError" in _names(error):  # the status of CONNECT, and its reason
         return str(error)[:100] if str(error)[:3].isdigit() else ""
+    for cause in _causes(error):
+        if reason := getattr(cause, "verify_message", None):  # of a certificate
+            return str(reason)
+        if isinstance(cause, NoThreadError):
+            return str(cause.strerror)
+        if (number := getattr(cause, "errno", None)) and isinstance(cause, OSError):
+            return os.strerror(number)
+    return ""  # another error's text may quote the request
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, its cause, the cause of that, and so on."""
     cause: BaseException | None = error
     seen: set[int] = set()  # respx makes a circle of them
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         cause = leaf(cause)  # anyio groups the failures of all addresses
-        if reason := getattr(cause, "verify_message", None):  # of a certificate
-            return str(reason)
-        if (number := getattr(cause, "errno", None)) and isinstance(cause, OSError):
-            return os.strerror(number)
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return ""  # another error's text may quote the request
 
 
 def without_causes(error: BaseException) -> BaseException:

@@ -22,6 +22,7 @@ from amplify_federation._http.responses import (
     exchange,
     leaf,
     network_error,
+    network_thread,
     read_capped,
     reply_of_hook,
     without_causes,
@@ -37,7 +38,7 @@ from amplify_federation._http.trust import (
     wants_httpx,
 )
 from amplify_federation._version import __version__
-from amplify_federation.errors import ConfigurationError
+from amplify_federation.errors import ConfigurationError, NetworkError
 
 logger = logging.getLogger("amplify_federation")
 
@@ -267,7 +268,8 @@ class _HandshakeWatch:
 async def default_sender(endpoint_url: str) -> "TransportSender | ClientSender":
     """Return the sender for a session without a client of its caller's.
 
-    Raises `ConfigurationError` where the environment's proxy or certificate authorities are wrong.
+    Raises `ConfigurationError` where the environment's proxy or certificate authorities are wrong,
+    `NetworkError` where no thread can be started to load them.
     """
     proxy = proxy_for(endpoint_url)
     # Authorities that cannot be read are found here, before anything is sent.
@@ -304,7 +306,9 @@ async def new_client(context: ssl.SSLContext | None, proxy: str | None) -> httpx
         )
 
     try:
-        return await anyio.to_thread.run_sync(make)  # httpx reads the proxies of the system
+        return await network_thread(make)  # httpx reads the proxies of the system
+    except NetworkError:
+        raise
     except Exception as error:  # noqa: BLE001  # httpx raises what its parts raise
         message = f"The HTTP client could not be made: {type(error).__name__}."
     raise ConfigurationError(message, recovery_suggestion="Check the proxy variables.")
@@ -312,7 +316,7 @@ async def new_client(context: ssl.SSLContext | None, proxy: str | None) -> httpx
 
 async def _tls_context() -> ssl.SSLContext:
     present = present_tls_context()
-    return await anyio.to_thread.run_sync(tls_context) if present is None else present
+    return await network_thread(tls_context) if present is None else present
 
 
 def request_class_of(client: Any) -> Any:  # noqa: ANN401  # duck-typed

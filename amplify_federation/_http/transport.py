@@ -13,7 +13,12 @@ import httpx
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 from amplify_federation._async.loop_guard import is_asyncio
-from amplify_federation._http.connection import SerializedRequest, TransportFailure
+from amplify_federation._async.worker_thread import NoThreadError, in_thread
+from amplify_federation._http.connection import (
+    SerializedRequest,
+    TransportFailure,
+    dialling_failure,
+)
 from amplify_federation._http.pool import Pool
 
 if TYPE_CHECKING:
@@ -78,9 +83,9 @@ class LeanTransport(httpx.AsyncBaseTransport):
             if isinstance(other, Exception) and not isinstance(request.stream, httpx.ByteStream):
                 raise  # of the caller's stream, whose traceback is wanted
             error = other
+            error.__cause__ = error.__context__ = None
         try:
             # Without the frames so far, which bind the bytes of the request.
-            error.__cause__ = error.__context__ = None
             raise error.with_traceback(None)
         finally:
             del error  # a frame and the exception in it would keep each other alive
@@ -146,7 +151,10 @@ class LeanTransport(httpx.AsyncBaseTransport):
         host = url.raw_host.decode("ascii")
 
         async def dial(seconds: float | None) -> "AnyConnection":
-            context = await self._tls() if url.scheme == "https" else None
+            try:
+                context = await self._tls() if url.scheme == "https" else None
+            except NoThreadError as error:
+                raise dialling_failure(error) from None
             with anyio.move_on_after(seconds):
                 return await _dial_of_the_loop()(host, port, context, name or host)
             kind, detail = "ConnectTimeout", "the server is silent"
@@ -159,7 +167,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         if self._context is None:
             # 25 to 45 ms of parsing certificates, during which the loop would stand still.
             verify = self._verify
-            self._context = await anyio.to_thread.run_sync(lambda: _ssl_context(verify=verify))
+            self._context = await in_thread(lambda: _ssl_context(verify=verify))
         return self._context
 
 
@@ -297,7 +305,9 @@ async def _chunked(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
 
 def _httpx_error(failure: TransportFailure, request: httpx.Request) -> httpx.TransportError:
     kind: type[httpx.TransportError] = getattr(httpx, failure.kind)
-    return kind(f"{failure.detail}", request=request)
+    error = kind(f"{failure.detail}", request=request)
+    error.__cause__ = failure.cause
+    return error
 
 
 def _ssl_context(*, verify: bool) -> ssl.SSLContext:

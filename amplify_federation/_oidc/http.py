@@ -13,7 +13,7 @@ import anyio
 import httpx
 from attrs import field, frozen
 
-from amplify_federation._http.responses import exchange, leaf, network_error
+from amplify_federation._http.responses import exchange, leaf, network_error, network_thread
 from amplify_federation._http.senders import new_client, request_class_of
 from amplify_federation._http.transport import LeanTransport
 from amplify_federation._http.trust import proxy_for, tls_context, wants_httpx
@@ -110,14 +110,15 @@ async def provider_http(
 ) -> AsyncGenerator[ProviderHttp]:
     """Open the requests to a provider, over the caller's client, which is left open, or an own one.
 
-    Raises `ConfigurationError` where proxy, certificate authorities or client are wrong.
+    Raises `ConfigurationError` where proxy, certificate authorities or client are wrong,
+    `NetworkError` where no thread can be started to load these.
     """
     if http_client is not None:
         yield ProviderHttp(http_client)
         return
     proxy = proxy_for(url)
     lean = proxy is None and not wants_httpx()
-    context = await anyio.to_thread.run_sync(tls_context)
+    context = await network_thread(tls_context)
     if lean:
         client = httpx.AsyncClient(transport=LeanTransport(verify=context))
     else:

@@ -213,6 +213,36 @@ async def test_a_refusal_over_http_is_typed_and_shows_no_token():
 
 
 @pytest.mark.usefixtures("no_jitter")
+@pytest.mark.parametrize(
+    ("transport", "url"),
+    [
+        *((transport, "http://name.test") for transport in ("lean", "httpx", "own")),
+        *((transport, "https://127.0.0.1:1") for transport in ("lean", "httpx")),
+    ],
+)
+def test_where_no_thread_can_be_started_the_error_says_what_to_do(
+    run_without_threads, monkeypatch, transport, url
+):
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport.replace("own", "lean"))
+    monkeypatch.setattr("amplify_federation._http.trust._built", {})
+
+    async def call():
+        own = httpx.AsyncClient() if transport == "own" else None
+        client = client_for(url, own)
+        try:
+            return await failure_of(client)
+        finally:
+            await client.aclose()
+            if own is not None:
+                await own.aclose()
+
+    error = run_without_threads(call)
+    assert isinstance(error, NetworkError)
+    assert "can start no further thread" in error.message
+    assert "ulimit -u" in error.recovery_suggestion
+
+
+@pytest.mark.usefixtures("no_jitter")
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio makes cycles of its own
 @pytest.mark.parametrize("transport", ["lean", "httpx"])
 @pytest.mark.parametrize("answer", ["refusal", "none", "cancelled"])

@@ -5,6 +5,7 @@ import errno
 import anyio
 import pytest
 
+from amplify_federation._async.worker_thread import NoThreadError
 from amplify_federation._http.connection import (
     HttpConnection,
     SerializedRequest,
@@ -121,14 +122,15 @@ async def test_an_exchange_that_is_cancelled_closes_its_connection(received):
 
 
 @pytest.mark.parametrize(
-    ("error", "detail", "no_descriptor"),
+    ("error", "detail", "out_of_resources"),
     [
         (OSError(errno.EMFILE, "Too many open files"), "Too many open files", True),
         (ExceptionGroup("", [ConnectionRefusedError(111, "refused")] * 2), "refused", False),
         (UnicodeError("secret.example"), "the host name is not one", False),
+        (NoThreadError(), "the process can start no further thread", True),
     ],
 )
-def test_a_connection_that_could_not_be_made_says_why(error, detail, no_descriptor):
+def test_a_connection_that_could_not_be_made_says_why(error, detail, out_of_resources):
     failure = dialling_failure(error)
     assert (failure.kind, failure.detail) == ("ConnectError", detail)
-    assert failure.no_descriptor is no_descriptor
+    assert failure.out_of_resources is out_of_resources

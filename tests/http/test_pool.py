@@ -250,7 +250,7 @@ async def test_a_cancelled_dial_frees_its_room(narrow, dialler):
 
 async def test_without_descriptors_callers_share_the_open_connections(pool, dialler):
     connection = await take(pool)
-    no_descriptor = TransportFailure("ConnectError", "Too many open files", no_descriptor=True)
+    no_descriptor = TransportFailure("ConnectError", "Too many open files", cause=OSError(24, ""))
     dialler.failures = [no_descriptor, no_descriptor]
     shared = []
     async with anyio.create_task_group() as group:
@@ -268,7 +268,9 @@ async def test_without_descriptors_callers_share_the_open_connections(pool, dial
 
 
 async def test_without_descriptors_and_connections_the_caller_hears_it(pool, dialler):
-    dialler.failures = [TransportFailure("ConnectError", "Too many open files", no_descriptor=True)]
+    dialler.failures = [
+        TransportFailure("ConnectError", "Too many open files", cause=OSError(24, ""))
+    ]
     with pytest.raises(TransportFailure, match="Too many open files"):
         await take(pool)
     assert await take(pool) is dialler.connections[0]

@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from amplify_federation._async.worker_thread import NoThreadError
 from amplify_federation._cognito.decoding import MAX_BODY, UndecodableError
 from amplify_federation._http.responses import (
     exchange,
@@ -126,6 +127,17 @@ def test_the_variable_that_names_the_host_is_told(library):
     error = network_error(library.ConnectError(""), "x.test", None, variable="AWS_ENDPOINT_URL")
     assert error.message == "ConnectError from x.test, which AWS_ENDPOINT_URL names."
     assert "AWS_ENDPOINT_URL" in error.recovery_suggestion
+
+
+@pytest.mark.parametrize(
+    ("cause", "advice"),
+    [(NoThreadError(), "ulimit -u"), (OSError(errno.EMFILE, ""), "ulimit -n")],
+    ids=["threads", "files"],
+)
+def test_a_resource_that_the_process_lacks_is_told_with_its_limit(library, cause, advice):
+    error = library.ConnectError("")
+    error.__cause__ = cause
+    assert advice in network_error(error, "x.test", None, variable="X").recovery_suggestion
 
 
 def test_what_is_no_failure_of_the_network_is_not_told_as_one():

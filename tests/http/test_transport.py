@@ -1,6 +1,7 @@
 """Calls over real sockets, to servers that behave and to servers that do not."""
 
 import datetime as dt
+import errno
 import gc
 import socket
 import ssl
@@ -352,6 +353,17 @@ async def test_a_refused_connection_names_the_host_and_not_the_request(open_call
 async def test_an_unknown_host_is_a_network_error(open_caller):
     async with open_caller("http://nowhere.invalid") as caller:
         assert type(await failure_of(caller)) is httpx.ConnectError
+
+
+@pytest.mark.parametrize("url", ["http://name.test", "https://127.0.0.1:1"])
+def test_where_no_thread_can_be_started_no_connection_can_be_made(run_without_threads, url):
+    async def call():
+        async with httpx.AsyncClient(transport=LeanTransport()) as client:
+            await client.get(url)
+
+    with pytest.raises(httpx.ConnectError, match="can start no further thread") as caught:
+        run_without_threads(call)
+    assert caught.value.__cause__.errno == errno.EAGAIN
 
 
 async def test_a_host_that_cannot_be_a_name_is_a_network_error(open_caller):
