@@ -251,15 +251,20 @@ async def test_a_failed_call_leaves_nothing_to_the_garbage_collector(
 ):
     monkeypatch.setenv("AMPLIFY_FEDERATION_TRANSPORT", transport)
 
+    scopes, token = [], anyio.lowlevel.current_token()
+
     def script(peer):
         while answer != "none" and peer.request():
             if answer == "refusal":
                 peer.send(REFUSAL)
+            else:
+                anyio.from_thread.run_sync(scopes.pop().cancel, token=token)
 
     client = client_for(serve(script).url)
 
     async def fail():
-        with anyio.move_on_after(0.1 if answer == "cancelled" else PATIENCE):
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
             try:
                 await client.call(flow())
             except AuthError as error:

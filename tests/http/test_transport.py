@@ -275,7 +275,7 @@ async def test_an_early_answer_ends_a_body_without_end(serve, open_caller, autho
     context, tls = (trusting(authority), server_context(authority)) if secure else (None, None)
     server = serve(early, answering, tls=tls)
     async with open_caller(server.url.replace("127.0.0.1", "localhost"), context) as caller:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             assert (await caller._client.send(body.request(caller._url))).status_code == 413
         # The server would read a second request on this connection as the rest of the first.
         assert (await post(caller)).status_code == 200
