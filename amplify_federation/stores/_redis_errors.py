@@ -105,6 +105,9 @@ def _meaning_of_cause(error: BaseException) -> Meaning | None:
     if type(error).__name__ == "MasterNotFoundError" and "AuthenticationError" in str(error):
         reason = "the Sentinels want a password, or refuse the one given"
         return Meaning(reason, _SENTINEL_LOGIN, retryable=False)
+    if type(error).__name__ == "NoPermissionError" and "'sentinel" in str(error):
+        reason = "the user of the Sentinels may not run SENTINEL MASTERS"
+        return Meaning(reason, "Allow that user +sentinel|masters.", retryable=False)
     return _meaning_of_os_error(error) if isinstance(error, OSError) else None
 
 

@@ -79,7 +79,7 @@ async def test_the_master_that_sentinels_name_is_served(tmp_path, server):
 
 @needs_redis
 async def test_sentinels_have_a_login_of_their_own(tmp_path):
-    guard = "user default off\nuser guard on >hunter%2B3 ~* &* +@all"
+    guard = "user default off\nuser guard on >hunter%2B3 ~* &* +@all\nuser weak on >weak +ping"
     with RedisServer(tmp_path, "--requirepass", "hunter2") as server:
         with sentinel_of(tmp_path, server, says=guard.replace("%2B", "+")) as sentinel:
             url = f"redis+sentinel://:hunter2@127.0.0.1:{sentinel.port}/game"
@@ -91,6 +91,9 @@ async def test_sentinels_have_a_login_of_their_own(tmp_path):
                 assert "the Sentinels want a password, or refuse the one given" in error.message
                 assert "`?sentinel_password=...`" in error.recovery_suggestion
                 assert not error.retryable
+            error = await refused(f"{url}?sentinel_username=weak&sentinel_password=weak")
+            assert "the user of the Sentinels may not run" in error.message
+            assert "+sentinel|masters" in error.recovery_suggestion
             error = await refused(f"{url.replace('hunter2', 'wrong')}?{login}", "hunter", "wrong")
         assert "it refuses the user name or the password" in error.message
 
