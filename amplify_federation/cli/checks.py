@@ -7,10 +7,18 @@ that does not exist yet is no fault. No secret is in any finding.
 import os
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 
 from attrs import frozen
 
-from amplify_federation import AuthError, EnvironmentKey, IdentityPool, KeyFile, StoreLockedError
+from amplify_federation import (
+    AuthError,
+    EnvironmentKey,
+    IdentityPool,
+    KeyFile,
+    SessionKeyError,
+    StoreLockedError,
+)
 from amplify_federation.cli.exit_codes import ExitCode, advice_for, exit_code_of
 from amplify_federation.cli.options import Target
 
@@ -89,18 +97,21 @@ def store_findings(target: Target) -> Iterator[Finding]:
     elif os.environ.get(HOME_VARIABLE):
         source = HOME_VARIABLE
     yield ok("store", f"{target.store().path}, from {source}")
-    if os.environ.get(TRUST_VARIABLE):
-        yield note("store", f"{TRUST_VARIABLE} is set: the modes of folders are not checked.")
+    if trust := os.environ.get(TRUST_VARIABLE):
+        means = (
+            "folders are not checked" if trust.lower() == "true" else "only `true` has an effect"
+        )
+        yield note("store", f"{TRUST_VARIABLE} is {trust!r}: {means}.")
 
 
 async def key_finding(target: Target) -> Finding:
     """Return the source of the key, and whether it is a key."""
     given = [name for name in KEY_VARIABLES if name in os.environ]
     path = target.store().path / _DEFAULT_KEY
-    if not given and not path.exists():
-        return ok("key", f"{path}, made when the first session is stored")
     try:
         await (EnvironmentKey() if given else KeyFile(path)).sealing_key()
+    except SessionKeyError:
+        return ok("key", f"{path}, made when the first session is stored")
     except AuthError as error:
         return from_error("key", error)
     return ok("key", f"from {given[0]}" if given else f"{path}, beside the sessions")
@@ -130,7 +141,7 @@ async def folder_findings(target: Target) -> list[Finding]:
         faults = [from_error("folder", error) for error in await store.faults()]
     except AuthError as error:
         faults = [from_error("folder", error)]
-    if faults or not store.path.is_dir():
+    if faults or not _is_folder(store.path):
         absent = ok("folder", "not there yet; it is made when the first session is stored")
         return faults or [absent]
     endings = [path.suffix for path in store.path.iterdir()]
@@ -146,7 +157,7 @@ async def folder_findings(target: Target) -> list[Finding]:
 async def lock_finding(target: Target, pool: IdentityPool) -> Finding:
     """Return whether another process holds the lease of the session."""
     store = target.store()
-    if not store.path.is_dir():
+    if not _is_folder(store.path):
         return ok("lock", "free")
     try:
         # The name under which a `FederatedAuth` keeps its session in a store.
@@ -156,6 +167,10 @@ async def lock_finding(target: Target, pool: IdentityPool) -> Finding:
         return note("lock", error.message, "It renews the session; if this stays, end the process.")
     except AuthError as error:
         return from_error("lock", error)
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - pathlib's raises where it may not enter
 
 
 def _counted(number: int, thing: str) -> str:

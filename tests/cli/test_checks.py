@@ -103,7 +103,9 @@ def test_the_source_of_the_store_is_named(monkeypatch, tmp_path):
     monkeypatch.delenv("AMPLIFY_FEDERATION_HOME")
     assert store(Target())[0].endswith("user state folder")
     monkeypatch.setenv("AMPLIFY_FEDERATION_TRUST_DIRECTORY", "true")
-    assert "AMPLIFY_FEDERATION_TRUST_DIRECTORY" in store(Target())[1]
+    assert "AMPLIFY_FEDERATION_TRUST_DIRECTORY is 'true': folders are not" in store(Target())[1]
+    monkeypatch.setenv("AMPLIFY_FEDERATION_TRUST_DIRECTORY", "1")
+    assert "only `true` has an effect" in store(Target())[1]
 
 
 async def test_the_source_of_the_key_is_named_and_the_key_is_not(monkeypatch, tmp_path):
@@ -283,6 +285,26 @@ def test_a_folder_that_cannot_be_written_or_made_is_told_and_another_one_helps(t
     assert "give --store FOLDER" in finding.advice
     (finding,) = anyio.run(in_folder, tmp_path / "another")
     assert finding.verdict is Verdict.OK
+
+
+@modes
+def test_a_folder_that_may_not_be_entered_ends_no_check(tmp_path):
+    async def look():
+        target = Target(POOL, folder=tmp_path / "sessions")
+        lock = await lock_finding(target, IdentityPool(POOL))
+        return [*await in_folder(target.folder), await key_finding(target), lock]
+
+    me = os.geteuid()
+    tmp_path.chmod(0)
+    if me == 0:
+        os.seteuid(65534)  # root may enter any
+    try:
+        folder, key, lock = anyio.run(look)
+    finally:
+        os.seteuid(me)
+        tmp_path.chmod(0o700)
+    assert [folder.verdict, key.verdict, lock.found] == [Verdict.WRONG, Verdict.WRONG, "free"]
+    assert "EACCES" in key.found
 
 
 async def test_what_was_set_aside_is_told(folder):
