@@ -123,14 +123,23 @@ def test_locust_file_plays_the_users_of_an_application(tmp_path):
             [address] = [one.getsockname() for each in server.servers for one in each.sockets]
             host = f"http://127.0.0.1:{address[1]}"
             assert httpx.get(f"{host}/me").status_code == 401
-            run(
-                locust,
-                *("--headless", "-u", "2", "-r", "2", "-t", "5s", "--only-summary"),
-                *("--host", host),
-                folder=tmp_path,
-                AMPLIFY_FEDERATION_CONTROL_URL=access.url,
-                AMPLIFY_FEDERATION_CONTROL_TOKEN=access.token,
-            )
+            control = {
+                "AMPLIFY_FEDERATION_CONTROL_URL": access.url,
+                "AMPLIFY_FEDERATION_CONTROL_TOKEN": access.token,
+            }
+            with subprocess.Popen(
+                [locust, "--headless", "-u", "2", "-r", "2", "--only-summary", "--host", host],
+                cwd=tmp_path, env=os.environ | control,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            ) as players:  # fmt: skip
+                stuck = threading.Timer(60, players.kill)
+                stuck.start()
+                while len(fake.calls) < 4 and players.poll() is None:  # two for each player
+                    time.sleep(0.01)
+                stuck.cancel()
+                players.terminate()
+                said, _ = players.communicate(timeout=60)
+            assert players.returncode == 0, said
         finally:
             server.should_exit = True
             thread.join()
