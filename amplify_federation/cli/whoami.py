@@ -16,6 +16,7 @@ from amplify_federation import (
     Expired,
     Federated,
     IdentityPool,
+    SessionExpiredError,
     SignedOut,
     SignedOutError,
 )
@@ -93,8 +94,6 @@ async def _look(target: Target, *, no_network: bool) -> tuple[State, AuthSession
 def _offline_error(state: State) -> AuthError | None:
     if isinstance(state, Federated):
         return None
-    from amplify_federation import SessionExpiredError  # noqa: PLC0415  # seldom
-
     if isinstance(state, Expired):
         return SessionExpiredError("The session is over.")
     return SignedOutError("Nobody is signed in.")

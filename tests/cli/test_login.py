@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +102,18 @@ def test_a_user_signs_in_by_page_and_the_session_is_there(login, fake, folder):
         assert not JWT.search(text)
     assert secret.encode() not in kept
     assert not JWT.search(kept.decode("latin-1"))
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="closes stdout by a shell")
+def test_a_user_signs_in_with_stdout_closed(login):
+    command = f"exec {sys.executable} -m amplify_federation.cli login >&-"
+    browser = {"BROWSER": f"{sys.executable} {person.__file__} %s"}
+    done = subprocess.run(
+        ["bash", "-c", command], env=login.environment(**browser), capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert login("session").code == 0
 
 
 @contextlib.contextmanager
