@@ -54,6 +54,13 @@ class LoopGuard:
             message = f"This `{self._owner}` is used from a second event loop."
             raise InvalidStateError(message, recovery_suggestion=_ADVICE.format(owner=self._owner))
 
+    def follow(self) -> bool:
+        """Take the running loop in the place of the one before; tell whether it is another."""
+        if self._current is not None and self._is_at_loop(self._current):
+            return False
+        self._current, self._loop = _running()
+        return True
+
     def _is_at_loop(self, current: Callable[[], object]) -> bool:
         try:
             return current() is self._loop

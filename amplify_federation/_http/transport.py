@@ -12,7 +12,7 @@ import anyio
 import httpx
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from amplify_federation._async.loop_guard import is_asyncio
+from amplify_federation._async.loop_guard import LoopGuard, is_asyncio
 from amplify_federation._async.worker_thread import NoThreadError, in_thread
 from amplify_federation._http.connection import (
     SerializedRequest,
@@ -40,8 +40,9 @@ class LeanTransport(httpx.AsyncBaseTransport):
     Give it to a client: `httpx.AsyncClient(transport=LeanTransport())`. It runs on asyncio, uvloop
     and trio, keeps up to 256 connections to each origin, and reuses none that was idle for 20 s or
     that received bytes without a request. Requests beyond 256 wait; httpx's `pool` timeout ends
-    that, `connect`, `read` and `write` what their names say. There are no proxies, no HTTP/2, no
-    redirects. httptools parses where it is installed (extra `fast`), else h11.
+    that, `connect`, `read` and `write` what their names say. In another event loop, or in a forked
+    process, it opens connections of its own. There are no proxies, no HTTP/2, no redirects.
+    httptools parses where it is installed (extra `fast`), else h11.
 
     Of httpx's request extensions it knows `timeout`, `sni_hostname` and `target`. It calls no
     `trace`, and its answers have no `network_stream`: there is no upgrade to another protocol.
@@ -58,6 +59,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         self._verify = verify if isinstance(verify, bool) else True
         self._context = None if isinstance(verify, bool) else verify
         self._pools: dict[tuple[str, str, int | None, str | None], Pool[AnyConnection]] = {}
+        self._loop_guard = LoopGuard("LeanTransport")
 
     def __repr__(self) -> str:
         return f"<LeanTransport: {list(self._pools.values())}>"
@@ -67,6 +69,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
 
         Raises httpx's `TransportError`s.
         """
+        self._leave_other_loops()
         url = request.url
         name: str | None = request.extensions.get("sni_hostname")
         pool = self._pools.get((url.scheme, url.host, url.port, name))
@@ -92,9 +95,18 @@ class LeanTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close idle connections now, and those in use once their answers are read."""
+        self._leave_other_loops()
         for pool in self._pools.values():
             pool.close()
         await cancel_shielded_checkpoint()  # the loop closes sockets on its next turn
+
+    def _leave_other_loops(self) -> None:
+        """Forget the connections of a loop that ended, or of the process before a fork.
+
+        They can be neither used nor closed here: a forked process shares their sockets.
+        """
+        if self._loop_guard.follow():
+            self._pools = {}
 
     async def _exchange(
         self, pool: "Pool[AnyConnection]", request: httpx.Request

@@ -91,3 +91,12 @@ def test_closing_in_a_second_loop_is_refused_once_it_was_used():
     ) as caught:
         asyncio.run(call(guard.check_closing))
     assert "in the event loop that used it" in caught.value.recovery_suggestion
+
+
+def test_a_guard_that_follows_tells_each_new_loop_once():
+    guard = LoopGuard("LeanTransport")
+
+    async def follow():
+        return [guard.follow() for _ in range(2)]
+
+    assert [asyncio.run(follow()), trio.run(follow)] == [[True, False]] * 2

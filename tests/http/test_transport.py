@@ -3,8 +3,11 @@
 import datetime as dt
 import errno
 import gc
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -364,6 +367,51 @@ def test_where_no_thread_can_be_started_no_connection_can_be_made(run_without_th
     with pytest.raises(httpx.ConnectError, match="can start no further thread") as caught:
         run_without_threads(call)
     assert caught.value.__cause__.errno == errno.EAGAIN
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the loop that ended before the client
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_second_event_loop_has_connections_of_its_own(serve, backend):
+    server = serve(answering)
+    client = httpx.AsyncClient(transport=LeanTransport())
+
+    async def call():
+        return (await client.post(server.url, content=b"{}")).status_code
+
+    assert [anyio.run(call, backend=backend) for _ in range(2)] == [200, 200]
+    anyio.run(client.aclose, backend=backend)
+    assert server.accepted == 2
+    gc.collect()
+
+
+FORKING = """
+import asyncio, os, sys, httpx
+from amplify_federation.transport import LeanTransport
+
+client = httpx.AsyncClient(transport=LeanTransport())
+
+async def call():
+    assert (await client.post(sys.argv[1], content=b"{}")).status_code == 200
+
+async def main():
+    await call()
+    child = os.fork()
+    if not child:
+        asyncio.run(call())
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    await call()
+    await client.aclose()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_forked_process_has_connections_of_its_own(serve):
+    server = serve(answering)
+    subprocess.run([sys.executable, "-c", FORKING, server.url], check=True, timeout=PATIENCE)
+    assert server.accepted == 2
 
 
 async def test_a_host_that_cannot_be_a_name_is_a_network_error(open_caller):
