@@ -45,7 +45,7 @@ class Caller:
     def send(self, body=b"{}", *, method="POST", path="/", host="cognito.test", **headers):
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = self.fake._endpoint.answer(Request(method, host, path, given, body))
-        is_json = "json" in answer.headers["content-type"]
+        is_json = "json" in answer.headers["content-type"] and answer.body
         decoded = json.loads(answer.body) if is_json else {}
         return Reply(answer.status, dict(answer.headers), decoded, answer)
 

@@ -123,8 +123,9 @@ class AdministratorOperations:
         pool = self.pools.get(given["IdentityPoolId"])
         hide = given.get("HideDisabled", False)
         found = [one for one in self.directory.of_pool(pool.id) if not (hide and one.disabled)]
-        shown = [self._description(one) for one in found]
-        return {"IdentityPoolId": pool.id, **_page("Identities", shown, given)}
+        page = _page("Identities", found, given)
+        page["Identities"] = [self._description(one) for one in page["Identities"]]
+        return {"IdentityPoolId": pool.id, **page}
 
     def delete_identities(self, given: _Given) -> _Given:
         """Delete identities; those that do not exist are no error."""

@@ -115,7 +115,23 @@ def test_record_of_a_call_shows_no_token(call, fake, logins):
     assert "IdentityPoolId" in shown
 
 
-def test_message_of_any_length_fits_into_a_header(call):
-    reply = call("GetId", IdentityPoolId="x" * 100_000)
+def test_message_of_any_length_and_text_fits_into_a_header(call):
+    reply = call("GetId", IdentityPoolId="é\n" + "x" * 100_000)
     assert len(reply.headers["x-amzn-errormessage"]) == 4096
+    assert "Value '??xx" in reply.headers["x-amzn-errormessage"]
     assert len(reply.message) > 100_000
+
+
+def test_page_of_another_origin_may_read_what_the_service_exposes(call, pool):
+    for reply in (call("GetId", IdentityPoolId=pool), call("GetId")):
+        assert reply.headers["access-control-allow-origin"] == "*"
+        assert reply.headers["access-control-expose-headers"].split(",") == [
+            "x-amzn-RequestId", "x-amzn-ErrorType", "x-amzn-ErrorMessage", "Date",
+        ]  # fmt: skip
+
+
+def test_head_request_of_a_document_has_its_headers_alone(call):
+    where = {"host": "accounts.google.com", "path": "/.well-known/openid-configuration"}
+    head, got = (call.send(method=method, **where).response for method in ("HEAD", "GET"))
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"] != "0"

@@ -4,6 +4,7 @@ from amplify_federation import AuthProvider
 from amplify_federation.testing import FakeCognito
 
 GOOGLE = AuthProvider.GOOGLE
+DEVELOPER = AuthProvider.DEVELOPER.login_key
 RULES = {
     "Type": "Rules",
     "AmbiguousRoleResolution": "AuthenticatedRole",
@@ -136,14 +137,17 @@ def test_merge_and_lookup_of_unknown_developer_users_are_not_found(call, fake, p
 
 
 def test_unlinked_developer_user_leaves_its_identity_closed(call, fake, pool):
-    identity = developer_token(call, pool, "bob").body["IdentityId"]
+    issued = developer_token(call, pool, "bob").body
+    identity, token = issued["IdentityId"], {DEVELOPER: issued["Token"]}
     given = {
         "IdentityPoolId": pool,
         "IdentityId": identity,
         "DeveloperProviderName": "backend",
         "DeveloperUserIdentifier": "bob",
     }
+    assert call.credentials(identity, token).status == 200
     assert call("UnlinkDeveloperIdentity", **given).body == {}
+    assert "forbidden" in call.credentials(identity, token).message
     assert call("UnlinkDeveloperIdentity", **given).code == "ResourceNotFoundException"
     assert "forbidden" in call.credentials(identity).message
 

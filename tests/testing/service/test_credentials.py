@@ -44,6 +44,7 @@ def rules(match_type, value, resolution="AuthenticatedRole"):
         ("StartsWith", "aff", "staff", "arn:usual"),
         ("NotEqual", "staff", "guests", "arn:rule"),
         ("NotEqual", "staff", "staff", "arn:usual"),
+        ("NotEqual", "staff", ["eu", "staff"], "arn:usual"),
         ("NotEqual", "staff", None, "arn:usual"),
     ],
 )

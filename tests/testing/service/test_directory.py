@@ -72,6 +72,17 @@ def test_guest_that_logs_in_as_a_known_user_becomes_that_user(call, pool, login)
     assert call.identity(pool, login(google="alice")) == alice
 
 
+def test_guest_that_logs_in_as_two_known_users_becomes_the_elder(call, pool, login):
+    google, facebook = login(google="alice"), login(facebook="al")
+    elder, younger, guest = (
+        call.identity(pool, facebook),
+        call.identity(pool, google),
+        call.identity(pool),
+    )
+    assert call.credentials(guest, google | facebook).body["IdentityId"] == elder
+    assert_refused(call.credentials(younger, google), "NotAuthorizedException", "forbidden")
+
+
 def test_identity_takes_in_the_owner_of_a_second_login(call, pool, login):
     alice, al = (
         call.identity(pool, login(google="alice")),

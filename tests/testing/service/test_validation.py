@@ -99,6 +99,11 @@ def test_token_over_the_limit_is_not_echoed(call):
             {"MaxResults": "1"},
             "STRING_VALUE can not be converted to an Integer",
         ),
+        (
+            "ListIdentityPools",
+            {"MaxResults": True},
+            "TRUE_VALUE can not be converted to an Integer",
+        ),
         ("ListIdentities", {"HideDisabled": 1}, "NUMBER_VALUE can not be converted to a Boolean"),
         ("SetIdentityPoolRoles", {"RoleMappings": {"k": "v"}}, "Expected null"),
     ],
