@@ -35,6 +35,8 @@ _UNWRITABLE = (
     # AWS's SDKs for JavaScript and Go take it for a comment, within quotes too.
     (re.compile(r"\s[#;]"), "a blank before `#` or `;`, where a comment begins"),
 )
+_NEEDED = ("AMPLIFY_FEDERATION_KEY", "AMPLIFY_FEDERATION_KEY_FILE")
+_ROLE = "AMPLIFY_FEDERATION_CUSTOM_ROLE_ARN"
 _SECRET = re.compile(r"(?i)^([-+ ]?\s*[\w.-]*(?:secret|token|access_key)[\w.-]*\s*[=:]).*")
 
 
@@ -140,9 +142,12 @@ def _report(path: Path, profile: str, backup: Path | None, *, changed: bool) -> 
     click.echo(f"{done} {path}. Use it: aws --profile {shlex.quote(profile)} s3 ls")
     if backup is not None:
         click.echo(f"The file before: {backup}")
-    for name in ("AMPLIFY_FEDERATION_KEY", "AMPLIFY_FEDERATION_KEY_FILE"):
+    for name in _NEEDED:
         if os.environ.get(name):
             click.echo(f"AWS tools need {name} in their environment, as it is here.", err=True)
+    if os.environ.get(_ROLE):
+        needed = f"{_ROLE} and AMPLIFY_FEDERATION_POOL_ID"
+        click.echo(f"For that role AWS tools need {needed} in their environment.", err=True)
     with suppress(ConfigurationError):
         shared = credentials_file()
         if parsed(read(shared)).has_section(profile):

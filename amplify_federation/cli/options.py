@@ -42,11 +42,13 @@ class Target:
         if self.pool_id is not None and self.config is not None:
             message = "--pool and --config exclude each other; give one of the two."
             raise click.UsageError(message)
-        if self.pool_id is not None:
+        named = [os.environ.get(name) or None for name in _POOL_VARIABLES]
+        # An AWS profile names the environment's pool by its id; account, role and guests are there.
+        if self.pool_id is not None and named != [self.pool_id, None]:
             return IdentityPool(self.pool_id)
         if self.config is not None:
             return IdentityPool.from_amplify_config(self.config)
-        if not any(map(os.environ.get, _POOL_VARIABLES)):
+        if not any(named):
             message = "No identity pool is named."
             raise ConfigurationError(message, recovery_suggestion=_NO_POOL)
         return IdentityPool.from_env()

@@ -125,6 +125,12 @@ def test_a_profile_with_credentials_of_another_kind_is_asked_about(configure, co
     assert "# of mine\n" in config.read_text()
 
 
+def test_a_role_of_the_environment_is_said_to_be_needed_there(command, config):
+    role = {"AMPLIFY_FEDERATION_CUSTOM_ROLE_ARN": "arn:aws:iam::123456789012:role/Players"}
+    done = command("configure", "--yes", env={"AWS_CONFIG_FILE": str(config), **role})
+    assert "For that role AWS tools need AMPLIFY_FEDERATION_CUSTOM_ROLE_ARN and " in done.stderr
+
+
 def test_a_link_is_followed_and_stays_one(configure, config, tmp_path):
     config.parent.mkdir()
     real = tmp_path / "dotfiles"

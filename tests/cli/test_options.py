@@ -22,6 +22,14 @@ def test_the_pool_comes_from_its_option_before_the_environment(monkeypatch):
     assert Target(POOL).pool().identity_pool_id == POOL
 
 
+def test_the_environment_s_pool_has_its_role_where_an_option_names_it_too(monkeypatch):
+    role = "arn:aws:iam::123456789012:role/Players"
+    monkeypatch.setenv("AMPLIFY_FEDERATION_POOL_ID", POOL)
+    monkeypatch.setenv("AMPLIFY_FEDERATION_CUSTOM_ROLE_ARN", role)
+    assert Target(POOL).pool().custom_role_arn == role
+    assert Target(OTHER).pool().custom_role_arn is None
+
+
 def test_the_pool_comes_from_a_file(config):
     assert Target(config=config).pool().identity_pool_id == OTHER
 
