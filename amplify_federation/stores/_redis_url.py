@@ -192,7 +192,7 @@ def _options(query: str, *, tls: bool, sentinels: bool = False) -> dict[str, Any
             )
             raise _malformed(message)
         converted = None
-        with suppress(ValueError):
+        with suppress(ValueError, OSError):  # such as a file in a folder of another user
             converted = allowed[name](value)
         if converted is None:
             why = "names no file" if allowed[name] is _existing else "has a value that is invalid"

@@ -46,6 +46,15 @@ def test_a_tls_option_that_cannot_be_followed_is_named(option):
     assert option.partition("=")[0] in parse_redis_url(f"rediss://h?{option}").message
 
 
+def test_a_file_in_a_folder_that_may_not_be_entered_is_told(monkeypatch):
+    def refused(_path):
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.exists", refused)
+    error = parse_redis_url("rediss://h?ssl_ca_certs=/root/ca.pem")
+    assert "`ssl_ca_certs` in the URL of Redis names no file" in error.message
+
+
 LOGIN = {"username": "user", "password": "p@ss"}
 
 
