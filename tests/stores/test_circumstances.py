@@ -5,7 +5,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import anyio
 import pytest
@@ -253,39 +252,6 @@ def test_a_session_serves_where_no_thread_can_be_started(machine, run_without_th
 
     anyio.run(machine.federate)
     run_without_threads(use)
-
-
-@pytest.mark.parametrize("umask", [0o177, 0o277, 0o477, 0o777])
-def test_an_odd_umask_of_an_ordinary_user_leaves_a_folder_that_works(umask, tmp_path):
-    setpriv = shutil.which("setpriv")
-    if setpriv is None or os.geteuid() != 0:
-        pytest.skip("another user can be had by root alone, with setpriv")
-    tmp_path.chmod(0o755)
-    mine = Path("/var/tmp") / f"odd-umask-{os.getpid()}-{umask:o}"
-    mine.mkdir(mode=0o700)
-    os.chown(mine, 54_321, 54_321)
-    script = (
-        "import anyio, os\n"
-        f"os.umask({umask})\n"
-        "from amplify_federation import EncryptedFileStore\n"
-        "async def main():\n"
-        f"    store = EncryptedFileStore('{mine}/a/state')\n"
-        "    version = await store.compare_and_set('name', b'data', expected=None)\n"
-        "    async with store.lock('name', timeout=1):\n"
-        "        assert (await store.read('name')).data == b'data'\n"
-        "    await store.compare_and_set('name', b'more', expected=version)\n"
-        "anyio.run(main)\n"
-    )
-    command = [setpriv, "--reuid", "54321", "--clear-groups", sys.executable, "-c", script]
-    try:
-        for _ in range(2):
-            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
-            if "Permission denied" in done.stderr and "amplify_federation" not in done.stderr:
-                pytest.skip("another user cannot run this Python")
-            assert done.returncode == 0, done.stderr
-            shutil.rmtree(mine / "a")
-    finally:
-        shutil.rmtree(mine)
 
 
 async def test_leases_of_tokens_that_were_refused_leave_no_files(machine, home):

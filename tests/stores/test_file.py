@@ -399,7 +399,8 @@ async def main(folder):
 
 async def write(store, name):
     async with store.lock(name, timeout=10):
-        await store.compare_and_set(name, b"data", expected=None)
+        version = await store.compare_and_set(name, b"draft", expected=None)
+        await store.compare_and_set(name, b"data", expected=version)
     assert (await store.read(name)).data == b"data"
     await store.delete(name, expected=None)
 
@@ -415,7 +416,7 @@ print("done")
 
 @posix
 @as_root
-@pytest.mark.parametrize("umask", ["0", "777"])
+@pytest.mark.parametrize("umask", ["0", "177", "277", "477", "777"])
 def test_a_user_without_privileges_works_under_any_umask(tmp_path, umask):
     """Root may open a file of mode 0000, so that only another user proves this."""
     home = Path("/tmp") / f"amplify-{os.getpid()}-{umask}"  # others cannot pass to `tmp_path`
