@@ -129,7 +129,10 @@ def _guarded(question: Callable[[Any], T]) -> T:
         failure = SessionKeyError(f"The keyring refused: {type(error).__name__}.")
     except Exception as error:  # noqa: BLE001 - backends raise what their bus or library raises
         failure = StoreUnavailableError(f"The keyring failed: {type(error).__name__}.")
-    raise failure
+    try:
+        raise failure
+    finally:
+        del failure  # a frame and the exception in it would keep each other alive
 
 
 def _loaded() -> Any:  # noqa: ANN401 - a module

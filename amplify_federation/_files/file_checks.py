@@ -51,7 +51,10 @@ def as_store_errors(
             return function(path, *args, **kwargs)
         except OSError as error:
             failure = store_error(path, error)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # a frame and the exception in it would keep each other alive
 
     return guarded
 

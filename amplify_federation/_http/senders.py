@@ -177,7 +177,6 @@ class ClientSender:
         proxy: str | None = None,
     ) -> None:
         self._client = self.shared = client
-        self._url = f"{endpoint_url}/"
         self._owned = owned
         self._proxy = proxy
         self._requests = _Requests(endpoint_url)
@@ -188,7 +187,7 @@ class ClientSender:
         watch = _HandshakeWatch()
         request = self._request_class(
             "POST",
-            self._url if call.url is None else f"{call.url}/",
+            str(self._requests.url_of(call)),
             headers=self._requests.headers(call, sdk_headers),
             content=call.body,
             extensions={"trace": watch, "timeout": self._timeouts(bound)},

@@ -93,14 +93,19 @@ class ProviderHttp:
         except TimeoutError:
             failure = NetworkError(f"{host} did not answer within {ATTEMPT:g} s.")
         except Exception as error:  # noqa: BLE001  # each is told apart
-            told = leaf(error)
-            detail = str(told) if self._lean else ""
-            known = network_error(told, host, self._proxy, detail)
-            failure = known or NetworkError(f"{type(told).__name__} from {host}.")
+            failure = self._network_error(leaf(error), host)
         except BaseException as error:  # noqa: BLE001  # a cancellation, raised again below
             failure = error
         # Outside the handler and without the frames so far, which bind the request's secrets.
-        raise failure.with_traceback(None)
+        try:
+            raise failure.with_traceback(None)
+        finally:
+            del failure  # a frame and the exception in it would keep each other alive
+
+    def _network_error(self, error: BaseException, host: str) -> NetworkError:
+        detail = str(error) if self._lean else ""
+        known = network_error(error, host, self._proxy, detail)
+        return known or NetworkError(f"{type(error).__name__} from {host}.")
 
 
 @asynccontextmanager

@@ -142,7 +142,8 @@ async def loopback_redirect(host: str, port: int) -> AsyncGenerator[LoopbackRedi
             raise
         failures.append(KeyboardInterrupt())  # trio raises it in whichever task runs
     if failures:
-        raise failures[0]
+        del failures[1:]
+        raise failures.pop()  # a frame that binds it would keep it alive
 
 
 def _taken(port: int, error: OSError) -> ConfigurationError:

@@ -115,7 +115,10 @@ class TokenRefresher:
             return token, self._flow(state, login, token)
         except Exception as error:  # noqa: BLE001  # whatever the application raises is the cause
             failure = self._failed(error)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # a frame and the exception in it would keep each other alive
 
     async def _answer(self, flow: Flow) -> Answer:
         try:

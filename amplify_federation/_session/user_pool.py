@@ -65,7 +65,10 @@ class UserPoolSession:
             if tokens is None:
                 self._federation = None
             return tokens
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # a frame and the exception in it would keep each other alive
 
     async def check_signed_out(self) -> None:
         """Raise `InvalidStateError` while a user is signed in there, and what the pool raised."""

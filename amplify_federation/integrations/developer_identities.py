@@ -206,7 +206,10 @@ async def _without_frames(call: Awaitable[T]) -> T:
         return await call
     except Exception as error:  # noqa: BLE001  # raised again at once
         failure = error
-    raise failure.with_traceback(None) from None
+    try:
+        raise failure.with_traceback(None) from None
+    finally:
+        del failure  # a frame and the exception in it would keep each other alive
 
 
 def _check_user(user: object) -> None:

@@ -86,7 +86,10 @@ class RedisClient:
         message = f"Redis at {self.place} does not serve now: {meaning.reason}."
         failure = StoreUnavailableError(message, recovery_suggestion=meaning.advice or _ADVICE)
         failure.retryable = meaning.retryable
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # a frame and the exception in it would keep each other alive
 
     def _free_connection(self) -> anyio.Semaphore:
         # Of redis-py's clients only that of one server can make commands wait for a connection.

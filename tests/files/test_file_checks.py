@@ -13,6 +13,7 @@ from amplify_federation.errors import (
     StoreUnavailableError,
     UnsafePermissionsError,
 )
+from tests.cycles import frames_in_cycles
 from tests.files.strange_files import (
     as_root,
     follow_advice,
@@ -176,3 +177,13 @@ def test_other_errors_pass_as_they_are():
 
     with pytest.raises(LookupError):
         fail(PATH)
+
+
+def test_an_error_leaves_nothing_to_the_garbage_collector(tmp_path):
+    @as_store_errors
+    def broken(path):
+        raise OSError(errno.EIO, "broken", path)
+
+    with frames_in_cycles() as frames, pytest.raises(StoreUnavailableError):
+        broken(tmp_path)
+    assert frames == []

@@ -12,6 +12,7 @@ from amplify_federation import ConfigurationError, NetworkError
 from amplify_federation._model.values import Secret
 from amplify_federation._oidc.http import provider_http
 from amplify_federation._oidc.library import Form
+from tests.cycles import frames_in_cycles
 from tests.fire.authority import Authority
 from tests.fire.secrecy import leaks_of
 from tests.http.conftest import OK
@@ -89,6 +90,19 @@ async def test_a_provider_that_hangs_is_a_network_error(monkeypatch):
 
     with pytest.raises(NetworkError, match=r"within 0\.05 s"):
         await answer_to(respond)
+
+
+async def test_a_failed_request_leaves_nothing_to_the_garbage_collector():
+    def fail(request):
+        raise httpx.ConnectError("down", request=request)
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client,
+        provider_http(client, URL) as http,
+    ):
+        with frames_in_cycles() as frames, pytest.raises(NetworkError):
+            await http.get(URL)
+    assert frames == []
 
 
 async def test_a_client_of_httpx2_serves_as_well():
