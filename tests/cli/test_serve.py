@@ -148,8 +148,8 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_file(signed_in, number
 
 
 @pytest.fixture
-def interrupted(signed_in, monkeypatch):
-    """The command; SIGINT reaches its server as soon as it serves."""
+def interrupted(signed_in, monkeypatch, tmp_path):
+    """The command, without AWS's variables; SIGINT reaches its server as soon as it serves."""
 
     @contextlib.asynccontextmanager
     async def end_signals():
@@ -159,22 +159,24 @@ def interrupted(signed_in, monkeypatch):
         yield signals()
 
     monkeypatch.setattr("amplify_federation.cli.serve._end_signals", end_signals)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
     return signed_in
 
 
 def test_an_interrupted_server_prints_its_lines_first(interrupted):
     done = interrupted("serve")
     assert done.code == 0, done
-    first, second, *_ = done.stdout.splitlines()
+    first, second, *regions = done.stdout.splitlines()
+    assert regions == ["export AWS_REGION=us-west-2", "export AWS_DEFAULT_REGION=us-west-2"]
     assert first.startswith("export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:")
     assert second.startswith("export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=")
     assert done.stderr == "Serving; Ctrl-C ends it.\n"
 
 
-def test_a_shell_forgets_what_aws_tools_prefer(interrupted, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("AWS_"):
-            monkeypatch.delenv(name)
+def test_a_shell_forgets_what_aws_tools_prefer(interrupted):
     lines = interrupted("serve", env=OF_ANOTHER).stdout.splitlines()
     assert set(lines[0].split()) == {"unset", *OF_ANOTHER}
 
@@ -340,9 +342,8 @@ def test_programs_get_the_pool_s_region_if_the_user_has_chosen_none(
     interrupted, tmp_path, config, variables, given
 ):
     (tmp_path / "config").write_text(config)
-    files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": "/none"}
-    none = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
-    told = interrupted("serve", "--json", env={**none, **files, **variables}).json
+    files = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    told = interrupted("serve", "--json", env={**files, **variables}).json
     found = {told.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
     assert found - {None} == given
 
