@@ -167,6 +167,26 @@ async def test_a_command_is_never_sent_twice(store, server):
     assert _reads(server) - before <= 1
 
 
+async def test_a_command_whose_connection_is_cut_is_not_sent_again():
+    commands = []
+
+    async def cut(stream):
+        async with stream:
+            while b"GET" not in (said := await stream.receive()):
+                await stream.send(b"+OK\r\n" * said.count(b"CLIENT"))  # greetings of redis-py
+            commands.append(said)
+
+    async with anyio.create_task_group() as tasks:
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        tasks.start_soon(listener.serve, cut)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  # not Django
+        error = await refused(f"redis://127.0.0.1:{port}")
+        tasks.cancel_scope.cancel()
+    await listener.aclose()
+    assert "the connection was closed" in error.message
+    assert len(commands) == 1
+
+
 def _reads(server):
     said = server.ask("INFO", "commandstats")
     return int(said.partition("cmdstat_get:calls=")[2].partition(",")[0])
