@@ -106,17 +106,17 @@ class UserPoolSession:
     async def _fetch(self, tokens: UserPoolTokens, *, force: bool) -> AuthSession:
         token = Secret(tokens.id_token)
         error: AuthError | None = None
-        while force or not self._is_good_for(token):
+        found = None if force else self._good_for(token)
+        while found is None:
             try:
                 await self._flight.join(partial(self._federate, token))
             except AuthError as failure:
                 error = failure.fresh_copy()
-                break
-            force = False
-        found = self._federation
-        if found is None or not found.is_of(token) or (error and not self._is_good_for(token)):
-            reason = error or InvalidStateError("The user changed meanwhile; fetch again.")
-            return self._unfederated(tokens, reason)
+                found = self._good_for(token)
+                if found is None:
+                    return self._unfederated(tokens, error)
+            else:
+                found = self._federation_of(token)  # none: the call was for another user's token
         grant = found.life.grant
         return self._shown(
             tokens, AuthResult(grant.identity_id), AuthResult(grant.credentials), beside=error
@@ -125,19 +125,21 @@ class UserPoolSession:
     def _unfederated(self, tokens: UserPoolTokens, error: AuthError) -> AuthSession:
         return self._shown(tokens, AuthResult(error=error), AuthResult(error=error))
 
-    def _is_good_for(self, token: Secret) -> bool:
+    def _federation_of(self, token: Secret) -> _Federation | None:
         found = self._federation
-        return (
-            found is not None and found.is_of(token) and not found.life.is_over(self._context.clock)
-        )
+        return found if found is not None and found.is_of(token) else None
+
+    def _good_for(self, token: Secret) -> _Federation | None:
+        found = self._federation_of(token)
+        return None if found is None or found.life.is_over(self._context.clock) else found
 
     async def _federate(self, token: Secret) -> None:
         members, logins = self._context.pool.members, {self._pool.provider: token}
-        if self._federation is not None and self._federation.is_of(token):
-            identity_id = self._federation.life.grant.identity_id
-            flow = by_known_identity(members, identity_id, logins)
-        else:
+        known = self._federation_of(token)
+        if known is None:
             flow = by_login(members, logins)
+        else:
+            flow = by_known_identity(members, known.life.grant.identity_id, logins)
         answer = await self._context.client.call(flow)
         clock = self._context.clock
         grant = self._context.grant_from(answer)

@@ -1,6 +1,7 @@
 """Two handles on one store: what one does the other sees, and nothing stale overwrites it."""
 
 import anyio
+import httpx
 import pytest
 
 from amplify_federation import (
@@ -11,6 +12,7 @@ from amplify_federation import (
     InvalidStateError,
     SignedOut,
     SignedOutError,
+    StoreUnavailableError,
 )
 from tests.concurrency import PATIENCE, Gate, concurrently, pending
 from tests.session.kit import (
@@ -261,6 +263,104 @@ async def test_a_record_that_makes_no_sense_counts_as_signed_out(world, data):
         assert isinstance(auth.state, SignedOut)
         await federate(auth, world.token())
         assert (await auth.fetch_auth_session()).is_signed_in
+
+
+async def test_what_was_read_before_a_write_does_not_undo_it(world):
+    class Slow(GatedStore):
+        after_read = None
+
+        async def read(self, name):
+            found = await super().read(name)
+            if self.after_read is not None:
+                await self.after_read.wait()
+            return found
+
+    store = Slow(world.store)
+    async with world.auth(store=store) as auth:
+        world.clock.advance(1)
+        gate = store.after_read = Gate()
+        async with pending(auth.fetch_auth_session(), at=gate):
+            store.after_read = None
+            await federate(auth, world.token())
+        assert isinstance(auth.state, Federated)
+
+
+async def test_a_record_after_one_that_was_deleted_unseen_is_no_old_one(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token())
+        await a.fetch_auth_session(force_refresh=True)
+        await world.store.delete(world.name, expected=None)
+        world.clock.advance(1)
+        elsewhere = await federate(b, world.token())
+        assert (await a.fetch_auth_session()).credentials == elsewhere.credentials
+
+
+async def test_a_write_that_failed_and_was_done_is_noticed_at_once(world):
+    class Unsure(GatedStore):
+        async def compare_and_set(self, name, data, *, expected):
+            await super().compare_and_set(name, data, expected=expected)
+            raise StoreUnavailableError("the answer was lost")
+
+    async with world.auth(store=Unsure(world.store)) as auth:
+        with pytest.raises(StoreUnavailableError):
+            await federate(auth, world.token())
+        assert (await auth.fetch_auth_session()).is_signed_in
+
+
+async def test_a_session_that_was_stored_before_is_no_news_to_a_listener(world):
+    async with world.auth() as auth:
+        await federate(auth, world.token())
+    again = world.auth(store=store_of(world))
+    async with again.events() as stream:
+        await again.fetch_auth_session()
+        await again.clear_federation_to_identity_pool()
+        assert await drained(stream, 1) == [AuthEventKind.FEDERATION_CLEARED]
+    await again.aclose()
+
+
+async def test_a_handle_serves_again_when_its_own_user_is_back(world):
+    async with world.auth() as a, world.auth(store=store_of(world)) as b:
+        await federate(a, world.token("alice"))
+        await federate(b, world.token("bob"))
+        world.clock.advance(1)
+        assert not (await a.fetch_auth_session()).is_signed_in
+        back = await federate(b, world.token("alice"))
+        world.clock.advance(1)
+        assert (await a.fetch_auth_session()).credentials == back.credentials
+
+
+async def test_an_identity_that_cognito_merged_for_one_handle_is_adopted_by_the_other(world):
+    async def respond(request):
+        answer = await world.transport.handle_async_request(request)
+        content = (await answer.aread()).replace(identity, merged)
+        return httpx.Response(answer.status_code, content=content)
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client,
+        world.auth() as a,
+        world.auth(store=store_of(world), http_client=client) as b,
+    ):
+        identity = (await federate(a, world.token())).identity_id.encode()
+        merged = identity[:-4] + b"0000"
+        renewed = await b.fetch_auth_session(force_refresh=True)
+        world.clock.advance(1)
+        session = await a.fetch_auth_session()
+        assert session.identity_id == renewed.identity_id == merged.decode()
+
+
+async def test_the_collection_of_a_tombstone_takes_no_session_that_came_meanwhile(world):
+    class Late(GatedStore):
+        async def delete(self, name, *, expected):
+            await federate(elsewhere, world.token())
+            await super().delete(name, expected=expected)
+
+    async with world.auth(store=Late(world.store)) as auth, world.auth() as elsewhere:
+        await federate(elsewhere, world.token())
+        await elsewhere.clear_federation_to_identity_pool()
+        world.clock.advance(25 * HOUR)
+        await auth.fetch_auth_session()
+        async with world.auth(store=store_of(world)) as third:
+            assert isinstance(third.state, Federated)
 
 
 async def test_one_renewal_serves_two_handles(world):

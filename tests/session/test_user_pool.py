@@ -1,5 +1,6 @@
 """The seam to an application's own user-pool sign-in."""
 
+import anyio
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
@@ -8,6 +9,7 @@ from amplify_federation import (
     AuthError,
     AuthProvider,
     AuthUser,
+    CallTimeoutError,
     FederatedAuth,
     IdentityPool,
     InvalidStateError,
@@ -17,9 +19,11 @@ from amplify_federation import (
     SignedOutError,
     UserPoolTokens,
 )
-from tests.session.kit import GET_CREDENTIALS, HOUR
+from tests.concurrency import Gate, concurrently, pending
+from tests.session.kit import BOTH, GET_CREDENTIALS, HOUR
+from tests.virtual_time import virtual_time
 
-GOOGLE = AuthProvider.GOOGLE
+GOOGLE, FACEBOOK = AuthProvider.GOOGLE, AuthProvider.FACEBOOK
 USERS = AuthProvider.cognito_user_pool("us-west-2_Ab1Cd2Ef3")
 
 
@@ -32,10 +36,13 @@ class Users:
         self.world = world
         self.subject = None
         self.failure = None
+        self.token = None
 
     async def tokens(self):
         if self.failure is not None:
             raise self.failure
+        if self.token is not None:
+            return UserPoolTokens(self.token)
         if self.subject is None:
             return None
         token = self.world.token(
@@ -79,8 +86,10 @@ async def test_the_credentials_of_a_user_are_kept_in_memory_only(world, users, a
 async def test_another_user_is_never_served_the_old_credentials(world, users, auth):
     users.subject = "alice"
     alice = await auth.fetch_auth_session()
+    world.calls()
     users.subject = "bob"
     bob = await auth.fetch_auth_session()
+    assert world.calls() == BOTH
     assert bob.identity_id != alice.identity_id
     assert bob.credentials != alice.credentials
     assert bob.user_sub == "bob"
@@ -111,6 +120,10 @@ async def test_the_session_is_signed_out_when_the_user_is_gone(world, users, aut
     assert isinstance(session.credentials_result.error, SignedOutError)
     with pytest.raises(SignedOutError):
         await auth.get_current_user()
+    world.calls()
+    users.subject = "alice"
+    await auth.fetch_auth_session()
+    assert world.calls() == BOTH  # nothing was remembered of the user
 
 
 async def test_credentials_that_are_over_are_renewed_under_the_same_identity(world, users, auth):
@@ -122,6 +135,64 @@ async def test_credentials_that_are_over_are_renewed_under_the_same_identity(wor
     assert second.identity_id == first.identity_id
     assert second.credentials != first.credentials
     assert [call.operation for call in world.fake.calls] == [GET_CREDENTIALS]
+
+
+async def test_a_wall_clock_that_jumps_back_does_not_prolong_a_users_credentials(
+    world, users, auth
+):
+    users.subject = "alice"
+    first = await auth.fetch_auth_session()
+    world.clock.advance(HOUR)
+    world.clock.jump_wall(-HOUR)
+    assert (await auth.fetch_auth_session()).credentials != first.credentials
+
+
+async def test_many_callers_federate_a_user_once(world, users, auth):
+    users.subject = "alice"
+    await concurrently(*(auth.fetch_auth_session() for _ in range(20)))
+    assert world.calls() == BOTH
+
+
+async def test_a_user_who_signs_in_during_anothers_federation_gets_their_own(world, users, auth):
+    users.subject = "alice"
+    gate = world.transport.before[GET_CREDENTIALS] = Gate()
+    async with pending(auth.fetch_auth_session(), at=gate) as alice:
+        users.subject = "bob"
+        async with pending(auth.fetch_auth_session(), at=gate) as bob:
+            pass
+    assert (alice.result.user_sub, bob.result.user_sub) == ("alice", "bob")
+    assert alice.result.identity_id != bob.result.identity_id
+
+
+async def test_a_token_that_cannot_be_read_is_its_own_users_alone(world, users, auth):
+    users.provider = FACEBOOK
+    world.fake.update_identity_pool(world.pool_id, providers=[FACEBOOK])
+    for expected in (BOTH, [], BOTH):
+        if expected:
+            users.token = world.token("olga", FACEBOOK)
+        await auth.fetch_auth_session()
+        assert world.calls() == expected
+
+
+@virtual_time
+async def test_a_user_pool_that_hangs_is_a_timeout_in_all_four_fields(world, users, auth):
+    async def hang():
+        await anyio.sleep_forever()
+
+    users.tokens = hang
+    session = await auth.fetch_auth_session()
+    assert not session.is_signed_in
+    assert isinstance(session.credentials_result.error, CallTimeoutError)
+    assert isinstance(session.user_sub_result.error, CallTimeoutError)
+
+
+@virtual_time
+async def test_a_federation_that_hangs_leaves_the_users_tokens_readable(world, users, auth):
+    users.subject = "alice"
+    world.transport.before[GET_CREDENTIALS] = Gate()
+    session = await auth.fetch_auth_session()
+    assert isinstance(session.credentials_result.error, CallTimeoutError)
+    assert session.user_sub == "alice"
 
 
 async def test_force_refresh_renews(world, users, auth):
