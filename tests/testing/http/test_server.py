@@ -173,6 +173,16 @@ def test_port_may_be_chosen_and_a_taken_one_is_an_error(fake):
         assert url == f"http://127.0.0.1:{port}"
 
 
+def test_body_of_a_response_does_not_wait_for_the_acknowledgement_of_its_head(fake):
+    # uvloop would set the option anyway, asyncio does not.
+    with (
+        fake.serve()._listen() as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def has_ipv6():
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
