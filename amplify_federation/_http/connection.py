@@ -41,14 +41,25 @@ class TransportFailure(Exception):  # noqa: N818  # the transport raises httpx's
 
 
 class SerializedRequest:
-    """A request as it is sent; its bytes are not shown, since they may hold a token."""
+    """A request as it is sent; its bytes are not shown, since they may hold a token.
 
-    __slots__ = ("body", "data", "method")
+    `body` is the part that comes in pieces; `last`: its connection serves no other after it.
+    """
 
-    def __init__(self, method: str, data: bytes, body: AsyncGenerator[bytes] | None = None) -> None:
+    __slots__ = ("body", "data", "last", "method")
+
+    def __init__(
+        self,
+        method: str,
+        data: bytes,
+        body: AsyncGenerator[bytes] | None = None,
+        *,
+        last: bool = False,
+    ) -> None:
         self.method = method
         self.data = data
-        self.body = body  # the part that comes in pieces
+        self.body = body
+        self.last = last
 
     def __repr__(self) -> str:
         return f"<SerializedRequest {self.method}>"
@@ -82,8 +93,8 @@ class HttpConnection(ABC):
             sent = await self._send(request.data, write_timeout)
             if request.body is not None and sent:
                 sent = await self._send_body(request.body, write_timeout)
-            if not sent:
-                self._parser.reusable = False  # the next request would be read as the rest of this
+            if not sent or request.last:
+                self._parser.reusable = False  # a part not sent would be taken from the next
             while self._parser.head is None:
                 await self._receive(read_timeout)
         except BaseException:

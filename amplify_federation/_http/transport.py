@@ -243,7 +243,7 @@ def _serialized(request: httpx.Request) -> SerializedRequest:
     target: bytes = request.extensions.get("target") or request.url.raw_path
     parts = [method.encode("ascii"), b" ", target, b" HTTP/1.1\r\n"]
     declared: bytes | None = None
-    chunked = False
+    chunked = last = False
     for name, value in pairs:
         parts += (name, b": ", value, b"\r\n")
         lowered = name.lower()
@@ -251,6 +251,8 @@ def _serialized(request: httpx.Request) -> SerializedRequest:
             declared = value
         elif lowered == b"transfer-encoding":
             chunked = True
+        elif lowered == b"connection":
+            last = b"close" in value.lower()  # RFC 9112, 9.6
     head = b"".join(parts)
     lines = len(pairs) + 1
     if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\x00" in head:
@@ -261,10 +263,9 @@ def _serialized(request: httpx.Request) -> SerializedRequest:
         if declared != b"%d" % len(body) and (body or declared is not None):
             # Bytes beyond the declared length would be read as the next request.
             raise _false_length()
-        return SerializedRequest(method, b"".join((head, b"\r\n", body)))
-    return SerializedRequest(
-        method, head + b"\r\n", _framed(request.stream, declared, chunked=chunked)
-    )
+        return SerializedRequest(method, b"".join((head, b"\r\n", body)), last=last)
+    pieces = _framed(request.stream, declared, chunked=chunked)
+    return SerializedRequest(method, head + b"\r\n", pieces, last=last)
 
 
 def _framed(stream: object, declared: bytes | None, *, chunked: bool) -> AsyncGenerator[bytes]:

@@ -104,6 +104,15 @@ async def test_calls_in_turn_share_one_connection(serve, open_caller):
     assert server.accepted == 1
 
 
+async def test_a_request_that_says_so_is_the_last_of_its_connection(serve, open_caller):
+    server = serve(answering)
+    async with open_caller(server.url) as caller:
+        for _ in range(2):
+            await caller.post({"Connection": "close"}, b"{}")
+        assert "0 open" in repr(caller.transport)
+    assert server.accepted == 2
+
+
 async def test_many_calls_at_once_all_succeed(serve, open_caller):
     server = serve(answering)
     answers = []
