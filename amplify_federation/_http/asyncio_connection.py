@@ -52,6 +52,7 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Event | None = None
         self._paused = False
+        self._lost = False
 
     def finish(self) -> list[bytes]:
         """End an exchange whose answer is whole; return the unread part of the body."""
@@ -67,7 +68,8 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
     def close(self) -> None:
         """Close at once; see `HttpConnection`."""
         self.closed = True
-        self._transport.abort()
+        if not self._lost:  # asyncio cannot abort a transport that closed after a last flush
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls it."""
@@ -112,6 +114,7 @@ class AsyncioConnection(HttpConnection, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is over; asyncio calls it."""
+        self._lost = True
         if self._writable is not None:
             self._writable.set()
         if exc is None:

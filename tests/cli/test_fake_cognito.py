@@ -102,9 +102,9 @@ def test_a_program_runs_against_it_and_ends_it(command, monkeypatch):
 
 
 def test_a_program_that_is_missing_is_named(command):
-    done = command("fake-cognito", "--", "no-such-program")
+    done = command("fake-cognito", "--", "/no/such-program")
     assert done.code == 127
-    assert "no-such-program cannot be run: No such file" in done.stderr
+    assert "/no/such-program cannot be run: No such file" in done.stderr
 
 
 def serve(command, monkeypatch, *arguments, then=lambda fake, url: None):

@@ -53,11 +53,11 @@ def test_programs_are_run_one_after_another_in_one_process_too(signed_in, tmp_pa
     assert done.code == 7, done
     assert file.read_text().startswith("ASIA")
     assert signal.getsignal(signal.SIGTERM) is before
-    assert signed_in("serve", "no-such-program-anywhere").code == 127
+    assert signed_in("serve", "/no/such-program").code == 127
 
 
 def test_a_program_that_is_not_there_ends_with_127(signed_in):
-    done = signed_in.in_a_process("serve", "no-such-program-anywhere")
+    done = signed_in.in_a_process("serve", "/no/such-program")
     assert done.code == 127
     assert "cannot be run" in done.stderr
 

@@ -1,5 +1,6 @@
 """Calls over real sockets, to servers that behave and to servers that do not."""
 
+import asyncio
 import datetime as dt
 import errno
 import gc
@@ -1019,3 +1020,25 @@ async def test_a_body_that_is_cut_short_by_an_early_answer_is_closed(serve, decl
             await client.send(httpx.Request("POST", server.url, headers=headers, stream=Body()))
         assert closed.is_set()
     gc.collect()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_connection_whose_transport_closed_after_a_last_flush_can_be_closed():
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.setblocking(False)
+        _, connection = await asyncio.get_running_loop().create_connection(
+            asyncio_connection.AsyncioConnection, sock=ours
+        )
+        connection._transport.write(b"x" * 10_000_000)
+        theirs.shutdown(socket.SHUT_WR)
+        data = None
+        while data != b"":
+            try:
+                data = theirs.recv(1_000_000)
+            except BlockingIOError:
+                await asyncio.sleep(0)
+            if data and not connection.closed:
+                await asyncio.sleep(0)
+    connection.close()
+    assert connection.closed
