@@ -20,6 +20,7 @@ from amplify_federation.cli.client_settings import (
     CLIENT_ID_VARIABLE,
     FORMS,
     PROVIDER_VARIABLE,
+    SECRET_FILE_VARIABLE,
     SECRET_VARIABLE,
     ClientSettings,
     client_secret,
@@ -73,7 +74,7 @@ class _Flow:
     metavar="FILE",
     type=click.Path(dir_okay=False),
     help="File with the client's secret, or Google's JSON, if the client has one.  "
-    f"[default: the variable {SECRET_VARIABLE}]",
+    f"[default: the variable {SECRET_FILE_VARIABLE}; a secret itself: {SECRET_VARIABLE}]",
 )
 @click.option(
     "--discovery-url",

@@ -145,7 +145,8 @@ async def test_a_forked_process_is_told_to_open_its_own(auth, sign_in):
                 credentials.get_frozen_credentials()
             except InvalidStateError as error:
                 os.write(writing, error.message.encode())
-            os._exit(0)
+            finally:
+                os._exit(0)
         os.close(writing)
         with open(reading, encoding="utf-8") as answer:  # noqa: PTH123  # a descriptor
             text = answer.read()
