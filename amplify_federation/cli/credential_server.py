@@ -153,10 +153,15 @@ async def serve_credentials(
 
 def _listen(port: int) -> socket.socket:
     try:
-        return socket.create_server((_HOST, port))
+        listener = socket.create_server((_HOST, port))
     except OSError as error:
         # `create_server` adds the address to `strerror`.
         fault = f"Port {port} of {_HOST} cannot be used: {os.strerror(error.errno or 0)}."
+    else:
+        # Connections inherit it. asyncio sets it for sockets that name their protocol alone; else
+        # a body waits for the client's delayed ACK of its head, 40 ms a request.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     raise ConfigurationError(fault, recovery_suggestion="Give another --port, or none.")
 
 

@@ -5,6 +5,7 @@ The container credentials endpoint over real HTTP, asked by real tools."""
 import json
 import os
 import shutil
+import socket
 import stat
 import sys
 from contextlib import asynccontextmanager
@@ -28,7 +29,12 @@ from amplify_federation import (
     NetworkError,
     SignedOutError,
 )
-from amplify_federation.cli.credential_server import PATH, CredentialEndpoint, serve_credentials
+from amplify_federation.cli.credential_server import (
+    PATH,
+    CredentialEndpoint,
+    _listen,
+    serve_credentials,
+)
 from amplify_federation.cli.credentials import fetch_for_tools
 from amplify_federation.testing import FakeCognito, ManualClock
 
@@ -328,3 +334,12 @@ async def test_the_aws_command_takes_the_credentials_through_a_renewal(stand, mo
     assert done.returncode == 0
     assert f"Credential={renewed.access_key_id}/" in done.stderr
     assert renewed.access_key_id != first.access_key_id
+
+
+def test_body_of_a_response_does_not_wait_for_the_acknowledgement_of_its_head():
+    with (
+        _listen(0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
