@@ -94,7 +94,7 @@ class HttpConnection(ABC):
             if request.body is not None and sent:
                 sent = await self._send_body(request.body, write_timeout)
             if not sent or request.last:
-                self._parser.reusable = False  # a part not sent would be taken from the next
+                self._parser.reusable = False  # else the next would count as the part not sent
             while self._parser.head is None:
                 await self._receive(read_timeout)
         except BaseException:

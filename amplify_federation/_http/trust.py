@@ -98,12 +98,12 @@ def proxy_for(endpoint_url: str) -> str | None:
     None applies to a loopback address, which means another machine to a proxy. Raises
     `ConfigurationError` for a proxy whose port is not a number.
     """
-    parts = urlsplit(endpoint_url)
-    if is_loopback(parts.hostname):
-        return None
     if sys.platform not in {"darwin", "win32"} and not any(
         name.lower().endswith("_proxy") for name in os.environ
     ):
+        return None
+    parts = urlsplit(endpoint_url)
+    if is_loopback(parts.hostname):
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
