@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import threading
+import time
 
 import anyio
 import pytest
@@ -18,6 +19,10 @@ settings.register_profile("house", deadline=None, suppress_health_check=BY_CHANC
 settings.load_profile("house")
 # What ships is what is tested; tests of mocks ask for httpx, which the plugin would set.
 os.environ.setdefault("AMPLIFY_FEDERATION_TRANSPORT", "lean")
+# moto takes the local time for UTC: elsewhere its credentials are over, or last for hours.
+os.environ["TZ"] = "UTC"
+if hasattr(time, "tzset"):
+    time.tzset()
 
 
 # TEST_LOOP=uvloop runs on that loop what runs on asyncio's and trio's otherwise.

@@ -29,7 +29,9 @@ def make_app(
         async with AsyncExitStack() as stack:
             state = await stack.enter_async_context(users_lifespan(players)(app))
             app.state.clients = await stack.enter_async_context(aws_clients())
-            app.state.http = await stack.enter_async_context(httpx.AsyncClient(base_url=s3_url))
+            app.state.http = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=s3_url, timeout=60)
+            )
             yield state
 
     app = FastAPI(title="Pictures", lifespan=lifespan)
