@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from urllib.parse import parse_qsl, urlsplit
 
+import anyio
 import httpx
 import pytest
 
@@ -32,6 +33,8 @@ class Listening(World):
         self.answers = {}
         self.after_two = {}  # what is called at the second request to an endpoint
         self.asked = Counter()
+        self.decided = anyio.Event()  # by the person at the other device
+        self.decided.set()
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(self._respond))
         self.fake.set_up_provider(
             GOOGLE,
@@ -42,6 +45,8 @@ class Listening(World):
 
     async def _respond(self, request):
         end = request.url.path.rpartition("/")[2]
+        if end == "token":
+            await self.decided.wait()
         self.asked[end] += 1
         if self.asked[end] == 2 and end in self.after_two:
             self.after_two[end]()
@@ -102,6 +107,14 @@ async def test_a_sign_in_that_fails_shows_none(world, impatient, caplog, capfd, 
     caplog.set_level(logging.DEBUG)
     world.answers = answers
     person = Person(world)
+    if device:
+        act, world.decided = person.act, anyio.Event()
+
+        async def decide():
+            await act()
+            world.decided.set()
+
+        person.act = decide
     if device and answers.keys() == {"token"}:
         world.after_two["token"] = impatient  # a device asks on where a provider cannot be reached
     error = await signed_in(person, client_secret=SECRET, device=device)
