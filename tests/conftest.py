@@ -23,6 +23,7 @@ os.environ.setdefault("AMPLIFY_FEDERATION_TRANSPORT", "lean")
 os.environ["TZ"] = "UTC"
 if hasattr(time, "tzset"):
     time.tzset()
+os.umask(0o022)  # folders that tests make are safe ones, whoever runs them; some set another
 
 
 # TEST_LOOP=uvloop runs on that loop what runs on asyncio's and trio's otherwise.
