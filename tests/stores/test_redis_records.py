@@ -1,5 +1,7 @@
 """Records in Redis: their keys and lives, leases, and what a full Redis does."""
 
+import re
+
 import anyio
 import pytest
 
@@ -91,10 +93,13 @@ async def test_processes_agree_on_names_after_a_flush(store, server):
 
 
 @needs_redis
-async def test_namespaces_are_kept_apart(store, server):
+async def test_namespaces_are_kept_apart_and_digest_one_name_differently(store, server):
     await store.compare_and_set("a", b"one", expected=None)
     async with RedisStore(server.url, key=KEY, namespace="other") as other:
         assert await other.read("a") is None
+        await other.compare_and_set("a", b"one", expected=None)
+    digests = re.findall(":session:([0-9a-f]+)", server.ask("KEYS", "*"))
+    assert len(set(digests)) == 2  # each under a secret of its own
 
 
 @needs_redis
