@@ -268,7 +268,9 @@ def _serialized(request: httpx.Request) -> SerializedRequest:
     return SerializedRequest(method, head + b"\r\n", pieces, last=last)
 
 
-def _framed(stream: object, declared: bytes | None, *, chunked: bool) -> AsyncGenerator[bytes]:
+def _framed(
+    stream: httpx.AsyncByteStream | httpx.SyncByteStream, declared: bytes | None, *, chunked: bool
+) -> AsyncGenerator[bytes]:
     if not isinstance(stream, AsyncIterable):
         kind, detail = _LOCAL_ERROR, "The body must be bytes or an asynchronous stream."
         raise TransportFailure(kind, detail)
