@@ -124,7 +124,9 @@ class BearerSessions:
             if view.renewal_error is None:
                 self._compact(session, bearer.token, cached)
             state = session.state
-            if isinstance(state, Federated) or (accepted and isinstance(state, Expired)):
+            shown = isinstance(state, Federated) or (accepted and isinstance(state, Expired))
+            # Replaced: another process federated the token, and Cognito had merged its identity.
+            if shown and not session.context.repository.replaced:
                 return view
         with anyio.move_on_after(self._factory.settings.timeout):
             return await self._federated(bearer)

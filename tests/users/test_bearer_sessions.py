@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
 from amplify_federation import (
@@ -516,3 +517,32 @@ async def test_a_bearer_whose_identity_was_deleted_gets_a_new_one(world):
     assert world.identity_of(second) == second.identity_id != first.identity_id
     assert world.calls() == [GET_CREDENTIALS, *BOTH]
     assert await users.session_for(token, GOOGLE) == second
+
+
+async def test_a_new_token_cleans_up_no_users_session(world):
+    users = world.users(max_users=5)
+    alice = users.auth("alice")
+    await federate(alice, world.token("alice", lifetime=600))
+    world.fake.advance(7_200)
+    await users.session_for(world.token("bob"), GOOGLE)
+    assert await world.store.read(f"{world.pool_id}/alice") is not None
+
+
+async def test_a_token_that_another_process_federated_to_another_identity_serves_with_that(world):
+    async def respond(request):
+        answer = await world.transport.handle_async_request(request)
+        content = await answer.aread()
+        if b"Credentials" in content:
+            content = content.replace(identity, merged)
+        return httpx.Response(answer.status_code, content=content)
+
+    users, token = world.users(), world.token()
+    identity = (await users.session_for(token, GOOGLE)).identity_id.encode()
+    merged = identity[:-4] + b"0000"
+    await world.store.delete(record_name(world.pool_id, Secret(token), GOOGLE), expected=None)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+        world.client = client
+        elsewhere = await world.users().session_for(token, GOOGLE)
+    assert elsewhere.identity_id == merged.decode()
+    world.clock.advance(1)
+    assert (await users.session_for(token, GOOGLE)).credentials == elsewhere.credentials
