@@ -1,7 +1,7 @@
 """Random conversations with FakeCognito, and with a model of identities and logins.
 
 The model is what a reader of AWS's documents would draw on paper: who owns which login. It knows no
-tokens, no wire and no clock. Fake and model must give the same answers for ever.
+tokens, no HTTP and no clock. Fake and model must give the same answers for ever.
 """
 
 import json

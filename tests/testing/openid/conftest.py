@@ -30,7 +30,7 @@ ASKED = {
 
 
 class Browser:
-    """Signs in on the provider's pages, and speaks to its endpoints."""
+    """Signs in on the provider's pages, and calls its endpoints."""
 
     def __init__(self, client, url, provider=GOOGLE):
         self.client, self.url, self.base = client, url, f"{url}/{provider.login_key}"

@@ -5,6 +5,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
+from attrs import evolve
 
 from amplify_federation import AuthProvider
 from amplify_federation.testing._openid.issuers import (
@@ -29,6 +30,13 @@ def test_key_verifies_its_own_signature_alone():
     assert jwt.header == {"alg": "RS256", "kid": first.jwk["kid"], "typ": "JWT"}
     assert first.verifies(jwt)
     assert not other.verifies(jwt)
+
+
+@pytest.mark.parametrize("changed", [{"alg": "RS512"}, {"alg": None}, {"kid": "another"}], ids=str)
+def test_key_takes_no_token_of_another_algorithm_or_key_id(changed):
+    key = signing_key("a.test")
+    jwt = Jwt.parse(key.sign({"sub": "alice"}))
+    assert not key.verifies(evolve(jwt, header={**jwt.header, **changed}))
 
 
 def test_broken_signature_under_the_right_key_id_is_not_verified():

@@ -1,4 +1,8 @@
-from amplify_federation.testing._openid.responses import message_page, sign_in_page
+from amplify_federation.testing._openid.responses import (
+    html_response,
+    message_page,
+    sign_in_page,
+)
 
 
 def test_texts_are_shown_and_never_taken_for_html():
@@ -9,3 +13,10 @@ def test_texts_are_shown_and_never_taken_for_html():
 
 def test_a_page_without_users_lets_one_be_typed():
     assert b'name="user" list="users" value=""' in sign_in_page("issuer", "app", [], {})
+
+
+def test_a_page_loads_nothing_and_stands_in_no_frame():
+    policy = html_response(b"").headers["content-security-policy"]
+    assert policy.split("; ") == [
+        "default-src 'none'", "style-src 'unsafe-inline'", "frame-ancestors 'none'",
+    ]  # fmt: skip
