@@ -6,7 +6,6 @@ click is an extra: it is imported only after it was found to be installed.
 import os
 import sys
 from importlib.util import find_spec
-from io import TextIOWrapper
 
 _NO_CLICK, _INTERRUPTED = 3, 130  # as in `exit_codes`
 
@@ -27,9 +26,10 @@ def _run() -> None:
         )
         sys.exit(_NO_CLICK)
     _open_closed_streams()
-    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and sys.stdout.errors == "strict":
         # A file or pipe of Windows has a code page, which does not have each character of a name.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        reconfigure(errors="backslashreplace")
     from amplify_federation.cli.program import program  # noqa: PLC0415  # needs click
 
     program(prog_name="amplify-federation")

@@ -82,6 +82,6 @@ def s3_file_system(session: LiveSession, **options: Any) -> Any:  # noqa: ANN401
     )
 
     # Given, though they are the defaults: fsspec's configuration (`FSSPEC_S3_KEY`, ...) has others.
-    none: dict[str, Any] = dict.fromkeys(("key", "secret", "token", "username", "password"))
-    own: dict[str, Any] = {"session": aiobotocore_session(session), "skip_instance_cache": True}
-    return s3fs.S3FileSystem(**{**options, **none, "anon": False, **own})
+    options |= dict.fromkeys(("key", "secret", "token", "username", "password"))
+    options |= {"anon": False, "session": aiobotocore_session(session), "skip_instance_cache": True}
+    return s3fs.S3FileSystem(**options)

@@ -143,7 +143,7 @@ class _Clients:
             await client.aclose()
 
 
-def _within(seconds: float) -> dict[str, float]:
+def _within(seconds: float) -> dict[str, Any]:
     return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
 
 
