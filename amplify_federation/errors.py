@@ -141,9 +141,9 @@ class NotAuthorizedError(ServiceError):
 
     recovery = SessionExpiredError.recovery
     reason: NotAuthorizedReason = NotAuthorizedReason.UNKNOWN
-    # Whether a token that was sent is good by its own `exp`: then a refusal for a reason that we
-    # do not know is taken for a fault of the pool.
-    token_seems_good: bool = False
+    # Whether a refusal whose reason has no word here is taken for a fault of the pool: its message
+    # says so, or the token that was sent is good by its own `exp`.
+    pools_fault: bool = False
 
 
 class ResourceNotFoundError(ServiceError):

@@ -23,6 +23,10 @@ _BY_REASON: Final = {
     _R.GUESTS_OFF: "Allow guest access in the identity pool, or call `federate_to_identity_pool`.",
     _R.IDENTITY_MISMATCH: "Pass a login that is linked to this identity, or no identity id.",
 }
+_ROLE_MAPPING: Final = (
+    "No rule of the identity pool's role mapping fits this token, and the pool denies such ones: "
+    "add a rule, or let the pool give its default role."
+)
 _ID_TOKEN: Final = (
     "Pass the ID token of the provider's answer (`id_token`), not its access token: an access "
     "token is for the provider's own API."
@@ -49,6 +53,8 @@ def advice_on_refusal(call: Call, reason: NotAuthorizedReason, message: str) -> 
                 return mistake
     if "audience" in message.lower():
         return _about_audience(call)
+    if "role mapping" in message.lower():
+        return _ROLE_MAPPING
     return _BY_REASON.get(reason)
 
 

@@ -77,6 +77,8 @@ _REASONS = (
     ("logins don't match", _R.IDENTITY_MISMATCH),
     ("is forbidden", _R.IDENTITY_MISMATCH),
 )
+# Of messages whose reason has no word here, but which is the pool's.
+_POOLS_FAULT = ("ambiguous role mapping",)
 _NO_POOL_ADVICE = (
     "Check the identity pool id and its region. An identity's id looks the same as a pool's: "
     "pass that of the pool."
@@ -138,6 +140,7 @@ def error_of(call: Call, refusal: Refusal) -> ServiceError:
     )
     if isinstance(error, NotAuthorizedError):
         error.reason = reason
+        error.pools_fault = any(part in refusal.message.lower() for part in _POOLS_FAULT)
     return error
 
 
@@ -194,7 +197,7 @@ def is_about_the_token(error: Exception) -> bool:
     if not isinstance(error, NotAuthorizedError):
         return False
     if error.reason is _R.UNKNOWN:
-        return not error.token_seems_good
+        return not error.pools_fault
     return error.reason in _ABOUT_THE_TOKEN
 
 

@@ -142,11 +142,11 @@ class Calls:
 
 
 def _judge(error: NotAuthorizedError, call: Call, now: float) -> None:
-    """Set on a refusal for an unknown reason whether the tokens seem good."""
+    """Take a refusal of good tokens for an unknown reason for a fault of the pool."""
     if error.reason is not NotAuthorizedReason.UNKNOWN:
         return
     if call.secrets and all(seems_good(token, now) for token in call.secrets):
-        error.token_seems_good = True
+        error.pools_fault = True
         if error.recovery_suggestion == error.recovery:  # nothing better is known
             error.recovery_suggestion = _POOL_ADVICE
             error.__notes__ = [_POOL_ADVICE]

@@ -21,6 +21,7 @@ from amplify_federation.errors import (
     SessionFormatTooNewError,
     SessionKeyError,
     StoreError,
+    StoreUnavailableError,
 )
 
 _TOMBSTONE_LIFE = 86_400.0  # seconds; by then every process has read it
@@ -58,7 +59,13 @@ class Clearing:
                 nonlocal logins
                 logins = getattr(self._repository.state, "linked_logins", ())
 
-            await self._repository.commit(Cleared(), _new_federation_id(), remember)
+            try:
+                await self._repository.commit(Cleared(), _new_federation_id(), remember)
+            except StoreUnavailableError:
+                if leave_tombstone or self._repository.version is None:
+                    raise
+                # A full disk takes no tombstone, but a record can be removed from it.
+                await self._repository.delete(self._repository.record)
         await self._repository.delete_set_aside()
         return tuple(login.refresh_grant for login in logins if login.refresh_grant is not None)
 

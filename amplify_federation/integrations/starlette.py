@@ -233,7 +233,7 @@ def _log_refusal(error: AuthError) -> None:
     pools_fault, reason = False, ""
     if isinstance(error, NotAuthorizedError):
         reason = str(error.reason)
-        pools_fault = error.token_seems_good or reason in _POOLS_FAULTS
+        pools_fault = error.pools_fault or reason in _POOLS_FAULTS
     _logger.log(
         logging.WARNING if pools_fault else logging.INFO,
         "A request was answered with 401: %s%s: %s %s",

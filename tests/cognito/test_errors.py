@@ -62,6 +62,10 @@ SAID = {
     "Logins don't match. Please include at least one valid login for this identity or identity "
     "pool.": (R.IDENTITY_MISMATCH, False),
     "Access to Identity 'us-west-2:0' is forbidden.": (R.IDENTITY_MISMATCH, False),
+    "The ambiguous role mapping rules for: accounts.google.com denied this request.": (
+        R.UNKNOWN,
+        False,
+    ),
     "Something that nobody has seen": (R.UNKNOWN, True),
     "": (R.UNKNOWN, True),
 }

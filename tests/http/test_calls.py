@@ -118,13 +118,13 @@ def test_trouble_is_tried_as_often_as_it_may_help(trouble, kind, attempts):
 
 
 @pytest.mark.parametrize("date", [DATE, None])
-def test_whether_a_refused_token_seems_good_is_judged_by_the_answers_time(date):
+def test_whether_an_unknown_refusal_is_the_pools_fault_is_judged_by_the_answers_time(date):
     headers = {"date": date} if date else {}
     sender = ScriptedSender(bad("NotAuthorizedException", **headers))
     sender.clock = ServerClock(ManualClock(time=1_800_900_000.0))  # wrong by ten days
     token = Secret(jwt({"iss": "https://a.test", "sub": "1", "exp": 1_800_003_600}))
     outcome, _ = called(sender, call=get_id(POOL, {AuthProvider.GOOGLE: token}))
-    assert outcome.token_seems_good is bool(date)
+    assert outcome.pools_fault is bool(date)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 10])

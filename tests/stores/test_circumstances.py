@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -217,27 +218,46 @@ async def test_a_path_that_begins_with_a_tilde_nobody_has_is_a_fault_of_the_conf
     assert "~nobody-of-that-name" not in os.listdir()  # noqa: PTH208  # the folder of the run
 
 
-@pytest.mark.parametrize("options", ["size=16k", "ro"])
-async def test_a_full_or_read_only_disk_is_found_out_before_cognito_is_called(
-    machine, home, options
-):
+@pytest.fixture
+def small_disk(request, home):
+    """Mount a small disk as the folder, with the options of the test's parameter."""
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("only root can mount a small disk")
     home.mkdir(mode=0o700)
-    mounted = subprocess.run(  # noqa: ASYNC221  # a test
-        ["mount", "-t", "tmpfs", "-o", f"{options},mode=0700", "tmpfs", str(home)],
+    options = f"{getattr(request, 'param', 'size=128k')},mode=0700"
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(home)],
         capture_output=True, check=False,
     )  # fmt: skip
     if mounted.returncode:
         pytest.skip("this machine does not let us mount")
-    try:
-        auth = machine.auth(KEYS[0])
+    yield home
+    subprocess.run(["umount", str(home)], check=True)
+
+
+@pytest.mark.parametrize("small_disk", ["size=16k", "ro"], indirect=True)
+async def test_a_full_or_read_only_disk_is_found_out_before_cognito_is_called(machine, small_disk):
+    auth = machine.auth(KEYS[0])
+    with pytest.raises(StoreUnavailableError):
+        await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+    assert machine.fake.calls == []
+    assert files(small_disk, ".tmp") == []
+
+
+async def test_a_session_can_be_cleared_on_a_full_disk(machine, small_disk):
+    async with machine.auth(KEYS[0]) as auth, machine.auth(KEYS[0]) as other:
+        await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
+        assert (await other.fetch_auth_session(force_refresh=True)).is_signed_in
+        assert (await auth.fetch_auth_session(force_refresh=True)).is_signed_in
+        with suppress(OSError), (small_disk / "big").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(512))
         with pytest.raises(StoreUnavailableError):
-            await federate(auth, machine.fake.issue_token(GOOGLE, "alice"))
-        assert machine.fake.calls == []
-        assert files(home, ".tmp") == []
-    finally:
-        subprocess.run(["umount", str(home)], check=True)  # noqa: ASYNC221  # a test
+            await federate(auth, machine.fake.issue_token(GOOGLE, "bob"))
+        await auth.clear_federation_to_identity_pool()
+        assert auth.state == SignedOut()
+        assert files(small_disk, ".session") == []
+        assert not (await other.fetch_auth_session(force_refresh=True)).is_signed_in
 
 
 def test_a_session_serves_where_no_thread_can_be_started(machine, run_without_threads):
