@@ -153,11 +153,12 @@ async def test_a_store_that_fails_forgets_and_revokes_nothing(world, auth, signe
     store = auth._session.context.store
 
     async def fail(*_arguments, **_named):
-        message = "no space"
+        message = "read-only"
         raise StoreUnavailableError(message)
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "compare_and_set", fail)
+        patch.setattr(store, "delete", fail)
         with pytest.raises(StoreUnavailableError):
             await auth.sign_out()
     assert await is_alive(world, signed.refresh_grant)
