@@ -129,6 +129,8 @@ def node_modules(pytestconfig):
     for entry in os.environ.get("NODE_PATH", "").split(os.pathsep):
         if entry and all((Path(entry) / name).is_dir() for name in NPM_PACKAGES):
             return Path(entry)
+    if not hasattr(pytestconfig, "cache"):  # with `-p no:cacheprovider`
+        pytest.skip("npm's packages are kept in pytest's cache, which is off")
     folder = pytestconfig.cache.mkdir("amplify_federation_javascript")
     modules = folder / "node_modules"
     with FileLock(folder / "lock"):
