@@ -23,6 +23,7 @@ _BY_REASON: Final = {
     _R.GUESTS_OFF: "Allow guest access in the identity pool, or call `federate_to_identity_pool`.",
     _R.IDENTITY_MISMATCH: "Pass a login that is linked to this identity, or no identity id.",
 }
+AMBIGUOUS_ROLE: Final = "ambiguous role mapping"  # of the message, in lower case
 _ROLE_MAPPING: Final = (
     "No rule of the identity pool's role mapping fits this token, and the pool denies such ones: "
     "add a rule, or let the pool give its default role."
@@ -53,7 +54,7 @@ def advice_on_refusal(call: Call, reason: NotAuthorizedReason, message: str) -> 
                 return mistake
     if "audience" in message.lower():
         return _about_audience(call)
-    if "role mapping" in message.lower():
+    if AMBIGUOUS_ROLE in message.lower():
         return _ROLE_MAPPING
     return _BY_REASON.get(reason)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from amplify_federation._cognito.advice import advice_on_refusal
+from amplify_federation._cognito.advice import AMBIGUOUS_ROLE, advice_on_refusal
 from amplify_federation._cognito.requests import Call
 from amplify_federation._model.values import Secret
 from amplify_federation.errors import (
@@ -77,8 +77,6 @@ _REASONS = (
     ("logins don't match", _R.IDENTITY_MISMATCH),
     ("is forbidden", _R.IDENTITY_MISMATCH),
 )
-# Of messages whose reason has no word here, but which is the pool's.
-_POOLS_FAULT = ("ambiguous role mapping",)
 _NO_POOL_ADVICE = (
     "Check the identity pool id and its region. An identity's id looks the same as a pool's: "
     "pass that of the pool."
@@ -140,7 +138,7 @@ def error_of(call: Call, refusal: Refusal) -> ServiceError:
     )
     if isinstance(error, NotAuthorizedError):
         error.reason = reason
-        error.pools_fault = any(part in refusal.message.lower() for part in _POOLS_FAULT)
+        error.pools_fault = AMBIGUOUS_ROLE in refusal.message.lower()
     return error
 
 
